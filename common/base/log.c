@@ -1,0 +1,43 @@
+#include "common/base/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+	const char *name;
+	enum log_level most;
+	bool journal;
+} log_state = { "ippriv", LOG_LEVEL_INFO, false };
+
+void log_init(const char *name, enum log_level most)
+{
+	log_state.name = name;
+	log_state.most = most;
+	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+int log_level_parse(const char *text)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], text) == 0)
+			return (int)i;
+	return -1;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	static const char *const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
+	char line[1024];
+	va_list args;
+
+	if (level > log_state.most)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	fprintf(stderr, "%s%s: %s\n", log_state.journal ? prefix[level] : "", log_state.name, line);
+}

@@ -1,0 +1,76 @@
+#pragma once
+/*
+ * A table of IKE SAs: bytes and their path in, the right SA called. Both daemons use it. Nothing
+ * here blocks; the caller arms one timer at ike_host_deadline and calls ike_host_tick then.
+ */
+#include "common/ike/ike_ops.h"
+
+struct ike_host;
+
+struct ike_host_conf {
+	const struct ike_ops *ops; /* borrowed, outlives the host */
+	void *user;
+	bool responder;                /* answer IKE_SA_INIT requests at all */
+	struct crypto_sign_key key;    /* own identity; unused by a client; copied */
+	/* Milliseconds; 0 takes the default in brackets. */
+	uint32_t retransmit_first;     /* [500], doubled each time */
+	uint32_t retransmit_tries;     /* [6] transmissions, then IKE_END_TIMEOUT */
+	uint32_t half_open_life;       /* [30000] */
+	uint32_t liveness;             /* [30000] without a message from the peer: probe it */
+	uint32_t cookie_threshold;     /* [64] half-open SAs, then stateless cookies */
+	uint32_t half_open_max;        /* [1024] then drop */
+	uint32_t half_open_per_path;   /* [16] per remote address and mark, then drop */
+	uint32_t sa_max;               /* [65536] */
+};
+
+enum ike_state {
+	IKE_STATE_INIT_SENT,   /* initiator: IKE_SA_INIT request out */
+	IKE_STATE_AUTH_SENT,   /* initiator: IKE_AUTH request out */
+	IKE_STATE_HALF_OPEN,   /* responder: IKE_SA_INIT answered */
+	IKE_STATE_ESTABLISHED,
+	IKE_STATE_CLOSING,     /* Delete sent */
+	IKE_STATE_DEAD,
+};
+
+struct ike_sa_info {
+	enum ike_state state;
+	bool initiator;
+	uint64_t spi_i, spi_r; /* host order */
+	struct ike_path path;
+	uint16_t notify;       /* error notify that ended it, 0: none */
+	uint64_t established_at, last_heard; /* ike_ops.now, 0: not yet */
+	uint32_t sent, received, retransmitted; /* messages */
+};
+
+int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out) _must_check_;
+/* Frees all SAs without a word to the peers; ended is called for each with IKE_END_LOCAL. */
+void ike_host_free(struct ike_host *host);
+
+/* Starts an IKE SA. *OUT stays valid until ended was called. DATA is for ike_sa_data. */
+int ike_host_initiate(struct ike_host *host, const struct ike_init_conf *conf, void *data,
+		      struct ike_sa **out) _must_check_;
+/* One datagram from the network; LEN may be anything. Bad input is counted and dropped. */
+void ike_host_input(struct ike_host *host, const struct ike_path *path, const uint8_t *msg,
+		    size_t len);
+/* Sends a Delete and waits for the answer (ended comes later); at once when not yet established. */
+void ike_host_close(struct ike_host *host, struct ike_sa *sa);
+/* Ends it without a word, for a path that is gone; ended is called before this returns. */
+void ike_host_drop(struct ike_host *host, struct ike_sa *sa, enum ike_end why);
+/* Sends a liveness probe now unless a request is out already. */
+void ike_host_probe(struct ike_host *host, struct ike_sa *sa);
+/* Tells that ESP traffic from the peer was seen: as good as a message for liveness. */
+void ike_host_heard(struct ike_host *host, struct ike_sa *sa);
+/* When tick wants to be called next, in ike_ops.now milliseconds; UINT64_MAX: never. */
+uint64_t ike_host_deadline(const struct ike_host *host);
+void ike_host_tick(struct ike_host *host);
+
+struct ike_host_counters {
+	uint64_t received, dropped, malformed, unauthenticated, cookies_sent, half_open, sas;
+};
+void ike_host_counters(const struct ike_host *host, struct ike_host_counters *out);
+
+void *ike_sa_data(const struct ike_sa *sa);
+void ike_sa_set_data(struct ike_sa *sa, void *data);
+void ike_sa_info(const struct ike_sa *sa, struct ike_sa_info *out);
+const char *ike_state_name(enum ike_state state);
+const char *ike_end_name(enum ike_end why);

@@ -1,0 +1,107 @@
+#pragma once
+/*
+ * IKEv2 (RFC 7296) without sockets, clocks or kernel: what the protocol asks of the outside comes
+ * in as struct ike_ops, what happens outside goes in through ike_host.h.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/addr.h"
+#include "common/base/cleanup.h"
+#include "common/base/secret.h"
+#include "common/crypto/crypto.h"
+
+struct ike_sa; /* one IKE SA and its child SA; owned by its ike_host */
+
+/* Where a datagram came from or goes to. */
+struct ike_path {
+	struct endpoint local, remote;
+	uint32_t mark;    /* overlay tunnel it came through (relay), 0: none */
+	uint32_t channel; /* the caller's number of the socket, 0 for relays with one socket */
+};
+
+enum ike_encr { IKE_ENCR_AES_GCM_16 = 20, IKE_ENCR_CHACHA20_POLY1305 = 28 };
+
+enum { IKE_TS_MAX = 4, IKE_DNS_MAX = 2 };
+
+struct ike_ts_list {
+	size_t count;
+	struct prefix items[IKE_TS_MAX]; /* any protocol, any port */
+};
+
+/* A child SA as values, ready for the data path. Keys are 36 bytes: key then salt. */
+struct ike_child {
+	uint32_t spi_in, spi_out; /* host order; ours and the peer's */
+	enum ike_encr encr;       /* AES-GCM is always the 256-bit one */
+	bool esn;
+	struct secret key_in, key_out;
+	struct ike_ts_list ts_local, ts_remote;
+};
+
+/* What a responder assigns by configuration payload, and an initiator gets. */
+struct ike_lease {
+	struct addr address;
+	size_t dns_count;
+	struct addr dns[IKE_DNS_MAX];
+};
+
+enum ike_auth { IKE_AUTH_NULL, IKE_AUTH_ED25519 };
+
+/* How an initiator starts. */
+struct ike_init_conf {
+	struct ike_path path;
+	enum ike_auth auth;      /* ours: NULL with ID_NULL, or Ed25519 with ID_KEY_ID = public key */
+	struct crypto_pub peer;  /* the only responder key accepted (pinned to the directory's) */
+	bool want_lease;         /* ask for address and DNS by CFG_REQUEST */
+	bool initial_contact;    /* INITIAL_CONTACT; only between relays, never from a client */
+	struct ike_ts_list ts_local, ts_remote; /* offered; a client offers 0.0.0.0/0 both ways */
+};
+
+/* Who authenticated to us as a responder. */
+struct ike_peer {
+	enum ike_auth auth;
+	struct crypto_pub key; /* IKE_AUTH_ED25519 */
+	bool initial_contact;
+};
+
+/* Why an IKE SA ended. */
+enum ike_end {
+	IKE_END_LOCAL,    /* ike_host_close */
+	IKE_END_PEER,     /* Delete from the peer */
+	IKE_END_TIMEOUT,  /* no answer, or half-open too long */
+	IKE_END_AUTH,     /* authentication failed, or the wrong key answered */
+	IKE_END_REFUSED,  /* error notify from the peer: ike_sa_info.notify */
+	IKE_END_PROTOCOL, /* the peer broke the protocol, or the outside refused (child_up) */
+};
+
+/*
+ * The outside. USER is ike_host's. All calls are made from within an ike_host_* call; the callee
+ * may start, close or drop any SA, this one included: the host defers what it cannot do at once.
+ */
+struct ike_ops {
+	/* Sends one datagram; losing it is no error. MSG is borrowed. */
+	void (*send)(void *user, const struct ike_path *path, const uint8_t *msg, size_t len);
+	uint64_t (*now)(void *user); /* monotonic milliseconds */
+	void (*random)(void *user, void *out, size_t len);
+	/*
+	 * Responder, peer authenticated, before the answer: 0 to go on, with *LOCAL = what this
+	 * side narrows its traffic selectors to and, when the peer asked (WANT_LEASE), *LEASE.
+	 * -EACCES: AUTHENTICATION_FAILED. -EADDRNOTAVAIL: INTERNAL_ADDRESS_FAILURE.
+	 * -EBUSY: NO_ADDITIONAL_SAS. -ENOTSUP: FAILED_CP_REQUIRED (a client that asked for none).
+	 */
+	int (*admit)(void *user, struct ike_sa *sa, const struct ike_peer *peer, bool want_lease,
+		     struct ike_lease *lease, struct ike_ts_list *local);
+	/*
+	 * Installs the child SA; LEASE is what was assigned (NULL: none). Called before the
+	 * responder answers, and when the initiator has verified the answer. An error ends the SA
+	 * (responder: with a notify). The callee copies keys; CHILD is wiped afterwards.
+	 */
+	int (*child_up)(void *user, struct ike_sa *sa, const struct ike_child *child,
+			const struct ike_lease *lease);
+	/* The IKE SA is up. The peer has proved to be who it is. */
+	void (*established)(void *user, struct ike_sa *sa);
+	/* The IKE SA is gone; the SA pointer is valid for this call only. Called exactly once for
+	 * every SA that admit, child_up or ike_host_initiate saw. Take the child SA down here. */
+	void (*ended)(void *user, struct ike_sa *sa, enum ike_end why);
+};

@@ -1,0 +1,35 @@
+#pragma once
+/* Our only view of libuv: one loop, timers, readable descriptors, signals, work threads. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/cleanup.h"
+
+struct io_loop;
+struct io_timer;
+struct io_watch;
+
+int io_loop_new(struct io_loop **out) _must_check_;
+/* Closes what is still open and runs the loop until the last close callback. */
+void io_loop_free(struct io_loop *loop);
+int io_loop_run(struct io_loop *loop); /* until io_loop_stop */
+void io_loop_stop(struct io_loop *loop);
+uint64_t io_loop_now(struct io_loop *loop); /* monotonic milliseconds, current */
+
+typedef void (*io_cb)(void *data);
+
+/* One-shot timers; start on a running one moves it. free closes. */
+int io_timer_new(struct io_loop *loop, io_cb cb, void *data, struct io_timer **out) _must_check_;
+void io_timer_start(struct io_timer *timer, uint64_t ms);
+void io_timer_stop(struct io_timer *timer);
+void io_timer_free(struct io_timer *timer);
+
+/* CB whenever FD is readable (or hung up). FD is borrowed: free the watch before closing it. */
+int io_watch_new(struct io_loop *loop, int fd, io_cb cb, void *data, struct io_watch **out) _must_check_;
+void io_watch_free(struct io_watch *watch);
+
+/* CB on SIGINT and SIGTERM; SIGPIPE is ignored. */
+int io_signals(struct io_loop *loop, io_cb cb, void *data) _must_check_;
+
+/* Runs WORK on a thread, then DONE on the loop. DATA is the caller's until DONE. */
+int io_work(struct io_loop *loop, io_cb work, io_cb done, void *data) _must_check_;

@@ -1,0 +1,15 @@
+#pragma once
+/* A UDP socket for IKE: tells the mark a datagram came with, sends with a mark. */
+#include <sys/types.h>
+
+#include "common/base/addr.h"
+#include "common/base/cleanup.h"
+
+/* FD is a UDP socket (made in whatever namespace). Binds LOCAL; SO_RCVMARK when MARKS. 0 or -errno. */
+int udp_bind(int fd, const struct endpoint *local, bool marks) _must_check_;
+/* The address a socket is bound to. */
+int udp_local(int fd, struct endpoint *out) _must_check_;
+/* Bytes received (never blocks: -EAGAIN), with the sender and the mark. */
+ssize_t udp_recv(int fd, void *buf, size_t size, struct endpoint *from, uint32_t *mark) _must_check_;
+/* MARK 0: none. */
+ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to, uint32_t mark);

@@ -1,0 +1,159 @@
+#pragma once
+/*
+ * What may be asked of the kernel: one operation at a time, each a plain value. The daemons compile
+ * plans (arrays of operations) purely and run them through struct kern; a fake kernel stands in for
+ * it in tests. No kernel header, libmnl or libnftnl outside common/kern.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/addr.h"
+#include "common/base/cleanup.h"
+#include "common/base/secret.h"
+
+/*
+ * Everything we put into a kernel is ours by one of these: reqid or if_id in a range of ours, a
+ * name prefix, or the nftables table's name. (A mark alone proves nothing: others use marks.)
+ */
+enum {
+	KERN_REQID_NODE = 0x49500000,   /* relay: overlay tunnels and circuits, 20 bits below */
+	KERN_REQID_CLIENT = 0x49600000, /* client: its layers; the same number is the if_id */
+	KERN_ID_MASK = 0x000fffff,
+	KERN_MARK_MASK = 0x0fff0000, /* overlay peers: peer index << KERN_MARK_SHIFT */
+	KERN_MARK_SHIFT = 16,
+};
+
+enum kern_aead {
+	KERN_AEAD_AES_GCM_16_256,    /* rfc4106(gcm(aes)), 36 bytes: key then salt */
+	KERN_AEAD_CHACHA20_POLY1305, /* rfc7539esp(chacha20,poly1305), 36 bytes: key then salt */
+};
+
+enum kern_dir { KERN_DIR_IN, KERN_DIR_OUT, KERN_DIR_FWD };
+
+struct kern_mark {
+	uint32_t value, mask; /* mask 0: no mark */
+};
+
+/* A namespace we hold, opaque. NULL stands for the namespace the daemon started in. */
+struct kern_netns;
+
+/* One ESP tunnel-mode SA with wildcard selector (af-unspec), noecn, no DSCP copy, outer DF clear. */
+struct kern_sa {
+	struct addr src, dst;
+	uint32_t spi; /* host order */
+	uint32_t reqid, if_id;
+	enum kern_aead aead;
+	struct secret key;
+	bool esn;
+	uint32_t replay_window; /* packets, 0 for an outbound SA without ESN */
+	struct kern_mark set_mark; /* put on packets that this SA has decapsulated */
+};
+
+struct kern_selector {
+	struct prefix src, dst;
+	uint8_t proto;          /* 0 any */
+	uint16_t sport, dport;  /* host order, 0 any */
+};
+
+struct kern_template {
+	struct addr src, dst;
+	uint32_t reqid;
+};
+
+struct kern_policy {
+	enum kern_dir dir;
+	struct kern_selector sel;
+	uint32_t if_id;
+	struct kern_mark mark;
+	uint32_t priority; /* lower wins */
+	uint8_t template_count; /* templates innermost first; 0: allow in clear */
+	struct kern_template templates[2];
+};
+
+enum kern_link_kind { KERN_LINK_XFRM, KERN_LINK_DUMMY };
+
+enum { KERN_NAME = 16 }; /* IFNAMSIZ */
+
+struct kern_link {
+	enum kern_link_kind kind;
+	char name[KERN_NAME];
+	uint32_t if_id; /* KERN_LINK_XFRM */
+	uint32_t mtu;   /* bytes, 0: default */
+	/*
+	 * Where the link ends up when this is not the namespace it is made in: it is created here
+	 * (an xfrm interface goes on encrypting here), then moved to TARGET, brought up there.
+	 */
+	struct kern_netns *target;
+};
+
+struct kern_address {
+	char link[KERN_NAME];
+	struct prefix prefix;
+};
+
+struct kern_route {
+	char link[KERN_NAME];
+	struct prefix dst;
+	uint32_t mtu; /* 0: the link's */
+};
+
+/* Exit policy and forwarding rules of a relay, compiled to one table, see kern_firewall.h. */
+struct kern_firewall;
+
+enum kern_op_type {
+	KERN_OP_SA,
+	KERN_OP_POLICY,
+	KERN_OP_LINK,
+	KERN_OP_ADDRESS,
+	KERN_OP_ROUTE,
+	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
+	KERN_OP_FIREWALL,
+};
+
+struct kern_op {
+	enum kern_op_type type;
+	struct kern_netns *netns; /* where; NULL: the daemon's own */
+	union {
+		struct kern_sa sa;
+		struct kern_policy policy;
+		struct kern_link link;
+		struct kern_address address;
+		struct kern_route route;
+		char link_up[KERN_NAME];
+		const struct kern_firewall *firewall; /* borrowed for the call */
+	};
+};
+
+/* Counters of one SA as the kernel keeps them. */
+struct kern_sa_stats {
+	uint64_t bytes, packets;
+	uint64_t add_time, use_time; /* seconds since the epoch; use_time 0: never used */
+};
+
+/* Traffic hit a policy of ours whose outbound SA does not exist. */
+struct kern_acquire {
+	uint32_t reqid;
+	struct addr src, dst; /* of the template */
+};
+
+/*
+ * The kernel as a struct of function pointers. All return 0 or -errno; error text of the last
+ * failure (the kernel's own words where it gave some) through error(). add: -EEXIST when such a
+ * thing is there. del: -ENOENT when there is none.
+ */
+struct kern {
+	void *ctx;
+	int (*add)(void *ctx, const struct kern_op *op);
+	int (*del)(void *ctx, const struct kern_op *op);
+	int (*sa_stats)(void *ctx, struct kern_netns *netns, const struct addr *dst, uint32_t spi,
+			struct kern_sa_stats *out);
+	const char *(*error)(void *ctx);
+};
+
+/* Adds OPS in order; on a failure takes back, in reverse, what was added, and returns the error. */
+int kern_plan_add(const struct kern *kern, const struct kern_op *ops, size_t count) _must_check_;
+/* Deletes OPS in reverse order, all of them, whatever fails; -errno of the first real failure. */
+int kern_plan_del(const struct kern *kern, const struct kern_op *ops, size_t count);
+/* Wipes the keys in OPS. */
+void kern_plan_wipe(struct kern_op *ops, size_t count);
