@@ -1,0 +1,67 @@
+/* Key files: a seed as hex and a newline that nobody else may read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/crypto/crypto.h"
+
+enum { KEY_FILE = CRYPTO_HEX }; /* 64 digits and a newline */
+
+int crypto_key_load(const char *path, struct crypto_sign_key *out)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t seed[CRYPTO_SIGN_SEED];
+	char text[KEY_FILE + 1];
+	struct stat st;
+	ssize_t len;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	if (st.st_mode & 077)
+		return -EPERM;
+	len = read(fd, text, sizeof(text));
+	if (len < 0)
+		return -errno;
+	err = -EBADMSG;
+	if (len == KEY_FILE && text[KEY_FILE - 1] == '\n') {
+		text[KEY_FILE - 1] = '\0';
+		err = crypto_hex_parse(text, seed) < 0 ? -EBADMSG : 0;
+	}
+	if (err == 0)
+		crypto_sign_key_from_seed(seed, out);
+	crypto_wipe(text, sizeof(text));
+	crypto_wipe(seed, sizeof(seed));
+	return err;
+}
+
+int crypto_key_create(const char *path, struct crypto_sign_key *out)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct crypto_sign_key key;
+	uint8_t seed[CRYPTO_SIGN_SEED];
+	char text[KEY_FILE];
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	crypto_random(seed, sizeof(seed));
+	crypto_sign_key_from_seed(seed, &key);
+	crypto_hex(seed, text);
+	text[KEY_FILE - 1] = '\n';
+	errno = EIO;
+	if (write(fd, text, sizeof(text)) != (ssize_t)sizeof(text) || fsync(fd) < 0) {
+		err = -errno;
+		unlink(path);
+	} else {
+		*out = key;
+	}
+	crypto_wipe(text, sizeof(text));
+	crypto_wipe(seed, sizeof(seed));
+	crypto_sign_key_wipe(&key);
+	return err;
+}
