@@ -125,8 +125,8 @@ void crypto_sign_key_wipe(struct crypto_sign_key *key)
 	sodium_memzero(key, sizeof(*key));
 }
 
-void crypto_sign(const struct crypto_sign_key *key, const void *msg, size_t len,
-		 uint8_t sig[CRYPTO_SIG])
+void crypto_sign_message(const struct crypto_sign_key *key, const void *msg, size_t len,
+			 uint8_t sig[CRYPTO_SIG])
 {
 	/* libsodium's secret key is the seed followed by the public key. */
 	uint8_t sk[crypto_sign_ed25519_SECRETKEYBYTES];

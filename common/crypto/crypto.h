@@ -66,8 +66,8 @@ int crypto_open(const uint8_t key[CRYPTO_AEAD_KEY], const uint8_t nonce[CRYPTO_A
 
 void crypto_sign_key_from_seed(const uint8_t seed[CRYPTO_SIGN_SEED], struct crypto_sign_key *out);
 void crypto_sign_key_wipe(struct crypto_sign_key *key);
-void crypto_sign(const struct crypto_sign_key *key, const void *msg, size_t len,
-		 uint8_t sig[CRYPTO_SIG]);
+void crypto_sign_message(const struct crypto_sign_key *key, const void *msg, size_t len,
+			 uint8_t sig[CRYPTO_SIG]);
 int crypto_verify(const struct crypto_pub *pub, const void *msg, size_t len,
 		  const uint8_t sig[CRYPTO_SIG]) _must_check_; /* 0 or -EBADMSG */
 
