@@ -5,11 +5,17 @@
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
 
-/* FD is a UDP socket (made in whatever namespace). Binds LOCAL; SO_RCVMARK when MARKS. 0 or -errno. */
+/*
+ * FD is a UDP socket (made in whatever namespace). Binds LOCAL, DF clear; SO_RCVMARK when MARKS:
+ * -ENOPROTOOPT when the kernel is older than 5.19. 0 or -errno.
+ */
 int udp_bind(int fd, const struct endpoint *local, bool marks) _must_check_;
 /* The address a socket is bound to. */
 int udp_local(int fd, struct endpoint *out) _must_check_;
-/* Bytes received (never blocks: -EAGAIN), with the sender and the mark. */
+/*
+ * Bytes received (never blocks: -EAGAIN), with the sender and the mark (0 without MARKS). -EMSGSIZE
+ * for a datagram larger than SIZE, which is lost.
+ */
 ssize_t udp_recv(int fd, void *buf, size_t size, struct endpoint *from, uint32_t *mark) _must_check_;
-/* MARK 0: none. */
+/* Bytes sent or -errno (never blocks: -EAGAIN). MARK 0: none, else -EPERM without CAP_NET_ADMIN. */
 ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to, uint32_t mark);
