@@ -65,7 +65,7 @@ struct ike_delete {
 };
 
 struct ike_selector {
-	uint8_t type; /* 7 IPv4 range, 8 IPv6 range */
+	uint8_t type; /* enum ike_ts_type; of any other lo and hi have no family */
 	uint8_t proto;
 	uint16_t port_lo, port_hi;
 	struct addr lo, hi;
