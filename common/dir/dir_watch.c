@@ -1,0 +1,252 @@
+#include "common/dir/dir_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/base/log.h"
+#include "common/dir/dir_http.h"
+
+enum {
+	FETCH_TIMEOUT = 20,    /* seconds */
+	RETRY_FIRST = 1000,    /* milliseconds, doubled up to RETRY_MOST */
+	RETRY_MOST = 60000,
+	HURRY_GAP = 3000,      /* milliseconds between hurried fetches */
+	STATE_TEXT = 32,
+};
+
+/* Outlives the watch when a fetch is under way. */
+struct fetch {
+	struct dir_watch *watch; /* NULL: nobody wants it any more */
+	char *url;
+	uint8_t *data;
+	size_t len;
+	int err;
+	char why[256];
+};
+
+struct dir_watch {
+	struct io_loop *loop;
+	struct dir_watch_conf conf;
+	struct io_timer *timer;
+	struct fetch *fetch;
+	struct dir_list list;
+	bool have;
+	uint64_t newest;     /* published time of the newest list ever accepted */
+	uint64_t last_hurry; /* milliseconds of the loop */
+	uint32_t retry;      /* milliseconds to the next try after a failure */
+};
+
+static uint64_t wall_clock(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+static void fetch_free(struct fetch *f)
+{
+	free(f->url);
+	free(f->data);
+	free(f);
+}
+
+static void fetch_work(void *data)
+{
+	struct fetch *f = data;
+
+	f->err = dir_http_fetch(f->url, FETCH_TIMEOUT, &f->data, &f->len, f->why, sizeof(f->why));
+}
+
+static int state_load(struct dir_watch *w)
+{
+	_cleanup_close_ int fd = open(w->conf.state, O_RDONLY | O_CLOEXEC);
+	char text[STATE_TEXT] = "";
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		return -errno;
+	return sscanf(text, "%" SCNu64, &w->newest) == 1 ? 0 : -EBADMSG;
+}
+
+/* Replaces the file as a whole, so that a kill at any moment leaves the old or the new one. */
+static int state_save(const struct dir_watch *w)
+{
+	_cleanup_close_ int fd = -1;
+	char path[4096], text[STATE_TEXT];
+	int len = snprintf(text, sizeof(text), "%" PRIu64 "\n", w->newest);
+
+	if (snprintf(path, sizeof(path), "%s.new", w->conf.state) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	errno = fd < 0 ? errno : EIO;
+	if (fd < 0 || write(fd, text, (size_t)len) != len || fsync(fd) < 0 ||
+	    rename(path, w->conf.state) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Somewhere in the last quarter of the list's fresh time, and never later than conf.refresh. */
+static uint64_t next_fetch(const struct dir_watch *w)
+{
+	uint64_t now = wall_clock();
+	uint64_t left = w->list.fresh_until > now ? (w->list.fresh_until - now) * 1000 : 0;
+	uint64_t most = (uint64_t)w->conf.refresh * 1000;
+
+	left = left > most ? most : left;
+	left -= left > 4 ? crypto_random_below((uint32_t)(left / 4)) : 0;
+	return left < RETRY_FIRST ? RETRY_FIRST : left;
+}
+
+static void fetch_failed(struct dir_watch *w, const char *why)
+{
+	log_warning("no new relay list from %s: %s; next try in %u s", w->conf.url, why,
+		    w->retry / 1000);
+	io_timer_start(w->timer, w->retry);
+	w->retry = w->retry * 2 > RETRY_MOST ? RETRY_MOST : w->retry * 2;
+}
+
+static void fetch_judge(struct dir_watch *w, const struct fetch *f)
+{
+	struct dir_list list;
+	int err = f->err;
+
+	if (err < 0) {
+		fetch_failed(w, f->why);
+		return;
+	}
+	err = dir_list_parse(f->data, f->len, &w->conf.trust, wall_clock(), w->newest, &list);
+	if (err < 0) {
+		fetch_failed(w, dir_error_text(err));
+		return;
+	}
+	if (w->have)
+		dir_list_fini(&w->list);
+	w->list = list;
+	w->retry = RETRY_FIRST;
+	if (list.published != w->newest || !w->have) {
+		log_info("relay list with %zu relays", list.count);
+		w->newest = list.published;
+		if (w->conf.state && (err = state_save(w)) < 0)
+			log_warning("cannot write %s: %s", w->conf.state, strerror(-err));
+	}
+	w->have = true;
+	io_timer_start(w->timer, next_fetch(w));
+	w->conf.list(w->conf.user, &w->list);
+}
+
+static void fetch_done(void *data)
+{
+	struct fetch *f = data;
+
+	if (f->watch) {
+		f->watch->fetch = NULL;
+		fetch_judge(f->watch, f);
+	}
+	fetch_free(f);
+}
+
+static void start_fetch(void *data)
+{
+	struct dir_watch *w = data;
+	struct fetch *f;
+
+	if (w->fetch)
+		return;
+	f = calloc(1, sizeof(*f));
+	if (!f || !(f->url = strdup(w->conf.url)) ||
+	    io_work(w->loop, fetch_work, fetch_done, f) < 0) {
+		if (f)
+			fetch_free(f);
+		fetch_failed(w, "out of memory or threads");
+		return;
+	}
+	f->watch = w;
+	w->fetch = f;
+}
+
+int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf, struct dir_watch **out)
+{
+	struct dir_watch *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = loop;
+	w->conf = *conf;
+	w->retry = RETRY_FIRST;
+	err = conf->state ? state_load(w) : 0;
+	if (err < 0)
+		log_error("%s: %s; it keeps the time of the newest relay list: mend or remove it",
+			  conf->state, err == -EBADMSG ? "no number in it" : strerror(-err));
+	else
+		err = io_timer_new(loop, start_fetch, w, &w->timer);
+	if (err < 0) {
+		free(w);
+		return err;
+	}
+	start_fetch(w);
+	*out = w;
+	return 0;
+}
+
+void dir_watch_free(struct dir_watch *w)
+{
+	if (!w)
+		return;
+	if (w->fetch)
+		w->fetch->watch = NULL;
+	if (w->have)
+		dir_list_fini(&w->list);
+	io_timer_free(w->timer);
+	free(w);
+}
+
+void dir_watch_hurry(struct dir_watch *w)
+{
+	uint64_t now = io_loop_now(w->loop);
+
+	if (now - w->last_hurry < HURRY_GAP)
+		return;
+	w->last_hurry = now;
+	start_fetch(w);
+}
+
+const struct dir_list *dir_watch_list(const struct dir_watch *w)
+{
+	return w->have && w->list.valid_until > wall_clock() ? &w->list : NULL;
+}
+
+int dir_trust_parse(char *const *hex, size_t count, uint32_t threshold, struct dir_trust *out,
+		    char *why, size_t why_size)
+{
+	struct dir_trust trust = { .count = count, .threshold = threshold };
+
+	if (count == 0 || count > DIR_LIST_AUTHORITIES) {
+		snprintf(why, why_size, "authorities: give 1 to %d keys", DIR_LIST_AUTHORITIES);
+		return -EINVAL;
+	}
+	if (threshold == 0 || threshold > count) {
+		snprintf(why, why_size, "threshold: must be 1 to the number of authorities (%zu)",
+			 count);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (crypto_hex_parse(hex[i], trust.keys[i].bytes) < 0) {
+			snprintf(why, why_size, "authorities: \"%.70s\" is no key of 64 hex digits",
+				 hex[i]);
+			return -EINVAL;
+		}
+		for (size_t k = 0; k < i; k++) {
+			if (memcmp(&trust.keys[k], &trust.keys[i], sizeof(trust.keys[i])) == 0) {
+				snprintf(why, why_size, "authorities: a key stands there twice");
+				return -EINVAL;
+			}
+		}
+	}
+	*out = trust;
+	return 0;
+}

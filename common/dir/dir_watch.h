@@ -1,0 +1,32 @@
+#pragma once
+/*
+ * Keeps a fresh signed list at hand: fetches on a work thread, verifies on the loop, remembers the
+ * newest list's time so that an older one is never taken, tries again with back-off.
+ */
+#include "common/dir/dir_list.h"
+#include "common/io/loop.h"
+
+struct dir_watch;
+
+struct dir_watch_conf {
+	const char *url;       /* borrowed, http://HOST[:PORT] */
+	struct dir_trust trust;
+	uint32_t refresh;      /* seconds between fetches at the most; earlier when fresh_until says */
+	const char *state;     /* file that keeps the newest list's time, borrowed; NULL: none */
+	/* A newer list was accepted; LIST is valid until the next call. */
+	void (*list)(void *user, const struct dir_list *list);
+	void *user;
+};
+
+/* Starts with a fetch at once. 0, -ENOMEM, or the error of the state file (one line logged). */
+int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf,
+		  struct dir_watch **out) _must_check_;
+/* No callback after this; a fetch under way ends by itself. */
+void dir_watch_free(struct dir_watch *watch);
+/* Fetch soon: somebody knows that there is a newer list. At most one every few seconds. */
+void dir_watch_hurry(struct dir_watch *watch);
+/* The list in force, NULL when there is none yet or it has expired. */
+const struct dir_list *dir_watch_list(const struct dir_watch *watch);
+/* The trusted keys from hex text. 0, or -EINVAL with one line in WHY. */
+int dir_trust_parse(char *const *hex, size_t count, uint32_t threshold, struct dir_trust *out,
+		    char *why, size_t why_size) _must_check_;
