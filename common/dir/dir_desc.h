@@ -57,14 +57,24 @@ struct dir_desc {
 	struct dir_entry entry;
 };
 
-/* Whether the values make sense: nickname's alphabet, unicast address, port not 0, low <= high. */
+/*
+ * Whether the values make sense: nickname's alphabet, unicast address (not of the host itself, a
+ * link or the pools 100.64.0.0/10), port not 0, known flags, low <= high. 0 or -EINVAL.
+ */
 int dir_entry_check(const struct dir_entry *e) _must_check_;
+/* One entry; the rest stays in R. -EMSGSIZE truncated, -EBADMSG malformed or makes no sense. */
 int dir_entry_parse(struct rbuf *r, struct dir_entry *out) _must_check_;
 void dir_entry_build(struct wbuf *w, const struct dir_entry *e);
 /* Signs. 0 with *LEN, or -EINVAL when the entry makes no sense or KEY is not its identity. */
 int dir_desc_build(const struct dir_desc *d, const struct crypto_sign_key *key,
 		   uint8_t out[DIR_DESC_MAX], size_t *len) _must_check_;
-/* Parses and verifies. -EMSGSIZE, -EBADMSG malformed, -EKEYREJECTED bad signature. */
+/*
+ * Parses and verifies; nothing may follow. -EMSGSIZE truncated, -EBADMSG malformed, -EOPNOTSUPP
+ * another version, -EKEYREJECTED bad signature.
+ */
 int dir_desc_parse(const uint8_t *data, size_t len, struct dir_desc *out) _must_check_;
-/* Whether the summary lets PROTO to PORT out (first match; no match: reject). */
+/*
+ * Whether the summary lets PROTO to PORT out (first match; no match, or no DIR_FLAG_EXIT: reject).
+ * Protocols without ports ask with port 0.
+ */
 bool dir_entry_allows(const struct dir_entry *e, uint8_t proto, uint16_t port);

@@ -1,0 +1,212 @@
+#include "common/dir/dir_http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/dir/dir_list.h"
+
+enum { ANSWER_MAX = 256, URL_MAX = 1024 };
+
+/* What an answer is gathered in. */
+struct sink {
+	uint8_t *data; /* owned */
+	size_t len, size, max;
+	bool too_big;
+};
+
+int dir_http_init(void)
+{
+	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
+}
+
+static void cleanup_curl(CURL **curl)
+{
+	curl_easy_cleanup(*curl);
+}
+
+static void cleanup_headers(struct curl_slist **list)
+{
+	curl_slist_free_all(*list);
+}
+
+static size_t on_data(char *data, size_t one, size_t len, void *user)
+{
+	struct sink *sink = user;
+	uint8_t *grown;
+
+	(void)one;
+	if (len > sink->max - sink->len) {
+		sink->too_big = true;
+		return 0;
+	}
+	if (len > sink->size - sink->len) {
+		size_t size = 2 * (sink->len + len);
+
+		if (size > sink->max)
+			size = sink->max;
+		grown = realloc(sink->data, size);
+		if (!grown)
+			return 0;
+		sink->data = grown;
+		sink->size = size;
+	}
+	memcpy(sink->data + sink->len, data, len);
+	sink->len += len;
+	return len;
+}
+
+static int join_url(const char *base, const char *path, char out[URL_MAX], char *why,
+		    size_t why_size)
+{
+	size_t len = strlen(base);
+
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	if (strncasecmp(base, "http://", 7) != 0 && strncasecmp(base, "https://", 8) != 0) {
+		snprintf(why, why_size, "%s: not a URL of a directory; write http://HOST:PORT",
+			 base);
+		return -EINVAL;
+	}
+	if (snprintf(out, URL_MAX, "%.*s%s", (int)len, base, path) >= URL_MAX) {
+		snprintf(why, why_size, "%.64s...: this URL is too long", base);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static CURL *request_new(const char *url, unsigned int timeout, struct sink *sink, char *detail)
+{
+	CURL *curl = curl_easy_init();
+
+	if (!curl)
+		return NULL;
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	return curl;
+}
+
+static int errno_of(CURLcode code, const struct sink *sink)
+{
+	if (sink->too_big)
+		return -EFBIG;
+	switch (code) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_OUT_OF_MEMORY:
+		return -ENOMEM;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return -EINVAL;
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIMEDOUT;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+		return -ECONNREFUSED;
+	default:
+		return -EIO;
+	}
+}
+
+/* The first line of an answer's body, printable characters only. */
+static void first_line(const struct sink *sink, char out[ANSWER_MAX + 1])
+{
+	size_t n = 0;
+
+	while (n < sink->len && n < ANSWER_MAX && sink->data[n] >= ' ' && sink->data[n] < 127) {
+		out[n] = (char)sink->data[n];
+		n++;
+	}
+	out[n] = '\0';
+}
+
+/* Runs the transfer; 0 only when it came through with status 200. */
+static int perform(CURL *curl, const char *url, const struct sink *sink, const char *detail,
+		   char *why, size_t why_size)
+{
+	CURLcode code = curl_easy_perform(curl);
+	int err = errno_of(code, sink);
+	char said[ANSWER_MAX + 1];
+	long status = 0;
+
+	if (err == -EFBIG) {
+		snprintf(why, why_size, "%s: the answer is bigger than %zu bytes", url, sink->max);
+		return err;
+	}
+	if (err < 0) {
+		snprintf(why, why_size, "%s: %s", url,
+			 *detail ? detail : curl_easy_strerror(code));
+		return err;
+	}
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		return 0;
+	first_line(sink, said);
+	snprintf(why, why_size, "%s: the server answered %ld%s%s", url, status, *said ? ": " : "",
+		 said);
+	return -EREMOTEIO;
+}
+
+int dir_http_fetch(const char *url, unsigned int timeout, uint8_t **out, size_t *len, char *why,
+		   size_t why_size)
+{
+	char detail[CURL_ERROR_SIZE] = "", full[URL_MAX];
+	struct sink sink = { .max = DIR_LIST_MAX };
+	_cleanup_(cleanup_curl) CURL *curl = NULL;
+	int err = join_url(url, "/list", full, why, why_size);
+
+	if (err < 0)
+		return err;
+	curl = request_new(full, timeout, &sink, detail);
+	if (!curl) {
+		snprintf(why, why_size, "%s: out of memory", full);
+		return -ENOMEM;
+	}
+	err = perform(curl, full, &sink, detail, why, why_size);
+	if (err == 0 && sink.len == 0) {
+		snprintf(why, why_size, "%s: the answer is empty", full);
+		err = -EBADMSG;
+	}
+	if (err < 0) {
+		free(sink.data);
+		return err;
+	}
+	*out = sink.data;
+	*len = sink.len;
+	return 0;
+}
+
+int dir_http_upload(const char *url, unsigned int timeout, const uint8_t *data, size_t len,
+		    char *why, size_t why_size)
+{
+	char detail[CURL_ERROR_SIZE] = "", full[URL_MAX];
+	struct sink sink = { .max = 16 * ANSWER_MAX };
+	_cleanup_(cleanup_headers) struct curl_slist *headers = NULL;
+	_cleanup_(cleanup_curl) CURL *curl = NULL;
+	int err = join_url(url, "/descriptor", full, why, why_size);
+
+	if (err < 0)
+		return err;
+	curl = request_new(full, timeout, &sink, detail);
+	headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+	if (!curl || !headers) {
+		snprintf(why, why_size, "%s: out of memory", full);
+		return -ENOMEM;
+	}
+	curl_easy_setopt(curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)data);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)len);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	err = perform(curl, full, &sink, detail, why, why_size);
+	free(sink.data);
+	return err;
+}
