@@ -11,10 +11,10 @@
 #include "common/base/cleanup.h"
 
 enum conf_type {
-	CONF_STRING,      /* char **: malloc'ed */
-	CONF_STRINGS,     /* struct conf_strings */
-	CONF_UINT,        /* uint32_t, min..max */
-	CONF_BOOL,        /* bool */
+	CONF_STRING,      /* char *: malloc'ed or NULL, the default too (freed when replaced) */
+	CONF_STRINGS,     /* struct conf_strings, the default too */
+	CONF_UINT,        /* uint32_t, decimal, min..max */
+	CONF_BOOL,        /* bool: true yes on, false no off */
 	CONF_ADDR,        /* struct addr, IPv4 or IPv6 */
 	CONF_PREFIX,      /* struct prefix */
 };
@@ -33,13 +33,17 @@ struct conf_key {
 	void *value;       /* holds the default before, the value after */
 	bool required;
 	uint32_t min, max; /* CONF_UINT */
-	/* Judges a CONF_STRING or each item of CONF_STRINGS: NULL when good, else what is wrong. */
+	/*
+	 * Judges a CONF_STRING or each item of CONF_STRINGS: NULL when good, else what is wrong
+	 * and what to do. An empty list { } counts as not given.
+	 */
 	const char *(*check)(const char *value);
 };
 
 /*
  * Reads PATH. 0, or -errno with one line in WHY: the file cannot be read, does not parse, has an
- * unknown key, a key twice, a bad value, lacks a required key. Values are set on success only.
+ * unknown key, a key twice, a bad value, lacks a required key (then LINE is the last one). An
+ * unreadable file has no LINE. Values are set on success only. Not for two threads at a time.
  */
 int conf_read(const char *path, const struct conf_key *keys, size_t count, char *why,
 	      size_t why_size) _must_check_;
