@@ -1,0 +1,164 @@
+#include "common/ike/ike_proposal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+
+enum { SPI_MIN = 256 }; /* 0 to 255 are reserved, RFC 4303 section 2.1 */
+
+static const struct ike_transform ike_transforms[] = {
+	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_CHACHA20_POLY1305 },
+	{ .type = IKE_TRANSFORM_PRF, .id = IKE_PRF_ID_HMAC_SHA2_256 },
+	{ .type = IKE_TRANSFORM_DH, .id = IKE_DH_ID_CURVE25519 },
+};
+
+static const struct ike_transform esp_encr[IKE_PROPOSAL_ESP_OFFERS] = {
+	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_AES_GCM_16, .key_bits = 256 },
+	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_CHACHA20_POLY1305 },
+};
+
+static const struct ike_transform esp_esn[] = { /* preferred first */
+	{ .type = IKE_TRANSFORM_ESN, .id = IKE_ESN_ID_YES },
+	{ .type = IKE_TRANSFORM_ESN, .id = IKE_ESN_ID_NO },
+};
+
+static bool transform_equal(const struct ike_transform *a, const struct ike_transform *b)
+{
+	return a->type == b->type && a->id == b->id && a->key_bits == b->key_bits &&
+	       !a->unknown_attr && !b->unknown_attr;
+}
+
+static bool has(const struct ike_proposal *p, const struct ike_transform *t)
+{
+	for (size_t i = 0; i < p->transform_count; i++)
+		if (transform_equal(&p->transforms[i], t))
+			return true;
+	return false;
+}
+
+/* Whether P allows to choose nothing for every type of transform that is not in TYPES (bits). */
+static bool others_optional(const struct ike_proposal *p, uint32_t types)
+{
+	for (size_t i = 0; i < p->transform_count; i++) {
+		const struct ike_transform none = { .type = p->transforms[i].type };
+
+		if (none.type < 32 && (types >> none.type & 1))
+			continue;
+		if (!has(p, &none))
+			return false;
+	}
+	return true;
+}
+
+void ike_proposal_ike(uint8_t number, struct ike_proposal *out)
+{
+	*out = (struct ike_proposal){ .number = number, .protocol = IKE_PROTOCOL_IKE,
+				      .transform_count = ARRAY_SIZE(ike_transforms) };
+	memcpy(out->transforms, ike_transforms, sizeof(ike_transforms));
+}
+
+static bool allows_ike(const struct ike_proposal *p)
+{
+	const uint32_t types = 1u << IKE_TRANSFORM_ENCR | 1u << IKE_TRANSFORM_PRF |
+			       1u << IKE_TRANSFORM_DH;
+
+	if (p->protocol != IKE_PROTOCOL_IKE || p->spi.len != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(ike_transforms); i++)
+		if (!has(p, &ike_transforms[i]))
+			return false;
+	return others_optional(p, types);
+}
+
+int ike_proposal_ike_choose(const struct ike_proposal *offers, size_t count, uint8_t *number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (allows_ike(&offers[i])) {
+			*number = offers[i].number;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+int ike_proposal_ike_accept(const struct ike_proposal *answers, size_t count)
+{
+	if (count != 1 || answers->number != 1 || !allows_ike(answers) ||
+	    answers->transform_count != ARRAY_SIZE(ike_transforms))
+		return -EBADMSG;
+	return 0;
+}
+
+void ike_proposal_esp(const uint8_t *spi, struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS])
+{
+	for (size_t i = 0; i < IKE_PROPOSAL_ESP_OFFERS; i++) {
+		out[i] = (struct ike_proposal){ .number = (uint8_t)(i + 1),
+						.protocol = IKE_PROTOCOL_ESP,
+						.spi = { spi, IKE_ESP_SPI_SIZE },
+						.transform_count = 3 };
+		out[i].transforms[0] = esp_encr[i];
+		memcpy(&out[i].transforms[1], esp_esn, sizeof(esp_esn));
+	}
+}
+
+static uint32_t spi_of(const struct ike_proposal *p)
+{
+	struct rbuf r = rbuf_init(p->spi.data, p->spi.len);
+
+	return rbuf_u32(&r);
+}
+
+/* Our best choice out of P, or false. */
+static bool choose_esp(const struct ike_proposal *p, struct ike_esp *out)
+{
+	const struct ike_transform *encr = NULL, *esn = NULL;
+
+	if (p->protocol != IKE_PROTOCOL_ESP || p->spi.len != IKE_ESP_SPI_SIZE ||
+	    spi_of(p) < SPI_MIN ||
+	    !others_optional(p, 1u << IKE_TRANSFORM_ENCR | 1u << IKE_TRANSFORM_ESN))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(esp_encr) && !encr; i++)
+		if (has(p, &esp_encr[i]))
+			encr = &esp_encr[i];
+	for (size_t i = 0; i < ARRAY_SIZE(esp_esn) && !esn; i++)
+		if (has(p, &esp_esn[i]))
+			esn = &esp_esn[i];
+	if (!encr || !esn)
+		return false;
+	out->number = p->number;
+	out->encr = (enum ike_encr)encr->id;
+	out->esn = esn->id == IKE_ESN_ID_YES;
+	out->spi = spi_of(p);
+	return true;
+}
+
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, struct ike_esp *out)
+{
+	for (size_t i = 0; i < count; i++)
+		if (choose_esp(&offers[i], out))
+			return 0;
+	return -ENOENT;
+}
+
+void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
+			     struct ike_proposal *out)
+{
+	*out = (struct ike_proposal){ .number = chosen->number,
+				      .protocol = IKE_PROTOCOL_ESP,
+				      .spi = { spi, IKE_ESP_SPI_SIZE },
+				      .transform_count = 2 };
+	out->transforms[0] = esp_encr[chosen->encr == IKE_ENCR_AES_GCM_16 ? 0 : 1];
+	out->transforms[1] = esp_esn[chosen->esn ? 0 : 1];
+}
+
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, struct ike_esp *out)
+{
+	struct ike_esp chosen;
+
+	if (count != 1 || answers->transform_count != 2 || !choose_esp(answers, &chosen))
+		return -EBADMSG;
+	if (chosen.number != (chosen.encr == IKE_ENCR_AES_GCM_16 ? 1 : 2))
+		return -EBADMSG;
+	*out = chosen;
+	return 0;
+}

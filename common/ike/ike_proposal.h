@@ -1,0 +1,34 @@
+#pragma once
+/* The fixed proposals of this profile, and choosing among a peer's (RFC 7296 section 3.3). Pure. */
+#include "common/ike/ike_ops.h"
+#include "common/wire/ike_parse.h"
+
+enum { IKE_PROPOSAL_ESP_OFFERS = 2 };
+
+/* What was agreed for a child SA. */
+struct ike_esp {
+	uint8_t number; /* of the proposal chosen */
+	enum ike_encr encr;
+	bool esn;
+	uint32_t spi;   /* of the side that wrote the proposal, host order */
+};
+
+/* The one IKE proposal, {ChaCha20-Poly1305, HMAC-SHA-256, Curve25519}, under NUMBER. */
+void ike_proposal_ike(uint8_t number, struct ike_proposal *out);
+/* Responder: *NUMBER of the first proposal that allows it; -ENOENT when none does. */
+int ike_proposal_ike_choose(const struct ike_proposal *offers, size_t count,
+			    uint8_t *number) _must_check_;
+/* Initiator: 0 when the answer is exactly what was offered as number 1, else -EBADMSG. */
+int ike_proposal_ike_accept(const struct ike_proposal *answers, size_t count) _must_check_;
+
+/* Offers for ESP in order of preference. They borrow SPI (4 bytes, network order). */
+void ike_proposal_esp(const uint8_t *spi, struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS]);
+/* Responder: the first offer that we like, with ESN when it has that; -ENOENT. */
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count,
+			    struct ike_esp *out) _must_check_;
+/* Responder: the answer for CHOSEN; borrows SPI. */
+void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
+			     struct ike_proposal *out);
+/* Initiator: 0 when the answer is one choice out of ike_proposal_esp, else -EBADMSG. */
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count,
+			    struct ike_esp *out) _must_check_;
