@@ -1,0 +1,295 @@
+#include "common/kern/nft_expr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h> /* libnftnl's headers want it first */
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
+#include <linux/ip.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stddef.h>
+#include <string.h>
+
+struct nft_rule nft_rule_new(const char *table, const char *chain)
+{
+	struct nft_rule r = { .rule = nftnl_rule_alloc() };
+
+	if (!r.rule || nftnl_rule_set_str(r.rule, NFTNL_RULE_TABLE, table) ||
+	    nftnl_rule_set_str(r.rule, NFTNL_RULE_CHAIN, chain)) {
+		r.err = -ENOMEM;
+		return r;
+	}
+	nftnl_rule_set_u32(r.rule, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
+	return r;
+}
+
+void nft_rule_free(struct nft_rule *r)
+{
+	if (r->rule)
+		nftnl_rule_free(r->rule);
+	r->rule = NULL;
+}
+
+/* A new expression, owned by the rule; NULL once something has failed. */
+static struct nftnl_expr *add(struct nft_rule *r, const char *name)
+{
+	struct nftnl_expr *e;
+
+	if (r->err)
+		return NULL;
+	e = nftnl_expr_alloc(name);
+	if (!e) {
+		r->err = -ENOMEM;
+		return NULL;
+	}
+	nftnl_rule_add_expr(r->rule, e);
+	return e;
+}
+
+static void set_data(struct nft_rule *r, struct nftnl_expr *e, uint16_t attr, const void *data,
+		     uint32_t len)
+{
+	if (nftnl_expr_set(e, attr, data, len))
+		r->err = -ENOMEM;
+}
+
+static void set_str(struct nft_rule *r, struct nftnl_expr *e, uint16_t attr, const char *s)
+{
+	if (nftnl_expr_set_str(e, attr, s))
+		r->err = -ENOMEM;
+}
+
+static void payload(struct nft_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+}
+
+/* meta, rt and ct load a value by its key, with the attributes KEY and DREG of their own. */
+static void load(struct nft_rule *r, const char *name, uint16_t key_attr, uint32_t key,
+		 uint16_t dreg_attr)
+{
+	struct nftnl_expr *e = add(r, name);
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, key_attr, key);
+	nftnl_expr_set_u32(e, dreg_attr, NFT_REG_1);
+}
+
+static void cmp(struct nft_rule *r, uint32_t op, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "cmp");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
+	set_data(r, e, NFTNL_EXPR_CMP_DATA, data, len);
+}
+
+static void bitmask(struct nft_rule *r, uint32_t mask)
+{
+	struct nftnl_expr *e = add(r, "bitwise");
+	uint32_t zero = 0;
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
+	set_data(r, e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
+	set_data(r, e, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+}
+
+static void immediate(struct nft_rule *r, uint32_t reg, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
+	set_data(r, e, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+static void verdict(struct nft_rule *r, uint32_t code, const char *chain)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, code);
+	if (chain)
+		set_str(r, e, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+static void comment(struct nft_rule *r, const char *text)
+{
+	struct nftnl_udata_buf *buf;
+
+	if (r->err)
+		return;
+	buf = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	if (!buf || !nftnl_udata_put_strz(buf, NFTNL_UDATA_RULE_COMMENT, text) ||
+	    nftnl_rule_set_data(r->rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(buf),
+				nftnl_udata_buf_len(buf)))
+		r->err = -ENOMEM;
+	if (buf)
+		nftnl_udata_buf_free(buf);
+}
+
+static uint32_t field_offset(enum nft_field field)
+{
+	switch (field) {
+	case NFT_SADDR:
+		return offsetof(struct iphdr, saddr);
+	case NFT_DADDR:
+		return offsetof(struct iphdr, daddr);
+	case NFT_SPORT:
+		return 0;
+	case NFT_DPORT:
+		return 2;
+	}
+	return 0;
+}
+
+void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not)
+{
+	uint32_t len = p->len % 8 ? 4 : p->len / 8; /* whole bytes need no mask */
+
+	if (p->len == 0)
+		return;
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field_offset(field), len);
+	if (p->len % 8)
+		bitmask(r, htonl(UINT32_MAX << (32 - p->len)));
+	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
+}
+
+void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set)
+{
+	struct nftnl_expr *e;
+
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field_offset(field), 4);
+	e = add(r, "lookup");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set_str(r, e, NFTNL_EXPR_LOOKUP_SET, set);
+}
+
+void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint16_t hi)
+{
+	uint16_t be_lo = htons(lo), be_hi = htons(hi);
+
+	payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, field_offset(field), sizeof(be_lo));
+	if (lo == hi) {
+		cmp(r, NFT_CMP_EQ, &be_lo, sizeof(be_lo));
+		return;
+	}
+	cmp(r, NFT_CMP_GTE, &be_lo, sizeof(be_lo));
+	cmp(r, NFT_CMP_LTE, &be_hi, sizeof(be_hi));
+}
+
+void nft_match_protocol(struct nft_rule *r, uint8_t protocol)
+{
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, protocol),
+		 sizeof(protocol));
+	cmp(r, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void nft_match_l4proto(struct nft_rule *r, uint8_t protocol)
+{
+	load(r, "meta", NFTNL_EXPR_META_KEY, NFT_META_L4PROTO, NFTNL_EXPR_META_DREG);
+	cmp(r, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void nft_match_secpath(struct nft_rule *r, bool exists)
+{
+	uint8_t value = exists;
+
+	load(r, "meta", NFTNL_EXPR_META_KEY, NFT_META_SECPATH, NFTNL_EXPR_META_DREG);
+	cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void nft_match_encap(struct nft_rule *r, bool exists)
+{
+	uint8_t value = exists;
+
+	load(r, "rt", NFTNL_EXPR_RT_KEY, NFT_RT_XFRM, NFTNL_EXPR_RT_DREG);
+	cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void nft_match_ct_state(struct nft_rule *r, uint32_t states)
+{
+	uint32_t zero = 0;
+
+	load(r, "ct", NFTNL_EXPR_CT_KEY, NFT_CT_STATE, NFTNL_EXPR_CT_DREG);
+	bitmask(r, states);
+	cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+void nft_match_ct_reply(struct nft_rule *r)
+{
+	uint8_t reply = 1;
+
+	load(r, "ct", NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION, NFTNL_EXPR_CT_DREG);
+	cmp(r, NFT_CMP_EQ, &reply, sizeof(reply));
+}
+
+void nft_notrack(struct nft_rule *r)
+{
+	add(r, "notrack");
+}
+
+void nft_accept(struct nft_rule *r)
+{
+	verdict(r, NF_ACCEPT, NULL);
+}
+
+void nft_drop(struct nft_rule *r, const char *why)
+{
+	struct nftnl_expr *e = add(r, "counter");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_PACKETS, 0);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_BYTES, 0);
+	verdict(r, NF_DROP, NULL);
+	comment(r, why);
+}
+
+void nft_jump(struct nft_rule *r, const char *chain)
+{
+	verdict(r, NFT_JUMP, chain);
+}
+
+void nft_snat(struct nft_rule *r, const struct addr *address, uint16_t port_lo, uint16_t port_hi)
+{
+	uint16_t lo = htons(port_lo), hi = htons(port_hi);
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, address->bytes, 4);
+	immediate(r, NFT_REG_2, &lo, sizeof(lo));
+	immediate(r, NFT_REG_3, &hi, sizeof(hi));
+	e = add(r, "nat");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MAX, NFT_REG_3);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS,
+			   NF_NAT_RANGE_PROTO_SPECIFIED | NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+}

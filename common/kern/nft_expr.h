@@ -1,0 +1,51 @@
+#pragma once
+/*
+ * One rule of an nftables chain under construction: each function appends one match or statement,
+ * the expressions nft(8) itself uses for it. An allocation that fails sets the error and makes all
+ * later calls do nothing. Pure; knows no table of ours.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/addr.h"
+
+struct nftnl_rule;
+
+struct nft_rule {
+	struct nftnl_rule *rule;
+	int err; /* 0 or -ENOMEM */
+};
+
+/* NFT_SADDR, NFT_DADDR of the IPv4 header; NFT_SPORT, NFT_DPORT of TCP or UDP. */
+enum nft_field { NFT_SADDR, NFT_DADDR, NFT_SPORT, NFT_DPORT };
+
+/* Appends to chain CHAIN of TABLE (family ip). The caller frees with nft_rule_free. */
+struct nft_rule nft_rule_new(const char *table, const char *chain);
+void nft_rule_free(struct nft_rule *r);
+
+/* The address is in P (IPv4), or is not when NOT; a prefix of length 0 adds nothing. */
+void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not);
+/* The address is in the set SET of the table. */
+void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set);
+/* LO <= port <= HI, host order. Only behind nft_match_l4proto(TCP or UDP). */
+void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint16_t hi);
+/* The protocol field of the IPv4 header. */
+void nft_match_protocol(struct nft_rule *r, uint8_t protocol);
+/* The protocol as the stack has parsed it; what makes port matches valid. */
+void nft_match_l4proto(struct nft_rule *r, uint8_t protocol);
+/* The packet has come out of an SA, or has not. Hooks prerouting, input, forward. */
+void nft_match_secpath(struct nft_rule *r, bool exists);
+/* The packet is about to go into an SA, or is not. Hooks forward, output, postrouting. */
+void nft_match_encap(struct nft_rule *r, bool exists);
+/* The connection's state is one of STATES (NF_CT_STATE_BIT and its like). */
+void nft_match_ct_state(struct nft_rule *r, uint32_t states);
+/* The packet goes against the direction of its connection's first one. */
+void nft_match_ct_reply(struct nft_rule *r);
+
+void nft_notrack(struct nft_rule *r);
+void nft_accept(struct nft_rule *r);
+/* Counts and drops; WHY is the rule's comment in `nft list`. */
+void nft_drop(struct nft_rule *r, const char *why);
+void nft_jump(struct nft_rule *r, const char *chain);
+/* Source NAPT to ADDRESS and a random port in PORT_LO..PORT_HI (host order), never the own one. */
+void nft_snat(struct nft_rule *r, const struct addr *address, uint16_t port_lo, uint16_t port_hi);

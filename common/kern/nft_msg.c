@@ -1,0 +1,556 @@
+#include "common/kern/nft_msg.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h> /* libnftnl's headers want it first */
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netlink.h>
+#include <string.h>
+
+#include "common/kern/nft_expr.h"
+
+enum {
+	MESSAGE_MAX = 4096, /* the longest is the set's elements: under 1 KiB */
+	IKE_PORT = 500,
+	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
+	TYPE_IPV4_ADDR = 7,      /* nft's number of the data type */
+	BYTEORDER_BIG = 2,       /* nft's, tells it how to print the set */
+};
+
+/* What is matched, in this order. SRC, DST: the addresses. IKE: UDP port 500. */
+enum match {
+	SRC_POOLS = 1 << 0,
+	SRC_POOL = 1 << 1,
+	SRC_NOT_POOL = 1 << 2,
+	DST_POOLS = 1 << 3,
+	DST_NEVER = 1 << 4,
+	DST_OWN = 1 << 5,
+	IN_CLEAR = 1 << 6,     /* has not come out of an SA */
+	FROM_SA = 1 << 7,
+	OUT_CLEAR = 1 << 8,    /* is not going into an SA */
+	INTO_SA = 1 << 9,
+	ESP = 1 << 10,
+	FROM_IKE = 1 << 11,
+	TO_IKE = 1 << 12,
+	TCP = 1 << 13,
+	UDP = 1 << 14,
+	ICMP = 1 << 15,
+	CT_FOREIGN = 1 << 16,  /* not new, not established: also ICMP errors, made up or not */
+	CT_REPLY = 1 << 17,
+	CT_KNOWN = 1 << 18,
+};
+
+enum verdict { ACCEPT, DROP, NOTRACK, JUMP, SNAT };
+
+enum when { ALWAYS, EXIT, NO_EXIT };
+
+/* TEXT: why it drops, or the chain to jump to. */
+struct row {
+	const char *chain;
+	uint32_t match;
+	enum verdict verdict;
+	const char *text;
+	enum when when;
+};
+
+/*
+ * The firewall. Clients of different entries bear the same numbers, so conntrack never sees tunnel
+ * traffic. Chains without a hook are reached from pool matches only.
+ */
+static const struct row rows[] = {
+	{ "raw_prerouting", ESP, NOTRACK, NULL, ALWAYS },
+	{ "raw_prerouting", SRC_POOLS | TO_IKE, NOTRACK, NULL, ALWAYS },
+	{ "raw_prerouting", DST_POOLS | FROM_IKE, NOTRACK, NULL, ALWAYS },
+	{ "raw_output", ESP, NOTRACK, NULL, ALWAYS },
+	{ "raw_output", DST_POOLS | FROM_IKE, NOTRACK, NULL, ALWAYS },
+
+	{ "input", SRC_POOLS | IN_CLEAR, DROP, "pool address in clear", ALWAYS },
+	{ "input", SRC_POOLS | ESP, ACCEPT, NULL, ALWAYS },
+	{ "input", SRC_POOLS | TO_IKE, ACCEPT, NULL, ALWAYS },
+	{ "input", SRC_POOLS, DROP, "client to the relay itself", ALWAYS },
+	{ "output", DST_POOLS | OUT_CLEAR, DROP, "no circuit", ALWAYS },
+
+	{ "out_of_pool", IN_CLEAR, DROP, "pool address in clear", ALWAYS },
+	{ "out_of_pool", SRC_NOT_POOL, DROP, "pool address of another relay", ALWAYS },
+	{ "out_of_pool", DST_POOLS, DROP, "client to client", ALWAYS },
+	{ "out_of_pool", INTO_SA | ESP, ACCEPT, NULL, ALWAYS },
+	{ "out_of_pool", INTO_SA | TO_IKE, ACCEPT, NULL, ALWAYS },
+	{ "out_of_pool", INTO_SA, DROP, "not tunnel traffic", ALWAYS },
+	{ "out_of_pool", 0, DROP, "no exit", NO_EXIT },
+	{ "out_of_pool", CT_FOREIGN, DROP, "no connection of its own", EXIT },
+	{ "out_of_pool", DST_NEVER, DROP, "not a public address", EXIT },
+	{ "out_of_pool", DST_OWN, DROP, "client to the relay itself", EXIT },
+	{ "out_of_pool", TCP, JUMP, "exit", EXIT },
+	{ "out_of_pool", UDP, JUMP, "exit", EXIT },
+	{ "out_of_pool", ICMP, JUMP, "exit", EXIT },
+	{ "out_of_pool", 0, DROP, "protocol without NAPT", EXIT },
+
+	{ "into_pool", OUT_CLEAR, DROP, "no circuit", ALWAYS },
+	{ "into_pool", FROM_SA | ESP, ACCEPT, NULL, ALWAYS },
+	{ "into_pool", FROM_SA | FROM_IKE, ACCEPT, NULL, ALWAYS },
+	{ "into_pool", CT_REPLY | CT_KNOWN, ACCEPT, NULL, EXIT },
+	{ "into_pool", 0, DROP, "not an answer to a client", ALWAYS },
+
+	{ "forward", SRC_POOLS, JUMP, "out_of_pool", ALWAYS },
+	{ "forward", DST_POOLS, JUMP, "into_pool", ALWAYS },
+
+	/* An explicit range keeps low ports off low ports; RANDOM_FULLY skips the reuse of another
+	 * connection's binding; ICMP ids draw from the same range; a taken tuple is never shared
+	 * (nf_nat_core.c: get_unique_tuple). Other protocols would keep theirs: no rule, no exit. */
+	{ "nat", SRC_POOL | OUT_CLEAR | TCP, SNAT, NULL, EXIT },
+	{ "nat", SRC_POOL | OUT_CLEAR | UDP, SNAT, NULL, EXIT },
+	{ "nat", SRC_POOL | OUT_CLEAR | ICMP, SNAT, NULL, EXIT },
+
+	{ "last", SRC_POOLS | OUT_CLEAR, DROP, "pool address in clear", ALWAYS },
+	{ "last", DST_POOLS | OUT_CLEAR, DROP, "no circuit", ALWAYS },
+};
+
+static const struct chain {
+	const char *name;
+	const char *type; /* NULL: no hook */
+	uint32_t hook;
+	int32_t priority;
+	enum when when;
+} chains[] = {
+	{ "exit", NULL, 0, 0, EXIT },
+	{ "raw_prerouting", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW, ALWAYS },
+	{ "raw_output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW, ALWAYS },
+	{ "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, ALWAYS },
+	{ "output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, ALWAYS },
+	{ "out_of_pool", NULL, 0, 0, ALWAYS },
+	{ "into_pool", NULL, 0, 0, ALWAYS },
+	{ "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, ALWAYS },
+	{ "nat", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, EXIT },
+	/* behind NAT: what still bears a pool address goes into an SA or nowhere */
+	{ "last", "filter", NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_HELPER, ALWAYS },
+};
+
+static const char never_set[] = "never";
+
+/* Destinations no exit serves, host order, ascending, apart from each other; end excluded. */
+static const struct {
+	uint32_t start, end; /* end 0: to the last address */
+} never[] = {
+	{ 0x00000000, 0x01000000 }, /* 0.0.0.0/8 */
+	{ 0x0a000000, 0x0b000000 }, /* 10.0.0.0/8 */
+	{ 0x64400000, 0x64800000 }, /* 100.64.0.0/10 */
+	{ 0x7f000000, 0x80000000 }, /* 127.0.0.0/8 */
+	{ 0xa9fe0000, 0xa9ff0000 }, /* 169.254.0.0/16 */
+	{ 0xac100000, 0xac200000 }, /* 172.16.0.0/12 */
+	{ 0xc0000000, 0xc0000100 }, /* 192.0.0.0/24 */
+	{ 0xc0586300, 0xc0586400 }, /* 192.88.99.0/24 */
+	{ 0xc0a80000, 0xc0a90000 }, /* 192.168.0.0/16 */
+	{ 0xc6120000, 0xc6140000 }, /* 198.18.0.0/15 */
+	{ 0xe0000000, 0 },          /* 224.0.0.0/4, 240.0.0.0/4 */
+};
+
+struct batch {
+	uint8_t *buf; /* borrowed */
+	size_t size, len;
+	size_t last; /* where the latest message starts */
+	uint32_t seq;
+	const struct kern_firewall *fw;
+	int err;
+};
+
+/* One message before it is copied into the batch: libnftnl writes without a bound. */
+union message {
+	struct nlmsghdr hdr;
+	char bytes[MESSAGE_MAX];
+};
+
+static void push(struct batch *b, const union message *m)
+{
+	size_t len = NLMSG_ALIGN(m->hdr.nlmsg_len);
+
+	if (b->err)
+		return;
+	if (len > b->size - b->len) {
+		b->err = -ENOSPC;
+		return;
+	}
+	memcpy(b->buf + b->len, m->bytes, len);
+	b->last = b->len;
+	b->len += len;
+}
+
+static struct nlmsghdr *message_start(const struct batch *b, union message *m, uint16_t type,
+				      uint16_t flags)
+{
+	memset(m, 0, sizeof(*m));
+	return nftnl_nlmsg_build_hdr(m->bytes, type, NFPROTO_IPV4, flags, b->seq);
+}
+
+static struct batch batch_begin(void *buf, size_t size, uint32_t seq)
+{
+	struct batch b = { .buf = buf, .size = size, .seq = seq };
+	union message m = { 0 };
+
+	nftnl_batch_begin(m.bytes, seq);
+	push(&b, &m);
+	return b;
+}
+
+/* Asks for an acknowledgement of the latest message and closes the batch. */
+static int batch_end(struct batch *b, size_t *len)
+{
+	union message m = { 0 };
+	struct nlmsghdr hdr;
+
+	if (b->err)
+		return b->err;
+	memcpy(&hdr, b->buf + b->last, sizeof(hdr));
+	hdr.nlmsg_flags |= NLM_F_ACK;
+	memcpy(b->buf + b->last, &hdr, sizeof(hdr));
+	nftnl_batch_end(m.bytes, b->seq);
+	push(b, &m);
+	if (b->err)
+		return b->err;
+	*len = b->len;
+	return 0;
+}
+
+static void push_table(struct batch *b, uint16_t type, const char *name)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+	union message m;
+
+	if (!t || nftnl_table_set_str(t, NFTNL_TABLE_NAME, name)) {
+		b->err = -ENOMEM;
+		goto out;
+	}
+	if (type == NFT_MSG_NEWTABLE)
+		nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, 0);
+	nftnl_table_nlmsg_build_payload(message_start(b, &m, type, 0), t);
+	push(b, &m);
+out:
+	if (t)
+		nftnl_table_free(t);
+}
+
+static void push_chain(struct batch *b, const struct chain *chain)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	union message m;
+
+	if (!c || nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->fw->table) ||
+	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, chain->name) ||
+	    (chain->type && nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, chain->type))) {
+		b->err = -ENOMEM;
+		goto out;
+	}
+	if (chain->type) {
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, chain->hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, chain->priority);
+	}
+	nftnl_chain_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWCHAIN, NLM_F_CREATE), c);
+	push(b, &m);
+out:
+	if (c)
+		nftnl_chain_free(c);
+}
+
+/* One end of an interval. OPEN: nothing follows, which nft wants to be told. */
+static int add_element(struct nftnl_set *s, uint32_t address, uint32_t flags, bool open)
+{
+	/* nft's user data: type, length, a number in host order */
+	uint8_t mark[] = { NFTNL_UDATA_SET_ELEM_FLAGS, 4, 0, 0, 0, 0 };
+	uint32_t mark_value = NFTNL_SET_ELEM_F_INTERVAL_OPEN, be = htonl(address);
+	struct nftnl_set_elem *e = nftnl_set_elem_alloc();
+
+	memcpy(mark + 2, &mark_value, sizeof(mark_value));
+	if (!e || nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, &be, sizeof(be)) ||
+	    (open && nftnl_set_elem_set(e, NFTNL_SET_ELEM_USERDATA, mark, sizeof(mark)))) {
+		if (e)
+			nftnl_set_elem_free(e);
+		return -ENOMEM;
+	}
+	if (flags)
+		nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, flags);
+	nftnl_set_elem_add(s, e);
+	return 0;
+}
+
+static int add_elements(struct nftnl_set *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
+		bool open = never[i].end == 0;
+
+		if (add_element(s, never[i].start, 0, open))
+			return -ENOMEM;
+		if (!open && add_element(s, never[i].end, NFT_SET_ELEM_INTERVAL_END, false))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int describe_set(struct nftnl_set *s, const char *table)
+{
+	uint8_t udata[] = { NFTNL_UDATA_SET_KEYBYTEORDER, 4, 0, 0, 0, 0 };
+	uint32_t order = BYTEORDER_BIG;
+
+	memcpy(udata + 2, &order, sizeof(order));
+	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, table) ||
+	    nftnl_set_set_str(s, NFTNL_SET_NAME, never_set) ||
+	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, udata, sizeof(udata)))
+		return -ENOMEM;
+	nftnl_set_set_u32(s, NFTNL_SET_ID, 1);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_CONSTANT | NFT_SET_INTERVAL);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, TYPE_IPV4_ADDR);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, sizeof(uint32_t));
+	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, 2 * ARRAY_SIZE(never));
+	return 0;
+}
+
+static void push_never_set(struct batch *b)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	union message m;
+
+	if (!s || describe_set(s, b->fw->table)) {
+		b->err = -ENOMEM;
+		goto out;
+	}
+	nftnl_set_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
+	push(b, &m);
+	if (add_elements(s)) {
+		b->err = -ENOMEM;
+		goto out;
+	}
+	nftnl_set_elems_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSETELEM, NLM_F_CREATE),
+					    s);
+	push(b, &m);
+out:
+	if (s)
+		nftnl_set_free(s);
+}
+
+static void push_rule(struct batch *b, struct nft_rule *r)
+{
+	union message m;
+
+	if (r->err)
+		b->err = r->err;
+	if (!b->err) {
+		nftnl_rule_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWRULE,
+							     NLM_F_CREATE | NLM_F_APPEND),
+					       r->rule);
+		push(b, &m);
+	}
+	nft_rule_free(r);
+}
+
+static void match_addresses(struct nft_rule *r, uint32_t match, const struct kern_firewall *fw)
+{
+	struct prefix own = prefix_host(&fw->address);
+
+	if (match & SRC_POOLS)
+		nft_match_prefix(r, NFT_SADDR, &fw->pools, false);
+	if (match & (SRC_POOL | SRC_NOT_POOL))
+		nft_match_prefix(r, NFT_SADDR, &fw->pool, match & SRC_NOT_POOL);
+	if (match & DST_POOLS)
+		nft_match_prefix(r, NFT_DADDR, &fw->pools, false);
+	if (match & DST_NEVER)
+		nft_match_set(r, NFT_DADDR, never_set);
+	if (match & DST_OWN)
+		nft_match_prefix(r, NFT_DADDR, &own, false);
+}
+
+static void match_protocol(struct nft_rule *r, uint32_t match)
+{
+	if (match & ESP)
+		nft_match_protocol(r, IPPROTO_ESP);
+	if (match & (FROM_IKE | TO_IKE)) {
+		nft_match_l4proto(r, IPPROTO_UDP);
+		nft_match_ports(r, match & FROM_IKE ? NFT_SPORT : NFT_DPORT, IKE_PORT, IKE_PORT);
+	}
+	if (match & TCP)
+		nft_match_l4proto(r, IPPROTO_TCP);
+	if (match & UDP)
+		nft_match_l4proto(r, IPPROTO_UDP);
+	if (match & ICMP)
+		nft_match_l4proto(r, IPPROTO_ICMP);
+}
+
+static void match_state(struct nft_rule *r, uint32_t match)
+{
+	if (match & (IN_CLEAR | FROM_SA))
+		nft_match_secpath(r, match & FROM_SA);
+	if (match & (OUT_CLEAR | INTO_SA))
+		nft_match_encap(r, match & INTO_SA);
+}
+
+static void match_connection(struct nft_rule *r, uint32_t match)
+{
+	if (match & CT_FOREIGN)
+		nft_match_ct_state(r, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_BIT(IP_CT_RELATED) |
+					      NF_CT_STATE_UNTRACKED_BIT);
+	if (match & CT_REPLY)
+		nft_match_ct_reply(r);
+	if (match & CT_KNOWN)
+		nft_match_ct_state(r, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) |
+					      NF_CT_STATE_BIT(IP_CT_RELATED));
+}
+
+static void push_row(struct batch *b, const struct row *row)
+{
+	const struct kern_firewall *fw = b->fw;
+	struct nft_rule r = nft_rule_new(fw->table, row->chain);
+
+	match_addresses(&r, row->match, fw);
+	match_state(&r, row->match);
+	match_protocol(&r, row->match);
+	match_connection(&r, row->match);
+	switch (row->verdict) {
+	case ACCEPT:
+		nft_accept(&r);
+		break;
+	case DROP:
+		nft_drop(&r, row->text);
+		break;
+	case NOTRACK:
+		nft_notrack(&r);
+		break;
+	case JUMP:
+		nft_jump(&r, row->text);
+		break;
+	case SNAT:
+		nft_snat(&r, &fw->address, fw->nat_port_lo, fw->nat_port_hi);
+		break;
+	}
+	push_rule(b, &r);
+}
+
+static bool any_port(const struct kern_exit_rule *rule)
+{
+	return rule->port_lo == 0 && rule->port_hi == UINT16_MAX;
+}
+
+static void push_exit_rule(struct batch *b, const struct kern_exit_rule *rule,
+			   enum kern_proto proto)
+{
+	struct nft_rule r = nft_rule_new(b->fw->table, "exit");
+
+	nft_match_prefix(&r, NFT_DADDR, &rule->dst, false);
+	if (proto != KERN_PROTO_ANY)
+		nft_match_l4proto(&r, proto);
+	if (!any_port(rule))
+		nft_match_ports(&r, NFT_DPORT, rule->port_lo, rule->port_hi);
+	if (rule->accept)
+		nft_accept(&r);
+	else
+		nft_drop(&r, "exit policy");
+	push_rule(b, &r);
+}
+
+static void push_exit_rules(struct batch *b)
+{
+	const struct kern_firewall *fw = b->fw;
+	struct nft_rule end;
+
+	for (size_t i = 0; i < fw->rule_count; i++) {
+		const struct kern_exit_rule *rule = &fw->rules[i];
+
+		if (rule->proto == KERN_PROTO_ANY && !any_port(rule)) {
+			push_exit_rule(b, rule, KERN_PROTO_TCP);
+			push_exit_rule(b, rule, KERN_PROTO_UDP);
+		} else {
+			push_exit_rule(b, rule, rule->proto);
+		}
+	}
+	end = nft_rule_new(fw->table, "exit");
+	nft_drop(&end, "exit policy");
+	push_rule(b, &end);
+}
+
+static bool wanted(const struct kern_firewall *fw, enum when when)
+{
+	return when == ALWAYS || (when == EXIT) == fw->exit;
+}
+
+static bool prefix_ok(const struct prefix *p)
+{
+	return p->addr.family == AF_INET && p->len <= 32 &&
+	       (p->len == 32 || !(addr_to_v4(&p->addr) & UINT32_MAX >> p->len));
+}
+
+static bool name_ok(const char *name, size_t size)
+{
+	return *name && memchr(name, 0, size);
+}
+
+static bool rule_ok(const struct kern_exit_rule *rule)
+{
+	if (!prefix_ok(&rule->dst) || rule->port_lo > rule->port_hi)
+		return false;
+	switch (rule->proto) {
+	case KERN_PROTO_ICMP:
+		return any_port(rule);
+	case KERN_PROTO_ANY:
+	case KERN_PROTO_TCP:
+	case KERN_PROTO_UDP:
+		return true;
+	}
+	return false;
+}
+
+static bool firewall_ok(const struct kern_firewall *fw)
+{
+	if (!name_ok(fw->table, sizeof(fw->table)) || fw->address.family != AF_INET ||
+	    !prefix_ok(&fw->pool) || !prefix_ok(&fw->pools) || fw->pools.len == 0 ||
+	    !prefix_within(&fw->pool, &fw->pools) || prefix_contains(&fw->pools, &fw->address) ||
+	    fw->rule_count > KERN_EXIT_RULES)
+		return false;
+	if (fw->exit && (fw->nat_port_lo < NAT_PORT_MIN || fw->nat_port_lo > fw->nat_port_hi))
+		return false;
+	for (size_t i = 0; i < fw->rule_count; i++)
+		if (!rule_ok(&fw->rules[i]))
+			return false;
+	return true;
+}
+
+int nft_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_firewall *fw,
+		    size_t *len)
+{
+	struct batch b;
+
+	if (!firewall_ok(fw))
+		return -EINVAL;
+	b = batch_begin(buf, size, seq);
+	b.fw = fw;
+	push_table(&b, NFT_MSG_NEWTABLE, fw->table);
+	push_table(&b, NFT_MSG_DELTABLE, fw->table);
+	push_table(&b, NFT_MSG_NEWTABLE, fw->table);
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+		if (wanted(fw, chains[i].when))
+			push_chain(&b, &chains[i]);
+	if (fw->exit) {
+		push_never_set(&b);
+		push_exit_rules(&b);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (wanted(fw, rows[i].when))
+			push_row(&b, &rows[i]);
+	return batch_end(&b, len);
+}
+
+int nft_msg_delete(void *buf, size_t size, uint32_t seq, const char *table, size_t *len)
+{
+	struct batch b;
+
+	if (!name_ok(table, sizeof(((struct kern_firewall *)0)->table)))
+		return -EINVAL;
+	b = batch_begin(buf, size, seq);
+	push_table(&b, NFT_MSG_DELTABLE, table);
+	return batch_end(&b, len);
+}
