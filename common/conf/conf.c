@@ -284,6 +284,8 @@ int conf_read(const char *path, const struct conf_key *keys, size_t count, char 
 	for (size_t i = 0; r.values && i < count; i++) {
 		if (err == 0 && r.values[i].line)
 			commit(&keys[i], &r.values[i]);
+		if (err == 0 && keys[i].line)
+			*keys[i].line = r.values[i].line;
 		free(r.values[i].string);
 		conf_strings_fini(&r.values[i].strings);
 	}

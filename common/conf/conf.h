@@ -38,6 +38,7 @@ struct conf_key {
 	 * and what to do. An empty list { } counts as not given.
 	 */
 	const char *(*check)(const char *value);
+	int *line; /* where to put the line it stands in, 0: not given; NULL: nobody asks */
 };
 
 /*

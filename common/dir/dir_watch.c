@@ -220,33 +220,24 @@ const struct dir_list *dir_watch_list(const struct dir_watch *w)
 	return w->have && w->list.valid_until > wall_clock() ? &w->list : NULL;
 }
 
-int dir_trust_parse(char *const *hex, size_t count, uint32_t threshold, struct dir_trust *out,
-		    char *why, size_t why_size)
+const char *dir_trust_parse(char *const *hex, size_t count, uint32_t threshold,
+			    struct dir_trust *out, size_t *bad)
 {
 	struct dir_trust trust = { .count = count, .threshold = threshold };
 
-	if (count == 0 || count > DIR_LIST_AUTHORITIES) {
-		snprintf(why, why_size, "authorities: give 1 to %d keys", DIR_LIST_AUTHORITIES);
-		return -EINVAL;
-	}
-	if (threshold == 0 || threshold > count) {
-		snprintf(why, why_size, "threshold: must be 1 to the number of authorities (%zu)",
-			 count);
-		return -EINVAL;
-	}
+	*bad = 0;
+	if (count == 0 || count > DIR_LIST_AUTHORITIES)
+		return "authorities: give 1 to 16 keys";
+	if (threshold == 0 || threshold > count)
+		return "threshold: must be 1 to the number of authorities";
 	for (size_t i = 0; i < count; i++) {
-		if (crypto_hex_parse(hex[i], trust.keys[i].bytes) < 0) {
-			snprintf(why, why_size, "authorities: \"%.70s\" is no key of 64 hex digits",
-				 hex[i]);
-			return -EINVAL;
-		}
-		for (size_t k = 0; k < i; k++) {
-			if (memcmp(&trust.keys[k], &trust.keys[i], sizeof(trust.keys[i])) == 0) {
-				snprintf(why, why_size, "authorities: a key stands there twice");
-				return -EINVAL;
-			}
-		}
+		*bad = i;
+		if (crypto_hex_parse(hex[i], trust.keys[i].bytes) < 0)
+			return "authorities: not a key of 64 hex digits";
+		for (size_t k = 0; k < i; k++)
+			if (memcmp(&trust.keys[k], &trust.keys[i], sizeof(trust.keys[i])) == 0)
+				return "authorities: a key stands there twice; remove one";
 	}
 	*out = trust;
-	return 0;
+	return NULL;
 }

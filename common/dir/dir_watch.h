@@ -27,6 +27,6 @@ void dir_watch_free(struct dir_watch *watch);
 void dir_watch_hurry(struct dir_watch *watch);
 /* The list in force, NULL when there is none yet or it has expired. */
 const struct dir_list *dir_watch_list(const struct dir_watch *watch);
-/* The trusted keys from hex text. 0, or -EINVAL with one line in WHY. */
-int dir_trust_parse(char *const *hex, size_t count, uint32_t threshold, struct dir_trust *out,
-		    char *why, size_t why_size) _must_check_;
+/* The trusted keys from hex text. NULL when good, else what is wrong; *BAD: with which key. */
+const char *dir_trust_parse(char *const *hex, size_t count, uint32_t threshold,
+			    struct dir_trust *out, size_t *bad) _must_check_;
