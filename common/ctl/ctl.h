@@ -17,29 +17,38 @@ struct ctl_conn; /* one client; valid until closed() */
 
 struct ctl_handler {
 	/*
-	 * One request; FD is a descriptor that came along (else -1), the handler's to close.
-	 * Answer now or later with ctl_reply. UID is the peer's (SO_PEERCRED).
+	 * One request: an object with a string "command", borrowed. FD is a descriptor that came
+	 * along (else -1), the handler's to close. Answer now or later with ctl_reply; the
+	 * connection's next request comes after that. UID is the peer's (SO_PEERCRED).
 	 */
 	void (*request)(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd);
+	/* CONN is over. Called by the loop or ctl_server_free, never from within another call. */
 	void (*closed)(void *user, struct ctl_conn *conn);
 };
 
 /*
- * Listens on PATH with MODE. A stale socket file (nobody listens) is replaced; -EADDRINUSE when
- * somebody does. HANDLER is borrowed.
+ * Listens on PATH with MODE; its directory is made when missing. A stale socket file (nobody
+ * listens) is replaced; -EADDRINUSE when somebody does, -EEXIST when PATH is no socket. HANDLER is
+ * borrowed.
  */
 int ctl_server_new(struct io_loop *loop, const char *path, mode_t mode,
 		   const struct ctl_handler *handler, void *user,
 		   struct ctl_server **out) _must_check_;
-void ctl_server_free(struct ctl_server *server); /* closes all, removes the file */
-/* Takes ANSWER (also on failure). */
+/* Closes all, removes the file. Not from within request(). */
+void ctl_server_free(struct ctl_server *server);
+/* Takes ANSWER (also on failure; NULL stands for "out of memory"). A peer that is gone is no error. */
 void ctl_reply(struct ctl_conn *conn, json_t *answer);
 void ctl_reply_error(struct ctl_conn *conn, const char *fmt, ...) _printf_(2, 3);
 void *ctl_conn_data(const struct ctl_conn *conn);
 void ctl_conn_set_data(struct ctl_conn *conn, void *data);
+/* No more requests; closes when the answers are out, then closed() is called. */
 void ctl_conn_close(struct ctl_conn *conn);
 
 /* The other end, blocking. connect returns a descriptor or -errno. */
 int ctl_connect(const char *path) _must_check_;
-/* Sends REQUEST (borrowed) with descriptor PASS (-1: none), waits for one answer line. */
+/*
+ * Sends REQUEST (borrowed) with descriptor PASS (-1: none), waits for one answer line. 0 with an
+ * object in ANSWER (also an "error" one), -ECONNRESET when the server hung up without, -EMSGSIZE
+ * for a line too long, -EBADMSG for an answer that is no JSON object.
+ */
 int ctl_call(int fd, const json_t *request, int pass, json_t **answer) _must_check_;
