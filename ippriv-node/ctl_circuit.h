@@ -1,0 +1,37 @@
+#pragma once
+/* The circuits of clients on this relay: their leases, numbers and what the kernel holds of each. */
+#include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/dp.h"
+
+struct ctl_circuits;
+struct ctl_peers;
+
+struct ctl_circuits_conf {
+	struct dp_self self;
+	struct addr dns;      /* given to clients, family 0: none */
+	uint32_t most;        /* circuits at one time */
+	struct dp *dp;        /* borrowed, all three */
+	struct ctl_peers *peers;
+	struct io_loop *loop;
+};
+
+int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits **out) _must_check_;
+void ctl_circuits_free(struct ctl_circuits *circuits); /* none may be left */
+/* ctl_admit.client. */
+int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path,
+		       struct ike_lease *lease, struct ctl_session **session);
+/* Sends Deletes: for those that come through overlay peer INDEX, or all when it is 0. */
+void ctl_circuits_close(struct ctl_circuits *circuits, struct ctl_ike *ike, uint32_t index);
+size_t ctl_circuits_count(const struct ctl_circuits *circuits);
+
+/* One circuit as an operator may see it; OUTER only for the eyes of root. */
+struct ctl_circuit_info {
+	uint32_t number;
+	struct addr assigned, outer;
+	const char *via; /* nickname of the relay it comes through, NULL: straight from a client */
+	bool established;
+	uint64_t age; /* milliseconds */
+	struct dp_stats stats;
+};
+void ctl_circuits_each(struct ctl_circuits *circuits,
+		       void (*cb)(void *data, const struct ctl_circuit_info *info), void *data);

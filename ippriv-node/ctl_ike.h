@@ -1,0 +1,47 @@
+#pragma once
+/* The relay's IKE end: UDP port 500, the table of IKE SAs, and who each of them is for. */
+#include "common/ike/ike_host.h"
+#include "common/io/loop.h"
+
+struct ctl_ike;
+struct ctl_session;
+
+/* What an IKE SA is for: ike_sa_data is a struct ctl_session inside a circuit or a tunnel. */
+struct ctl_session_ops {
+	int (*child_up)(struct ctl_session *session, const struct ike_child *child);
+	void (*established)(struct ctl_session *session);
+	void (*ended)(struct ctl_session *session, enum ike_end why); /* frees the session */
+};
+
+struct ctl_session {
+	const struct ctl_session_ops *ops;
+	struct ike_sa *sa;
+};
+
+/* Who decides about authenticated initiators. Errors as ike_ops.admit; *SESSION on success. */
+struct ctl_admit {
+	int (*client)(void *user, const struct ike_path *path, struct ike_lease *lease,
+		      struct ctl_session **session);
+	int (*relay)(void *user, const struct ike_path *path, const struct ike_peer *peer,
+		     struct ike_ts_list *local, struct ctl_session **session);
+};
+
+struct ctl_ike_conf {
+	struct endpoint local;
+	struct crypto_sign_key key;
+	uint32_t liveness; /* milliseconds */
+	uint32_t sa_max;
+	const struct ctl_admit *admit; /* borrowed, with USER */
+	void *user;
+};
+
+/* -EADDRINUSE: the port is taken; -EADDRNOTAVAIL: the address is not ours. */
+int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *conf, struct ctl_ike **out) _must_check_;
+void ctl_ike_free(struct ctl_ike *ike); /* ends all SAs without a word */
+/* Starts an IKE SA for SESSION (taken on success; given back through ops->ended). */
+int ctl_ike_initiate(struct ctl_ike *ike, const struct ike_init_conf *conf,
+		     struct ctl_session *session) _must_check_;
+/* Sends a Delete; ended follows. */
+void ctl_ike_close(struct ctl_ike *ike, struct ctl_session *session);
+void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session);
+void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out);

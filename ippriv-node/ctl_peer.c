@@ -1,0 +1,388 @@
+#include "ippriv-node/ctl_peer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+
+struct tunnel {
+	struct ctl_session session; /* first: a session is its tunnel */
+	struct ctl_peers *owner;
+	struct peer *peer;
+	bool up, established, initiator, initial_contact;
+	uint32_t spi_in, spi_out;
+	uint64_t since;
+	struct tunnel *prev, *next;
+};
+
+struct peer {
+	struct crypto_pub key;
+	char nickname[DIR_NICKNAME + 1];
+	struct endpoint ike;
+	struct dp_peer dp;
+	bool listed;  /* in the newest list; its traps are in */
+	bool linked;  /* dp.pool is known, its link policies are in */
+	struct tunnel *tunnels;
+};
+
+struct ctl_peers {
+	struct ctl_peers_conf conf;
+	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
+	uint32_t highest;    /* no peer has a higher index */
+	struct peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
+};
+
+static struct tunnel *tunnel_of(struct ctl_session *session)
+{
+	return (struct tunnel *)session;
+}
+
+static struct peer *find_by_key(const struct ctl_peers *peers, const struct crypto_pub *key)
+{
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i] && memcmp(&peers->table[i]->key, key, sizeof(*key)) == 0)
+			return peers->table[i];
+	return NULL;
+}
+
+/* Link policies for POOL, in place of those for another pool. */
+static int link_pool(struct ctl_peers *peers, struct peer *peer, const struct prefix *pool)
+{
+	int err;
+
+	if (peer->linked && prefix_equal(&peer->dp.pool, pool))
+		return 0;
+	if (peer->linked)
+		dp_link_del(peers->conf.dp, &peer->dp);
+	peer->dp.pool = *pool;
+	err = dp_link_add(peers->conf.dp, &peer->dp);
+	peer->linked = err == 0;
+	return err;
+}
+
+/* The remote selectors must be the peer itself and one pool of addresses that relays may assign. */
+static int pool_of_child(const struct ctl_peers *peers, const struct peer *peer,
+			 const struct ike_child *child, struct prefix *out)
+{
+	struct prefix host = prefix_host(&peer->ike.addr);
+	bool has_host = false, has_pool = false;
+
+	for (size_t i = 0; i < child->ts_remote.count; i++) {
+		const struct prefix *ts = &child->ts_remote.items[i];
+
+		if (prefix_equal(ts, &host)) {
+			has_host = true;
+		} else if (!has_pool && prefix_within(ts, &peers->conf.self.pools)) {
+			has_pool = true;
+			*out = *ts;
+		} else {
+			return -EBADMSG;
+		}
+	}
+	return has_host && has_pool ? 0 : -EBADMSG;
+}
+
+static int tunnel_child_up(struct ctl_session *session, const struct ike_child *child)
+{
+	struct tunnel *t = tunnel_of(session);
+	struct ctl_peers *peers = t->owner;
+	struct dp_keys keys;
+	struct prefix pool;
+	int err;
+
+	err = pool_of_child(peers, t->peer, child, &pool);
+	if (err < 0) {
+		log_warning("relay %s offers traffic selectors that are not its own",
+			    t->peer->nickname);
+		return err;
+	}
+	err = link_pool(peers, t->peer, &pool);
+	if (err < 0)
+		return err;
+	ctl_keys_from_child(child, &keys);
+	err = dp_tunnel_up(peers->conf.dp, &t->peer->dp, &keys);
+	crypto_wipe(&keys, sizeof(keys));
+	if (err < 0)
+		return err;
+	t->up = true;
+	t->spi_in = child->spi_in;
+	t->spi_out = child->spi_out;
+	return 0;
+}
+
+static void tunnel_established(struct ctl_session *session)
+{
+	struct tunnel *t = tunnel_of(session), *other, *next;
+
+	t->established = true;
+	log_info("overlay tunnel with %s is up", t->peer->nickname);
+	if (!t->initial_contact)
+		return;
+	/*
+	 * The peer knows of no other tunnel (RFC 7296 section 2.4). A Delete, not silence: when both
+	 * started at once the peer does hold the other one, and only one side gets here.
+	 */
+	DL_FOREACH_SAFE(t->peer->tunnels, other, next)
+		if (other != t && other->established)
+			ctl_ike_close(t->owner->ike, &other->session);
+}
+
+static void peer_free(struct ctl_peers *peers, struct peer *peer)
+{
+	if (peer->linked)
+		dp_link_del(peers->conf.dp, &peer->dp);
+	if (peer->listed)
+		dp_trap_del(peers->conf.dp, &peer->dp);
+	peers->table[peer->dp.index] = NULL;
+	free(peer);
+}
+
+static void tunnel_ended(struct ctl_session *session, enum ike_end why)
+{
+	struct tunnel *t = tunnel_of(session);
+	struct peer *peer = t->peer;
+	struct ctl_peers *peers = t->owner;
+
+	log_info("overlay tunnel with %s %s: %s", peer->nickname,
+		 t->established ? "is gone" : "did not come up", ike_end_name(why));
+	if (t->up)
+		dp_tunnel_down(peers->conf.dp, &peer->dp, t->spi_in, t->spi_out);
+	DL_DELETE(peer->tunnels, t);
+	free(t);
+	if (!peer->listed && !peer->tunnels)
+		peer_free(peers, peer);
+}
+
+static const struct ctl_session_ops tunnel_ops = {
+	.child_up = tunnel_child_up,
+	.established = tunnel_established,
+	.ended = tunnel_ended,
+};
+
+static struct tunnel *tunnel_new(struct ctl_peers *peers, struct peer *peer)
+{
+	struct tunnel *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->session.ops = &tunnel_ops;
+	t->owner = peers;
+	t->peer = peer;
+	t->since = io_loop_now(peers->conf.loop);
+	DL_APPEND(peer->tunnels, t);
+	return t;
+}
+
+static struct ike_ts_list own_selectors(const struct ctl_peers *peers)
+{
+	const struct dp_self *self = &peers->conf.self;
+
+	return (struct ike_ts_list){ .count = 2,
+				     .items = { self->pool, prefix_host(&self->address) } };
+}
+
+void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index)
+{
+	struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+	struct ike_init_conf conf = { .auth = IKE_AUTH_ED25519 };
+	struct tunnel *t;
+
+	peers->ike = ike;
+	if (!peer || !peer->listed || peer->tunnels)
+		return;
+	t = tunnel_new(peers, peer);
+	if (!t)
+		return;
+	t->initiator = true;
+	conf.path.remote = peer->ike;
+	conf.peer = peer->key;
+	conf.initial_contact = true; /* we hold no tunnel with it */
+	conf.ts_local = own_selectors(peers);
+	conf.ts_remote = (struct ike_ts_list){ .count = 1, .items = { { .addr.family = AF_INET } } };
+	if (ctl_ike_initiate(ike, &conf, &t->session) < 0) {
+		log_warning("cannot start an overlay tunnel with %s", peer->nickname);
+		DL_DELETE(peer->tunnels, t);
+		free(t);
+	}
+}
+
+int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
+		    const struct ike_peer *from, struct ike_ts_list *local,
+		    struct ctl_session **session)
+{
+	struct peer *peer = find_by_key(peers, &from->key);
+	struct tunnel *t;
+
+	if (!peer || !peer->listed) {
+		peers->conf.unknown(peers->conf.user);
+		return -EACCES;
+	}
+	if (path->mark != 0 || !addr_equal(&path->remote.addr, &peer->ike.addr)) {
+		log_warning("relay %s knocks from an address that is not in the list", peer->nickname);
+		return -EACCES;
+	}
+	t = tunnel_new(peers, peer);
+	if (!t)
+		return -ENOMEM;
+	t->initial_contact = from->initial_contact;
+	*local = own_selectors(peers);
+	*session = &t->session;
+	return 0;
+}
+
+static bool same_relay(const struct peer *peer, const struct dir_entry *e)
+{
+	return peer->ike.port == e->port && addr_equal(&peer->ike.addr, &e->address);
+}
+
+static void peer_leave(struct ctl_peers *peers, struct peer *peer)
+{
+	struct tunnel *t, *next;
+
+	log_info("relay %s has left the list or moved", peer->nickname);
+	peers->conf.left(peers->conf.user, peer->dp.index);
+	dp_trap_del(peers->conf.dp, &peer->dp);
+	peer->listed = false;
+	if (!peer->tunnels) {
+		peer_free(peers, peer);
+		return;
+	}
+	DL_FOREACH_SAFE(peer->tunnels, t, next)
+		ctl_ike_close(peers->ike, &t->session);
+}
+
+static void peer_join(struct ctl_peers *peers, const struct dir_entry *e)
+{
+	uint32_t index = 1;
+	struct peer *peer;
+
+	while (index <= DP_PEER_MAX && peers->table[index])
+		index++;
+	if (index > DP_PEER_MAX || !(peer = calloc(1, sizeof(*peer)))) {
+		log_warning("no room for relay %s", e->nickname);
+		return;
+	}
+	peer->key = e->identity;
+	memcpy(peer->nickname, e->nickname, sizeof(peer->nickname));
+	peer->ike = (struct endpoint){ .addr = e->address, .port = e->port };
+	peer->dp = (struct dp_peer){ .index = index, .address = e->address };
+	if (dp_trap_add(peers->conf.dp, &peer->dp) < 0) {
+		free(peer);
+		return;
+	}
+	peer->listed = true;
+	peers->table[index] = peer;
+	if (index > peers->highest)
+		peers->highest = index;
+}
+
+void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct dir_list *list)
+{
+	peers->ike = ike;
+	for (uint32_t i = 1; i <= peers->highest; i++) {
+		struct peer *peer = peers->table[i];
+		const struct dir_entry *e = peer ? dir_list_find(list, &peer->key) : NULL;
+
+		if (peer && peer->listed && (!e || !same_relay(peer, e)))
+			peer_leave(peers, peer);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		const struct dir_entry *e = &list->entries[i];
+		struct peer *peer = find_by_key(peers, &e->identity);
+
+		/* A relay that has just left and whose tunnels still close joins with the next list. */
+		if (!peer && memcmp(&e->identity, &peers->conf.identity, sizeof(e->identity)) != 0)
+			peer_join(peers, e);
+	}
+}
+
+int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
+{
+	struct ctl_peers *peers = calloc(1, sizeof(*peers));
+
+	if (!peers)
+		return -ENOMEM;
+	peers->conf = *conf;
+	*out = peers;
+	return 0;
+}
+
+void ctl_peers_free(struct ctl_peers *peers)
+{
+	if (!peers)
+		return;
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			peer_free(peers, peers->table[i]);
+	free(peers);
+}
+
+void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
+{
+	struct tunnel *t, *next;
+
+	peers->ike = ike;
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
+				ctl_ike_close(ike, &t->session);
+}
+
+int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out)
+{
+	const struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+
+	if (!peer || !peer->listed || !peer->linked)
+		return -ENOENT;
+	*out = peer->dp;
+	return 0;
+}
+
+const char *ctl_peers_name(const struct ctl_peers *peers, uint32_t index)
+{
+	const struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+
+	return peer ? peer->nickname : NULL;
+}
+
+size_t ctl_peers_tunnels(const struct ctl_peers *peers)
+{
+	size_t count = 0;
+	struct tunnel *t;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH(peers->table[i]->tunnels, t)
+				count++;
+	return count;
+}
+
+static void tunnel_report(struct ctl_peers *peers, struct tunnel *t,
+			  void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data)
+{
+	struct ctl_tunnel_info info = {
+		.nickname = t->peer->nickname,
+		.address = t->peer->ike.addr,
+		.pool = t->peer->dp.pool,
+		.established = t->established,
+		.initiator = t->initiator,
+		.age = io_loop_now(peers->conf.loop) - t->since,
+	};
+
+	if (t->up && dp_stats(peers->conf.dp, &t->peer->ike.addr, t->spi_in, t->spi_out,
+			      &info.stats) < 0)
+		log_debug("no counters for the tunnel with %s", t->peer->nickname);
+	cb(data, &info);
+}
+
+void ctl_peers_each(struct ctl_peers *peers,
+		    void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data)
+{
+	struct tunnel *t;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH(peers->table[i]->tunnels, t)
+				tunnel_report(peers, t, cb, data);
+}

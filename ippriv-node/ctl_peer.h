@@ -1,0 +1,53 @@
+#pragma once
+/*
+ * The other relays of the list, and the overlay tunnels to those we talk with: set up when traffic
+ * wants one (acquire) or when the other side starts, then kept.
+ */
+#include "common/dir/dir_list.h"
+#include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/dp.h"
+
+struct ctl_peers;
+
+struct ctl_peers_conf {
+	struct dp_self self;
+	struct crypto_pub identity; /* ours */
+	struct dp *dp;              /* borrowed */
+	struct io_loop *loop;       /* borrowed */
+	/* A relay that the list does not have knocked: a newer list may have it. */
+	void (*unknown)(void *user);
+	/* The relay with this index has left the list. */
+	void (*left)(void *user, uint32_t index);
+	void *user;
+};
+
+int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out) _must_check_;
+void ctl_peers_free(struct ctl_peers *peers); /* no tunnel may be left */
+/* Follows a new list: traps for newcomers, goodbye to those who left or moved. */
+void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct dir_list *list);
+/* Traffic waits for a tunnel to peer INDEX: starts one unless one is up or under way. */
+void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index);
+/* ctl_admit.relay. */
+int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
+		    const struct ike_peer *peer, struct ike_ts_list *local,
+		    struct ctl_session **session);
+void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike); /* Deletes for all tunnels */
+/* Data path values of peer INDEX once its pool is known. 0 or -ENOENT. */
+int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out) _must_check_;
+/* Nickname, valid until the next update; NULL for 0 or nobody. */
+const char *ctl_peers_name(const struct ctl_peers *peers, uint32_t index);
+size_t ctl_peers_tunnels(const struct ctl_peers *peers);
+
+struct ctl_tunnel_info {
+	const char *nickname;
+	struct addr address;
+	struct prefix pool;
+	bool established, initiator;
+	uint64_t age; /* milliseconds */
+	struct dp_stats stats;
+};
+void ctl_peers_each(struct ctl_peers *peers,
+		    void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data);
+
+/* The data path's form of a child SA's keys. The caller wipes OUT. */
+void ctl_keys_from_child(const struct ike_child *child, struct dp_keys *out);

@@ -1,0 +1,149 @@
+#include "ippriv-node/dp.h"
+
+#include <errno.h>
+
+#include "common/base/log.h"
+#include "ippriv-node/dp_plan.h"
+
+struct dp {
+	const struct kern *kern;
+	struct dp_self self;
+	const struct kern_firewall *firewall;
+};
+
+static int run_add(struct dp *dp, struct kern_op *ops, size_t count, const char *what)
+{
+	int err = kern_plan_add(dp->kern, ops, count);
+
+	if (err < 0)
+		log_warning("cannot install %s: %s", what, dp->kern->error(dp->kern->ctx));
+	kern_plan_wipe(ops, count);
+	return err;
+}
+
+static void run_del(struct dp *dp, const struct kern_op *ops, size_t count, const char *what)
+{
+	if (kern_plan_del(dp->kern, ops, count) < 0)
+		log_warning("cannot remove %s: %s", what, dp->kern->error(dp->kern->ctx));
+}
+
+int dp_new(const struct kern *kern, const struct dp_self *self,
+	   const struct kern_firewall *firewall, struct dp **out)
+{
+	struct kern_op ops[DP_BASE_OPS];
+	struct dp *dp = malloc(sizeof(*dp));
+	int err;
+
+	if (!dp)
+		return -ENOMEM;
+	*dp = (struct dp){ .kern = kern, .self = *self, .firewall = firewall };
+	err = run_add(dp, ops, dp_plan_base(firewall, ops), "the relay's route and firewall");
+	if (err < 0) {
+		free(dp);
+		return err;
+	}
+	*out = dp;
+	return 0;
+}
+
+void dp_free(struct dp *dp)
+{
+	struct kern_op ops[DP_BASE_OPS];
+
+	if (!dp)
+		return;
+	run_del(dp, ops, dp_plan_base(dp->firewall, ops), "the relay's route and firewall");
+	free(dp);
+}
+
+int dp_trap_add(struct dp *dp, const struct dp_peer *peer)
+{
+	struct kern_op ops[DP_TRAP_OPS];
+
+	return run_add(dp, ops, dp_plan_trap(&dp->self, peer, ops), "a relay's trap policies");
+}
+
+void dp_trap_del(struct dp *dp, const struct dp_peer *peer)
+{
+	struct kern_op ops[DP_TRAP_OPS];
+
+	run_del(dp, ops, dp_plan_trap(&dp->self, peer, ops), "a relay's trap policies");
+}
+
+int dp_link_add(struct dp *dp, const struct dp_peer *peer)
+{
+	struct kern_op ops[DP_LINK_OPS];
+
+	return run_add(dp, ops, dp_plan_link(&dp->self, peer, ops), "a relay's link policies");
+}
+
+void dp_link_del(struct dp *dp, const struct dp_peer *peer)
+{
+	struct kern_op ops[DP_LINK_OPS];
+
+	run_del(dp, ops, dp_plan_link(&dp->self, peer, ops), "a relay's link policies");
+}
+
+int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys *keys)
+{
+	struct kern_op ops[DP_TUNNEL_OPS];
+
+	return run_add(dp, ops, dp_plan_tunnel(&dp->self, peer, keys, ops), "an overlay tunnel");
+}
+
+void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, uint32_t spi_out)
+{
+	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
+	struct kern_op ops[DP_TUNNEL_OPS];
+
+	run_del(dp, ops, dp_plan_tunnel(&dp->self, peer, &keys, ops), "an overlay tunnel");
+}
+
+int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit, const struct dp_keys *keys)
+{
+	struct kern_op ops[DP_CIRCUIT_OPS];
+
+	return run_add(dp, ops, dp_plan_circuit(&dp->self, circuit, keys, ops), "a circuit");
+}
+
+void dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
+		     uint32_t spi_out)
+{
+	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
+	struct kern_op ops[DP_CIRCUIT_OPS];
+
+	run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, &keys, ops), "a circuit");
+}
+
+int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,
+	     struct dp_stats *out)
+{
+	struct kern_sa_stats in, sent;
+	int err;
+
+	err = dp->kern->sa_stats(dp->kern->ctx, NULL, &dp->self.address, spi_in, &in);
+	if (err == 0)
+		err = dp->kern->sa_stats(dp->kern->ctx, NULL, far, spi_out, &sent);
+	if (err < 0)
+		return err;
+	*out = (struct dp_stats){ .bytes_in = in.bytes, .packets_in = in.packets,
+				  .bytes_out = sent.bytes, .packets_out = sent.packets };
+	return 0;
+}
+
+uint32_t dp_mark_to_index(uint32_t mark)
+{
+	return (mark & KERN_MARK_MASK) >> KERN_MARK_SHIFT;
+}
+
+uint32_t dp_index_to_mark(uint32_t index)
+{
+	return index << KERN_MARK_SHIFT & KERN_MARK_MASK;
+}
+
+uint32_t dp_reqid_to_index(uint32_t reqid)
+{
+	uint32_t number = reqid & KERN_ID_MASK;
+
+	return (reqid & ~(uint32_t)KERN_ID_MASK) == KERN_REQID_NODE && number <= DP_PEER_MAX ? number : 0;
+}

@@ -1,0 +1,80 @@
+#pragma once
+/*
+ * The relay's data path, whole surface: overlay tunnels and circuits as plain values, put into the
+ * kernel and taken out. Knows nothing of IKE. All return 0 or -errno with the reason logged.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/addr.h"
+#include "common/base/cleanup.h"
+#include "common/base/secret.h"
+
+struct kern;
+struct kern_firewall;
+
+enum {
+	DP_PEER_MAX = 4095,       /* peer indexes 1..4095: also mark and reqid of the overlay */
+	DP_CIRCUIT_FIRST = 4096,  /* circuit numbers: reqid of the circuit */
+	DP_CIRCUIT_LAST = 0xfffff,
+	DP_REPLAY_WINDOW = 1024,  /* packets */
+};
+
+struct dp_self {
+	struct addr address;
+	struct prefix pool;  /* what we assign */
+	struct prefix pools; /* what any relay may assign */
+};
+
+struct dp_peer {
+	uint32_t index;
+	struct addr address;
+	struct prefix pool; /* what it assigns; for dp_link_* only */
+};
+
+/* One child SA: our inbound and outbound half. */
+struct dp_keys {
+	uint32_t spi_in, spi_out; /* host order */
+	bool aes;                 /* AES-GCM-256, else ChaCha20-Poly1305 */
+	bool esn;
+	struct secret in, out;
+};
+
+struct dp_circuit {
+	uint32_t number;
+	struct addr outer;    /* the client's outer address: its own, or assigned by the hop before */
+	struct addr assigned; /* the address we gave it */
+	struct dp_peer via;   /* the overlay peer it comes through; index 0: straight from the client */
+};
+
+struct dp_stats {
+	uint64_t bytes_in, packets_in, bytes_out, packets_out;
+};
+
+struct dp;
+
+/* KERN and FIREWALL are borrowed. Installs the base. */
+int dp_new(const struct kern *kern, const struct dp_self *self,
+	   const struct kern_firewall *firewall, struct dp **out) _must_check_;
+/* Takes the base down; tunnels, links, traps and circuits must be gone. */
+void dp_free(struct dp *dp);
+
+int dp_trap_add(struct dp *dp, const struct dp_peer *peer) _must_check_;
+void dp_trap_del(struct dp *dp, const struct dp_peer *peer);
+int dp_link_add(struct dp *dp, const struct dp_peer *peer) _must_check_;
+void dp_link_del(struct dp *dp, const struct dp_peer *peer);
+int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys *keys) _must_check_;
+void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, uint32_t spi_out);
+int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit,
+		  const struct dp_keys *keys) _must_check_;
+void dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
+		     uint32_t spi_out);
+/* Counters of one SA pair whose far outer address is FAR. */
+int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,
+	     struct dp_stats *out) _must_check_;
+
+/* The overlay peer's index in a packet mark, 0: none; and back. */
+uint32_t dp_mark_to_index(uint32_t mark);
+uint32_t dp_index_to_mark(uint32_t index);
+/* The overlay peer whose tunnel an acquire with this reqid asks for, 0: none. */
+uint32_t dp_reqid_to_index(uint32_t reqid);

@@ -1,0 +1,141 @@
+/* ippriv-node: a relay. Options, configuration, then node.c. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/dir/dir_http.h"
+#include "ippriv-node/ctl_admin.h"
+#include "ippriv-node/node.h"
+
+/* Exit status 2: configuration or environment, nothing was touched. */
+enum { STATUS_RUN = 1, STATUS_SETUP = 2 };
+
+static const char usage[] =
+	"ippriv-node " IPPRIV_VERSION ", a relay of the IPpriv overlay\n"
+	"  ippriv-node [-c FILE]                      run it (root)\n"
+	"  ippriv-node [-c FILE] -t                   check the configuration and say what is wrong\n"
+	"  ippriv-node [-c FILE] status [--json] [--addresses]\n"
+	"                                             circuits and overlay tunnels of a running relay\n"
+	"  ippriv-node --keygen FILE                  make an identity key, print its public half\n"
+	"The configuration is /etc/ippriv/node.conf unless -c names another.\n";
+
+struct options {
+	const char *conf, *keygen;
+	bool test, status, json, addresses;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
+		{ "keygen", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
+		{ "addresses", no_argument, NULL, 'a' },    { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },      { 0 },
+	};
+	int c;
+
+	*o = (struct options){ .conf = "/etc/ippriv/node.conf" };
+	while ((c = getopt_long(argc, argv, "c:th", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c': o->conf = optarg; break;
+		case 't': o->test = true; break;
+		case 'k': o->keygen = optarg; break;
+		case 'j': o->json = true; break;
+		case 'a': o->addresses = true; break;
+		case 'h': fputs(usage, stdout); exit(0);
+		case 'v': puts("ippriv-node " IPPRIV_VERSION); exit(0);
+		default: return -EINVAL;
+		}
+	}
+	o->status = optind < argc && strcmp(argv[optind], "status") == 0;
+	if (argc - optind > (o->status ? 1 : 0) || ((o->json || o->addresses) && !o->status)) {
+		fputs(usage, stderr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int keygen(const char *path)
+{
+	struct crypto_sign_key key;
+	char hex[CRYPTO_HEX];
+	int err = crypto_key_create(path, &key);
+
+	if (err < 0) {
+		fprintf(stderr, "ippriv-node: %s: %s\n", path,
+			err == -EEXIST ? "is there already; remove it first if it is not in use"
+				       : strerror(-err));
+		return STATUS_SETUP;
+	}
+	puts(crypto_hex(key.pub.bytes, hex));
+	crypto_sign_key_wipe(&key);
+	return 0;
+}
+
+static void on_signal(void *data)
+{
+	struct node **node = data;
+
+	if (*node)
+		node_stop(*node);
+}
+
+static int run(const struct node_conf *conf)
+{
+	struct io_loop *loop = NULL;
+	struct node *node = NULL;
+	char why[256] = "out of memory";
+	int err;
+
+	err = io_loop_new(&loop);
+	if (err == 0)
+		err = io_signals(loop, on_signal, &node);
+	if (err == 0)
+		err = node_new(loop, conf, &node, why, sizeof(why));
+	if (err < 0) {
+		log_error("%s", why);
+		if (loop)
+			io_loop_free(loop);
+		return STATUS_SETUP;
+	}
+	log_info("ready");
+	err = io_loop_run(loop);
+	node_free(node);
+	io_loop_free(loop);
+	return err < 0 ? STATUS_RUN : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct node_conf conf;
+	struct options o;
+	char why[512];
+	int status;
+
+	log_init("ippriv-node", LOG_LEVEL_INFO);
+	if (parse_options(argc, argv, &o) < 0)
+		return STATUS_SETUP;
+	if (crypto_init() < 0 || dir_http_init() < 0) {
+		log_error("cannot start libsodium and libcurl");
+		return STATUS_RUN;
+	}
+	if (o.keygen)
+		return keygen(o.keygen);
+	if (node_conf_read(o.conf, &conf, why, sizeof(why)) < 0) {
+		log_error("%s", why);
+		return STATUS_SETUP;
+	}
+	log_init("ippriv-node", (enum log_level)conf.log_level);
+	if (o.test) {
+		printf("%s: good\n", o.conf);
+		status = 0;
+	} else if (o.status) {
+		status = ctl_admin_print(conf.control, o.json, o.addresses);
+	} else {
+		status = run(&conf);
+	}
+	node_conf_fini(&conf);
+	return status;
+}

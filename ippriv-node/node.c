@@ -1,0 +1,277 @@
+#include "ippriv-node/node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/dir/dir_watch.h"
+#include "common/io/lock.h"
+#include "common/kern/kern_linux.h"
+#include "ippriv-node/ctl_admin.h"
+#include "ippriv-node/ctl_circuit.h"
+#include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/ctl_peer.h"
+#include "ippriv-node/ctl_publish.h"
+#include "ippriv-node/dp.h"
+
+enum {
+	IKE_PORT = 500,
+	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes */
+	GOODBYE_STEP = 20,
+};
+
+struct node {
+	const struct node_conf *conf;
+	struct io_loop *loop;
+	int lock;
+	struct kern_linux *kern;
+	struct io_watch *events;
+	struct dp *dp;
+	struct ctl_ike *ike;
+	struct ctl_peers *peers;
+	struct ctl_circuits *circuits;
+	struct ctl_publish *publish;
+	struct dir_watch *watch;
+	struct ctl_admin *admin;
+	struct io_timer *goodbye;
+	uint64_t goodbye_until; /* loop time, 0: not stopping */
+};
+
+static int admit_client(void *user, const struct ike_path *path, struct ike_lease *lease,
+			struct ctl_session **session)
+{
+	struct node *node = user;
+
+	return node->goodbye_until ? -EBUSY
+				   : ctl_circuits_admit(node->circuits, path, lease, session);
+}
+
+static int admit_relay(void *user, const struct ike_path *path, const struct ike_peer *peer,
+		       struct ike_ts_list *local, struct ctl_session **session)
+{
+	struct node *node = user;
+
+	return node->goodbye_until ? -EBUSY
+				   : ctl_peers_admit(node->peers, path, peer, local, session);
+}
+
+static const struct ctl_admit admit = { .client = admit_client, .relay = admit_relay };
+
+static void on_list(void *user, const struct dir_list *list)
+{
+	struct node *node = user;
+
+	ctl_peers_update(node->peers, node->ike, list);
+	ctl_publish_seen(node->publish, list);
+}
+
+static void on_unknown(void *user)
+{
+	struct node *node = user;
+
+	dir_watch_hurry(node->watch);
+}
+
+static void on_left(void *user, uint32_t index)
+{
+	struct node *node = user;
+
+	ctl_circuits_close(node->circuits, node->ike, index);
+}
+
+static void on_acquire(void *data)
+{
+	struct node *node = data;
+	struct kern_acquire acquire;
+	int got;
+
+	while ((got = kern_linux_events_next(node->kern, &acquire)) > 0)
+		if (!node->goodbye_until)
+			ctl_peers_want(node->peers, node->ike, dp_reqid_to_index(acquire.reqid));
+	if (got < 0)
+		log_debug("some kernel events were lost; traffic will ask again");
+}
+
+/* Says what failed in one line; ERR as is, so that callers end with `return fail(…)`. */
+static int fail(int err, char *why, size_t size, const char *what, const char *advice)
+{
+	snprintf(why, size, "%s: %s; %s", what, strerror(-err), advice);
+	return err;
+}
+
+static int start_kernel(struct node *node, char *why, size_t size)
+{
+	size_t removed = 0;
+	int err;
+
+	node->lock = lock_take("ippriv-node");
+	if (node->lock < 0)
+		return fail(node->lock, why, size, "another ippriv-node runs in this network namespace",
+			    "stop it first");
+	err = kern_linux_new(&node->kern);
+	if (err < 0)
+		return fail(err, why, size, "cannot open netlink sockets", "run as root");
+	err = kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+	if (err < 0)
+		return err;
+	err = kern_linux_purge(node->kern, KERN_REQID_NODE, "ippriv-pool",
+			       node->conf->firewall.table, &removed);
+	if (err < 0)
+		return fail(err, why, size, "cannot remove what an earlier run left",
+			    "see `ip xfrm state`, `nft list ruleset`");
+	if (removed > 0)
+		log_info("removed %zu things that a killed run had left", removed);
+	return 0;
+}
+
+static int start_ike(struct node *node, char *why, size_t size)
+{
+	const struct node_conf *conf = node->conf;
+	struct ctl_ike_conf ike_conf = {
+		.local = { .addr = conf->address, .port = IKE_PORT },
+		.key = conf->key,
+		.liveness = conf->liveness * 1000,
+		.sa_max = conf->max_circuits + DP_PEER_MAX,
+		.admit = &admit,
+		.user = node,
+	};
+	char what[ADDR_TEXT + 32], text[ADDR_TEXT];
+	int err = ctl_ike_new(node->loop, &ike_conf, &node->ike);
+
+	crypto_sign_key_wipe(&ike_conf.key);
+	snprintf(what, sizeof(what), "UDP %s", endpoint_text(&ike_conf.local, text));
+	if (err == -EADDRINUSE)
+		return fail(err, why, size, what, "stop the other IKE daemon");
+	if (err == -EADDRNOTAVAIL)
+		return fail(err, why, size, what, "`address` must be an address of this machine");
+	return err < 0 ? fail(err, why, size, what, "run as root") : 0;
+}
+
+static int start_paths(struct node *node, char *why, size_t size)
+{
+	const struct node_conf *conf = node->conf;
+	struct dp_self self = { .address = conf->address, .pool = conf->pool,
+				.pools = conf->firewall.pools };
+	struct ctl_peers_conf peers_conf = { .self = self, .identity = conf->key.pub,
+					     .loop = node->loop, .unknown = on_unknown,
+					     .left = on_left, .user = node };
+	struct ctl_circuits_conf circuits_conf = { .self = self, .dns = conf->dns,
+						   .most = conf->max_circuits,
+						   .loop = node->loop };
+	int err = dp_new(kern_linux_ops(node->kern), &self, &conf->firewall, &node->dp);
+
+	if (err < 0)
+		return fail(err, why, size, "cannot install route and firewall",
+			    "is another program using the pool's addresses?");
+	peers_conf.dp = circuits_conf.dp = node->dp;
+	err = ctl_peers_new(&peers_conf, &node->peers);
+	circuits_conf.peers = node->peers;
+	if (err == 0)
+		err = ctl_circuits_new(&circuits_conf, &node->circuits);
+	if (err == 0)
+		err = io_watch_new(node->loop, kern_linux_events_fd(node->kern), on_acquire, node,
+				   &node->events);
+	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
+}
+
+static int start_directory(struct node *node, char *why, size_t size)
+{
+	const struct node_conf *conf = node->conf;
+	struct dir_watch_conf watch_conf = { .url = conf->directory, .trust = conf->trust,
+					     .refresh = conf->refresh, .list = on_list,
+					     .user = node };
+	int err = ctl_publish_new(node->loop, conf, &node->publish);
+
+	if (err == 0)
+		err = dir_watch_new(node->loop, &watch_conf, &node->watch);
+	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
+}
+
+static int start_admin(struct node *node, char *why, size_t size)
+{
+	struct ctl_admin_conf conf = { .path = node->conf->control,
+				       .nickname = node->conf->nickname,
+				       .address = node->conf->address, .ike = node->ike,
+				       .peers = node->peers, .circuits = node->circuits,
+				       .loop = node->loop };
+	int err = ctl_admin_new(&conf, &node->admin);
+
+	return err < 0 ? fail(err, why, size, node->conf->control, "choose another `control`") : 0;
+}
+
+int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **out, char *why,
+	     size_t size)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	int err;
+
+	if (!node)
+		return fail(-ENOMEM, why, size, "cannot start", "is there memory left?");
+	node->conf = conf;
+	node->loop = loop;
+	node->lock = -1;
+	err = start_kernel(node, why, size);
+	if (err == 0)
+		err = start_ike(node, why, size);
+	if (err == 0)
+		err = start_paths(node, why, size);
+	if (err == 0)
+		err = start_admin(node, why, size);
+	if (err == 0)
+		err = start_directory(node, why, size);
+	if (err < 0) {
+		node_free(node);
+		return err;
+	}
+	*out = node;
+	return 0;
+}
+
+static void on_goodbye(void *data)
+{
+	struct node *node = data;
+
+	if (io_loop_now(node->loop) >= node->goodbye_until ||
+	    ctl_circuits_count(node->circuits) + ctl_peers_tunnels(node->peers) == 0)
+		io_loop_stop(node->loop);
+	else
+		io_timer_start(node->goodbye, GOODBYE_STEP);
+}
+
+void node_stop(struct node *node)
+{
+	if (node->goodbye_until) {
+		io_loop_stop(node->loop);
+		return;
+	}
+	node->goodbye_until = io_loop_now(node->loop) + GOODBYE;
+	ctl_circuits_close(node->circuits, node->ike, 0);
+	ctl_peers_close(node->peers, node->ike);
+	if (io_timer_new(node->loop, on_goodbye, node, &node->goodbye) < 0)
+		io_loop_stop(node->loop);
+	else
+		on_goodbye(node);
+}
+
+void node_free(struct node *node)
+{
+	if (!node)
+		return;
+	if (node->goodbye)
+		io_timer_free(node->goodbye);
+	ctl_admin_free(node->admin);
+	dir_watch_free(node->watch);
+	ctl_publish_free(node->publish);
+	if (node->events)
+		io_watch_free(node->events);
+	ctl_ike_free(node->ike); /* ends what circuits and peers still have */
+	ctl_circuits_free(node->circuits);
+	ctl_peers_free(node->peers);
+	dp_free(node->dp);
+	if (node->kern)
+		kern_linux_free(node->kern);
+	if (node->lock >= 0)
+		close(node->lock);
+	free(node);
+}

@@ -1,0 +1,229 @@
+#include "ippriv-node/node_conf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/conf/conf_check.h"
+#include "common/dir/dir_watch.h"
+#include "ippriv-node/exit_policy.h"
+
+/* The file's values before they are put together, and the lines to point at. */
+struct draft {
+	const char *path;
+	struct conf_strings authorities, exit_rules;
+	uint32_t threshold;
+	char *nat_ports, *log_level;
+	int address_line, identity_line, pool_line, dns_line, nat_line;
+	char *why;
+	size_t why_size;
+};
+
+static int fail(const struct draft *d, int line, const char *fmt, ...) _printf_(3, 4);
+static int fail(const struct draft *d, int line, const char *fmt, ...)
+{
+	int used = snprintf(d->why, d->why_size, "%s:%d: ", d->path, line);
+	va_list args;
+
+	va_start(args, fmt);
+	if (used > 0 && (size_t)used < d->why_size)
+		vsnprintf(d->why + used, d->why_size - (size_t)used, fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static const char *check_nickname(const char *value)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+	size_t len = strlen(value);
+
+	if (len == 0 || len > DIR_NICKNAME || strspn(value, letters) != len)
+		return "no nickname; write 1 to 16 letters, digits and hyphens";
+	return NULL;
+}
+
+static const char *check_rule(const char *value)
+{
+	struct kern_exit_rule rule;
+
+	return exit_policy_parse(value, &rule);
+}
+
+static int set_trust(const struct draft *d, struct node_conf *c)
+{
+	size_t bad;
+	const char *wrong = dir_trust_parse(d->authorities.items, d->authorities.count,
+					    d->threshold, &c->trust, &bad);
+
+	return wrong ? fail(d, d->authorities.lines[bad], "%s", wrong) : 0;
+}
+
+static int set_addresses(const struct draft *d, struct node_conf *c)
+{
+	struct kern_firewall *fw = &c->firewall;
+
+	if (c->address.family != AF_INET)
+		return fail(d, d->address_line, "address: only IPv4 for now; give an IPv4 address");
+	if (prefix_contains(&fw->pools, &c->address))
+		return fail(d, d->address_line, "address: lies in 100.64.0.0/10, which relays assign "
+						"from; give a public address");
+	if (!prefix_within(&c->pool, &fw->pools) || c->pool.len > 30)
+		return fail(d, d->pool_line, "pool: must lie in 100.64.0.0/10 and be /30 or larger");
+	if (c->dns.family == AF_INET6)
+		return fail(d, d->dns_line, "dns: only IPv4 for now; give an IPv4 address");
+	fw->address = c->address;
+	fw->pool = c->pool;
+	return 0;
+}
+
+static int set_exit(const struct draft *d, struct node_conf *c)
+{
+	struct kern_firewall *fw = &c->firewall;
+	unsigned int lo, hi;
+	int end = 0;
+
+	if (sscanf(d->nat_ports, "%5u-%5u%n", &lo, &hi, &end) != 2 || d->nat_ports[end] ||
+	    lo < 1024 || lo > hi || hi > 65535)
+		return fail(d, d->nat_line, "nat_ports: write LO-HI between 1024 and 65535");
+	fw->nat_port_lo = (uint16_t)lo;
+	fw->nat_port_hi = (uint16_t)hi;
+	for (size_t i = 0; i < d->exit_rules.count; i++)
+		exit_policy_parse(d->exit_rules.items[i], &fw->rules[fw->rule_count++]);
+	if (fw->rule_count == 0)
+		fw->rule_count = exit_policy_default(fw->rules);
+	return 0;
+}
+
+static int set_identity(const struct draft *d, struct node_conf *c)
+{
+	int err = crypto_key_load(c->identity, &c->key);
+
+	if (err == -ENOENT)
+		return fail(d, d->identity_line, "%s: is not there; make one with `ippriv-node "
+						 "--keygen %s`", c->identity, c->identity);
+	if (err == -EPERM)
+		return fail(d, d->identity_line, "%s: others can read it; `chmod 600 %s`",
+			    c->identity, c->identity);
+	if (err == -EBADMSG)
+		return fail(d, d->identity_line, "%s: is no key file; make one with `ippriv-node "
+						 "--keygen FILE`", c->identity);
+	return err < 0 ? fail(d, d->identity_line, "%s: %s", c->identity, strerror(-err)) : 0;
+}
+
+static int set_entry(const struct draft *d, struct node_conf *c)
+{
+	struct dir_entry *e = &c->entry;
+
+	*e = (struct dir_entry){ .identity = c->key.pub, .address = c->address, .port = 500,
+				 .bandwidth = c->bandwidth };
+	snprintf(e->nickname, sizeof(e->nickname), "%s", c->nickname);
+	if (c->firewall.exit) {
+		e->flags |= DIR_FLAG_EXIT;
+		e->rule_count = exit_policy_summary(c->firewall.rules, c->firewall.rule_count,
+						    e->rules);
+	}
+	if (dir_entry_check(e) < 0)
+		return fail(d, d->address_line, "address: not an address that others can reach");
+	return 0;
+}
+
+static int set_defaults(struct draft *d, struct node_conf *c)
+{
+	d->nat_ports = strdup("16384-65535");
+	d->log_level = strdup("info");
+	d->threshold = 1;
+	c->control = strdup("/run/ippriv-node/control");
+	c->bandwidth = 10000;
+	c->max_circuits = 60000;
+	c->liveness = 120;
+	c->refresh = 600;
+	prefix_parse("100.64.0.0/10", &c->firewall.pools);
+	prefix_parse("100.64.0.0/16", &c->pool);
+	snprintf(c->firewall.table, sizeof(c->firewall.table), "ippriv_node");
+	return d->nat_ports && d->log_level && c->control ? 0 : -ENOMEM;
+}
+
+static int read_file(struct draft *d, struct node_conf *c)
+{
+	const struct conf_key keys[] = {
+		{ .name = "address", .type = CONF_ADDR, .value = &c->address, .required = true,
+		  .line = &d->address_line },
+		{ .name = "identity", .type = CONF_STRING, .value = &c->identity,
+		  .required = true, .check = conf_check_path, .line = &d->identity_line },
+		{ .name = "nickname", .type = CONF_STRING, .value = &c->nickname,
+		  .required = true, .check = check_nickname },
+		{ .name = "directory", .type = CONF_STRING, .value = &c->directory,
+		  .required = true, .check = conf_check_url },
+		{ .name = "authorities", .type = CONF_STRINGS, .value = &d->authorities,
+		  .required = true, .check = conf_check_key },
+		{ .name = "threshold", .type = CONF_UINT, .value = &d->threshold, .min = 1,
+		  .max = DIR_LIST_AUTHORITIES },
+		{ .name = "pool", .type = CONF_PREFIX, .value = &c->pool, .line = &d->pool_line },
+		{ .name = "dns", .type = CONF_ADDR, .value = &c->dns, .line = &d->dns_line },
+		{ .name = "exit", .type = CONF_BOOL, .value = &c->firewall.exit },
+		{ .name = "exit_policy", .type = CONF_STRINGS, .value = &d->exit_rules,
+		  .check = check_rule },
+		{ .name = "nat_ports", .type = CONF_STRING, .value = &d->nat_ports,
+		  .line = &d->nat_line },
+		{ .name = "bandwidth", .type = CONF_UINT, .value = &c->bandwidth, .min = 1,
+		  .max = 100000000 },
+		{ .name = "max_circuits", .type = CONF_UINT, .value = &c->max_circuits, .min = 1,
+		  .max = 1000000 },
+		{ .name = "liveness", .type = CONF_UINT, .value = &c->liveness, .min = 1,
+		  .max = 3600 },
+		{ .name = "refresh", .type = CONF_UINT, .value = &c->refresh, .min = 1,
+		  .max = 86400 },
+		{ .name = "control", .type = CONF_STRING, .value = &c->control,
+		  .check = conf_check_socket },
+		{ .name = "log_level", .type = CONF_STRING, .value = &d->log_level,
+		  .check = conf_check_level },
+	};
+
+	return conf_read(d->path, keys, ARRAY_SIZE(keys), d->why, d->why_size);
+}
+
+int node_conf_read(const char *path, struct node_conf *out, char *why, size_t size)
+{
+	struct draft d = { .path = path, .why = why, .why_size = size };
+	struct node_conf c = { 0 };
+	int err;
+
+	snprintf(why, size, "%s: no memory", path);
+	err = set_defaults(&d, &c);
+	if (err == 0)
+		err = read_file(&d, &c);
+	if (err == 0)
+		err = set_trust(&d, &c);
+	if (err == 0)
+		err = set_addresses(&d, &c);
+	if (err == 0)
+		err = set_exit(&d, &c);
+	if (err == 0)
+		err = set_identity(&d, &c);
+	if (err == 0)
+		err = set_entry(&d, &c);
+	if (err == 0)
+		c.log_level = log_level_parse(d.log_level);
+	conf_strings_fini(&d.authorities);
+	conf_strings_fini(&d.exit_rules);
+	free(d.nat_ports);
+	free(d.log_level);
+	if (err < 0) {
+		node_conf_fini(&c);
+		return err;
+	}
+	*out = c;
+	crypto_wipe(&c, sizeof(c));
+	return 0;
+}
+
+void node_conf_fini(struct node_conf *conf)
+{
+	free(conf->identity);
+	free(conf->nickname);
+	free(conf->directory);
+	free(conf->control);
+	crypto_sign_key_wipe(&conf->key);
+}
