@@ -1,19 +1,23 @@
 #pragma once
-/* struct kern on the running Linux kernel: netlink sockets, one set per namespace. */
+/*
+ * struct kern on the running Linux kernel: netlink sockets, one set per namespace, opened when first
+ * used. All calls come from one thread, which is in other namespaces for moments; no other is.
+ */
 #include "common/kern/kern_ops.h"
 
 struct kern_linux;
 
-/* Opens the sockets of the namespace the process is in. 0 or -errno (see also kern_linux_error). */
+/* On the namespace the thread is in. 0 or -errno; works on a kernel without ESP (then probe). */
 int kern_linux_new(struct kern_linux **out) _must_check_;
 void kern_linux_free(struct kern_linux *k);
 /* The operations, valid until kern_linux_free. */
 const struct kern *kern_linux_ops(struct kern_linux *k);
 
 /*
- * Namespaces. new: an anonymous one, lo up, that lives as long as the struct (and things moved out
- * of it). from_fd: one that somebody else made; FD is taken on success, -EINVAL when it is no
- * network namespace. free also closes its sockets. The caller frees before kern_linux_free.
+ * Namespaces. new: an anonymous one, lo up, that lives as long as the struct; a link that was made
+ * in it and moved away goes with it. from_fd: one that somebody else made; FD is taken on success,
+ * -EINVAL when it is no network namespace. free also closes its sockets. The caller frees before
+ * kern_linux_free.
  */
 int kern_netns_new(struct kern_linux *k, struct kern_netns **out) _must_check_;
 int kern_netns_from_fd(struct kern_linux *k, int fd, struct kern_netns **out) _must_check_;
@@ -21,23 +25,27 @@ void kern_netns_free(struct kern_netns *ns);
 /* A socket(domain, type, protocol) inside NS (NULL: own). The caller owns the descriptor. */
 int kern_netns_socket(struct kern_netns *ns, int domain, int type, int protocol);
 
-/* Acquire events of the daemon's own namespace: readable descriptor, then drain with next. */
+/*
+ * Acquire events of the daemon's own namespace, of reqids in our ranges: a descriptor that is
+ * readable when there are some (or -errno; heard from the first call on), then drain with next.
+ */
 int kern_linux_events_fd(struct kern_linux *k);
 /* 1 with *OUT filled, 0 when there is none left, or -errno (-ENOBUFS: some were lost). */
 int kern_linux_events_next(struct kern_linux *k, struct kern_acquire *out);
 
 /*
- * What a crashed run left in the daemon's own namespace: SAs and policies with reqid in RANGE
- * (KERN_REQID_NODE or KERN_REQID_CLIENT), links named PREFIX* that are xfrm or dummy links,
- * the nftables table FIREWALL (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno.
+ * What a crashed run left in the daemon's own namespace: ESP SAs with reqid in RANGE (KERN_REQID_NODE
+ * or KERN_REQID_CLIENT), policies whose templates all have such a reqid (or that have no template
+ * and such an if_id), links named LINK_PREFIX* that are xfrm or dummy links, the nftables table
+ * TABLE (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno.
  */
 int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_prefix,
 		     const char *table, size_t *removed) _must_check_;
 
 /*
  * Can this process do its work here? Writes one line that says what is wrong and what to do into
- * WHY and returns -errno: no CAP_NET_ADMIN, no ESP, no xfrm interface (CLIENT), no nf_tables or
- * no forwarding or esp4_offload loaded (RELAY). Leaves nothing in the kernel.
+ * WHY and returns -errno: no CAP_NET_ADMIN or CAP_SYS_ADMIN, no ESP, no xfrm interface (CLIENT),
+ * no nf_tables or no forwarding or esp4_offload loaded (RELAY). Leaves nothing in the kernel.
  */
 enum kern_role { KERN_ROLE_CLIENT, KERN_ROLE_RELAY };
 int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why, size_t size) _must_check_;

@@ -46,7 +46,7 @@ struct kern_sa {
 	enum kern_aead aead;
 	struct secret key;
 	bool esn;
-	uint32_t replay_window; /* packets, 0 for an outbound SA without ESN */
+	uint32_t replay_window; /* packets, 0..4096; outbound: 0 (with ESN the kernel gets 32) */
 	struct kern_mark set_mark; /* put on packets that this SA has decapsulated */
 };
 
@@ -82,7 +82,8 @@ struct kern_link {
 	uint32_t mtu;   /* bytes, 0: default */
 	/*
 	 * Where the link ends up when this is not the namespace it is made in: it is created here
-	 * (an xfrm interface goes on encrypting here), then moved to TARGET, brought up there.
+	 * (an xfrm interface goes on encrypting here), then moved to TARGET. NULL: it stays. Then
+	 * it is brought up. -EEXIST when the name is taken in either namespace.
 	 */
 	struct kern_netns *target;
 };
@@ -108,7 +109,7 @@ enum kern_op_type {
 	KERN_OP_ADDRESS,
 	KERN_OP_ROUTE,
 	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
-	KERN_OP_FIREWALL,
+	KERN_OP_FIREWALL, /* add replaces a table of that name, whole and at once */
 };
 
 struct kern_op {

@@ -1,0 +1,29 @@
+#pragma once
+/* Inside of kern_linux.h, for the files of common/kern only. */
+#include "common/kern/kern_linux.h"
+#include "common/kern/nl_sock.h"
+
+enum kern_bus { KERN_BUS_XFRM, KERN_BUS_ROUTE, KERN_BUS_NETFILTER };
+enum { KERN_BUS_COUNT = KERN_BUS_NETFILTER + 1 };
+
+struct kern_netns {
+	struct kern_linux *kern; /* borrowed */
+	int fd;
+	struct nl_sock *socks[KERN_BUS_COUNT]; /* opened when first used */
+};
+
+struct kern_linux {
+	struct kern ops;
+	struct kern_netns own;
+	struct nl_sock *events;
+	char said[128]; /* the kernel's words about the last failed exchange */
+	char error[256];
+};
+
+/* nl_sock_talk over the socket of NS for BUS; keeps the kernel's words about a failure in SAID. */
+int kern_netns_talk(struct kern_netns *ns, enum kern_bus bus, void *msgs, size_t len,
+		    int (*each)(const struct nlmsghdr *msg, void *data), void *data) _must_check_;
+/* Fills K->own with the namespace of the calling thread. */
+int kern_netns_init_own(struct kern_linux *k) _must_check_;
+/* Closes the descriptor and the sockets. */
+void kern_netns_fini(struct kern_netns *ns);

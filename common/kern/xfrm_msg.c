@@ -1,0 +1,450 @@
+#include "common/kern/xfrm_msg.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/xfrm.h>
+#include <string.h>
+
+#include "common/kern/nl_attr.h"
+
+static_assert(XFRM_MSG_WINDOW_MAX == XFRMA_REPLAY_ESN_MAX, "the kernel's limit");
+
+static const char *aead_name(enum kern_aead aead)
+{
+	switch (aead) {
+	case KERN_AEAD_AES_GCM_16_256:
+		return "rfc4106(gcm(aes))";
+	case KERN_AEAD_CHACHA20_POLY1305:
+		return "rfc7539esp(chacha20,poly1305)";
+	}
+	return NULL;
+}
+
+enum { AEAD_KEY = 36, AEAD_ICV_BITS = 128 };
+
+static uint8_t policy_dir(enum kern_dir dir)
+{
+	switch (dir) {
+	case KERN_DIR_IN:
+		return XFRM_POLICY_IN;
+	case KERN_DIR_OUT:
+		return XFRM_POLICY_OUT;
+	case KERN_DIR_FWD:
+		return XFRM_POLICY_FWD;
+	}
+	return XFRM_POLICY_MAX;
+}
+
+static xfrm_address_t to_xfrm(const struct addr *a)
+{
+	xfrm_address_t x = { 0 };
+
+	memcpy(&x, a->bytes, addr_size(a));
+	return x;
+}
+
+/* FAMILY must be checked before: AF_INET or AF_INET6. */
+static struct addr from_xfrm(const xfrm_address_t *x, uint16_t family)
+{
+	struct addr a = { .family = (uint8_t)family };
+
+	memcpy(a.bytes, x, addr_size(&a));
+	return a;
+}
+
+static bool family_ok(uint16_t family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+static bool pair_ok(const struct addr *src, const struct addr *dst)
+{
+	return family_ok(dst->family) && src->family == dst->family;
+}
+
+static struct nlmsghdr *message(void *buf, uint16_t type, uint16_t flags, const void *body,
+				size_t len)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	if (len > 0)
+		memcpy(mnl_nlmsg_put_extra_header(nlh, len), body, len);
+	return nlh;
+}
+
+static int finish(const struct nlmsghdr *nlh, size_t *len)
+{
+	*len = nlh->nlmsg_len;
+	return 0;
+}
+
+static void put_aead(struct nlmsghdr *nlh, const struct kern_sa *sa)
+{
+	uint8_t attr[sizeof(struct xfrm_algo_aead) + AEAD_KEY];
+	struct xfrm_algo_aead head = { .alg_key_len = AEAD_KEY * 8, .alg_icv_len = AEAD_ICV_BITS };
+
+	strcpy(head.alg_name, aead_name(sa->aead));
+	memcpy(attr, &head, sizeof(head));
+	memcpy(attr + sizeof(head), sa->key.bytes, AEAD_KEY);
+	mnl_attr_put(nlh, XFRMA_ALG_AEAD, sizeof(attr), attr);
+	explicit_bzero(attr, sizeof(attr));
+}
+
+static void put_replay(struct nlmsghdr *nlh, const struct kern_sa *sa)
+{
+	uint32_t attr[sizeof(struct xfrm_replay_state_esn) / 4 + XFRM_MSG_WINDOW_MAX / 32] = { 0 };
+	uint32_t window = sa->esn && sa->replay_window == 0 ? 32 : sa->replay_window;
+	struct xfrm_replay_state_esn head = {
+		.bmp_len = (window + 31) / 32,
+		.replay_window = window,
+	};
+
+	if (window == 0)
+		return;
+	memcpy(attr, &head, sizeof(head));
+	mnl_attr_put(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(head) + head.bmp_len * 4, attr);
+}
+
+int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *len)
+{
+	struct xfrm_usersa_info info = {
+		.id = { .daddr = to_xfrm(&sa->dst), .spi = htonl(sa->spi), .proto = IPPROTO_ESP },
+		.saddr = to_xfrm(&sa->src),
+		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0 },
+		.reqid = sa->reqid,
+		.family = sa->dst.family,
+		.mode = XFRM_MODE_TUNNEL,
+		.flags = XFRM_STATE_NOECN | XFRM_STATE_NOPMTUDISC | XFRM_STATE_AF_UNSPEC |
+			 (sa->esn ? XFRM_STATE_ESN : 0),
+	};
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!pair_ok(&sa->src, &sa->dst) || sa->key.len != AEAD_KEY || !aead_name(sa->aead) ||
+	    sa->replay_window > XFRM_MSG_WINDOW_MAX)
+		return -EINVAL;
+	nlh = message(buf, XFRM_MSG_NEWSA, NLM_F_ACK, &info, sizeof(info));
+	put_aead(nlh, sa);
+	put_replay(nlh, sa);
+	mnl_attr_put_u32(nlh, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
+	if (sa->set_mark.mask) {
+		mnl_attr_put_u32(nlh, XFRMA_SET_MARK, sa->set_mark.value);
+		mnl_attr_put_u32(nlh, XFRMA_SET_MARK_MASK, sa->set_mark.mask);
+	}
+	if (sa->if_id)
+		mnl_attr_put_u32(nlh, XFRMA_IF_ID, sa->if_id);
+	return finish(nlh, len);
+}
+
+static int sa_id(void *buf, size_t size, uint16_t type, const struct addr *dst, uint32_t spi,
+		 size_t *len)
+{
+	struct xfrm_usersa_id id = {
+		.daddr = to_xfrm(dst),
+		.spi = htonl(spi),
+		.family = dst->family,
+		.proto = IPPROTO_ESP,
+	};
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!family_ok(dst->family))
+		return -EINVAL;
+	return finish(message(buf, type, NLM_F_ACK, &id, sizeof(id)), len);
+}
+
+int xfrm_msg_del_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi, size_t *len)
+{
+	return sa_id(buf, size, XFRM_MSG_DELSA, dst, spi, len);
+}
+
+int xfrm_msg_get_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi, size_t *len)
+{
+	return sa_id(buf, size, XFRM_MSG_GETSA, dst, spi, len);
+}
+
+static bool selector_ok(const struct kern_selector *s)
+{
+	return pair_ok(&s->src.addr, &s->dst.addr) && s->src.len <= addr_size(&s->src.addr) * 8 &&
+	       s->dst.len <= addr_size(&s->dst.addr) * 8;
+}
+
+static struct xfrm_selector to_selector(const struct kern_selector *s)
+{
+	return (struct xfrm_selector){
+		.daddr = to_xfrm(&s->dst.addr),
+		.saddr = to_xfrm(&s->src.addr),
+		.dport = htons(s->dport),
+		.dport_mask = s->dport ? 0xffff : 0,
+		.sport = htons(s->sport),
+		.sport_mask = s->sport ? 0xffff : 0,
+		.family = s->dst.addr.family,
+		.prefixlen_d = s->dst.len,
+		.prefixlen_s = s->src.len,
+		.proto = s->proto,
+	};
+}
+
+static void put_templates(struct nlmsghdr *nlh, const struct kern_policy *policy)
+{
+	struct xfrm_user_tmpl t[ARRAY_SIZE(policy->templates)] = { 0 };
+
+	for (size_t i = 0; i < policy->template_count; i++) {
+		const struct kern_template *k = &policy->templates[i];
+
+		t[i].id.daddr = to_xfrm(&k->dst);
+		t[i].id.proto = IPPROTO_ESP;
+		t[i].family = k->dst.family;
+		t[i].saddr = to_xfrm(&k->src);
+		t[i].reqid = k->reqid;
+		t[i].mode = XFRM_MODE_TUNNEL;
+		t[i].share = XFRM_SHARE_ANY;
+		t[i].aalgos = t[i].ealgos = t[i].calgos = UINT32_MAX;
+	}
+	if (policy->template_count > 0)
+		mnl_attr_put(nlh, XFRMA_TMPL, policy->template_count * sizeof(t[0]), t);
+}
+
+static void put_policy_ids(struct nlmsghdr *nlh, const struct kern_mark *mark, uint32_t if_id)
+{
+	struct xfrm_mark m = { .v = mark->value, .m = mark->mask };
+
+	if (mark->mask)
+		mnl_attr_put(nlh, XFRMA_MARK, sizeof(m), &m);
+	if (if_id)
+		mnl_attr_put_u32(nlh, XFRMA_IF_ID, if_id);
+}
+
+static bool policy_ok(const struct kern_policy *policy)
+{
+	if (!selector_ok(&policy->sel) || policy_dir(policy->dir) == XFRM_POLICY_MAX ||
+	    policy->template_count > ARRAY_SIZE(policy->templates))
+		return false;
+	for (size_t i = 0; i < policy->template_count; i++)
+		if (!pair_ok(&policy->templates[i].src, &policy->templates[i].dst))
+			return false;
+	return true;
+}
+
+int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
+{
+	struct xfrm_userpolicy_info info = {
+		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0 },
+		.priority = policy->priority,
+		.dir = policy_dir(policy->dir),
+		.action = XFRM_POLICY_ALLOW,
+		.share = XFRM_SHARE_ANY,
+	};
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!policy_ok(policy))
+		return -EINVAL;
+	info.sel = to_selector(&policy->sel);
+	nlh = message(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK, &info, sizeof(info));
+	put_templates(nlh, policy);
+	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	return finish(nlh, len);
+}
+
+int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
+{
+	struct xfrm_userpolicy_id id = { .dir = policy_dir(policy->dir) };
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!policy_ok(policy))
+		return -EINVAL;
+	id.sel = to_selector(&policy->sel);
+	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
+	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	return finish(nlh, len);
+}
+
+int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_policy *policy,
+			      size_t *len)
+{
+	struct xfrm_userpolicy_id id = { .index = policy->index, .dir = policy_dir(policy->dir) };
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (policy->index == 0 || id.dir == XFRM_POLICY_MAX)
+		return -EINVAL;
+	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
+	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	return finish(nlh, len);
+}
+
+static int dump(void *buf, size_t size, uint16_t type, size_t *len)
+{
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	return finish(message(buf, type, NLM_F_DUMP, NULL, 0), len);
+}
+
+int xfrm_msg_dump_sas(void *buf, size_t size, size_t *len)
+{
+	return dump(buf, size, XFRM_MSG_GETSA, len);
+}
+
+int xfrm_msg_dump_policies(void *buf, size_t size, size_t *len)
+{
+	return dump(buf, size, XFRM_MSG_GETPOLICY, len);
+}
+
+/* Attributes that SAs and policies share. */
+static int parse_ids(const struct nlattr **tb, struct kern_mark *mark, uint32_t *if_id)
+{
+	struct xfrm_mark m = { 0 };
+
+	if (nl_attr_get(tb[XFRMA_MARK], &m, sizeof(m)) < 0 ||
+	    nl_attr_get(tb[XFRMA_IF_ID], if_id, sizeof(*if_id)) < 0)
+		return -EBADMSG;
+	*mark = (struct kern_mark){ .value = m.v, .mask = m.m };
+	return 0;
+}
+
+int xfrm_msg_parse_sa(const void *msg, size_t len, struct xfrm_msg_sa *out)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_usersa_info info;
+	struct xfrm_replay_state_esn replay = { 0 };
+	struct xfrm_msg_sa sa = { 0 };
+	int err = nl_attr_message(msg, len, XFRM_MSG_NEWSA, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (!family_ok(info.family) || parse_ids(tb, &sa.mark, &sa.if_id) < 0 ||
+	    nl_attr_get(tb[XFRMA_REPLAY_ESN_VAL], &replay, sizeof(replay)) < 0 ||
+	    nl_attr_get(tb[XFRMA_SET_MARK], &sa.set_mark.value, 4) < 0 ||
+	    nl_attr_get(tb[XFRMA_SET_MARK_MASK], &sa.set_mark.mask, 4) < 0)
+		return -EBADMSG;
+	sa.src = from_xfrm(&info.saddr, info.family);
+	sa.dst = from_xfrm(&info.id.daddr, info.family);
+	sa.proto = info.id.proto;
+	sa.spi = ntohl(info.id.spi);
+	sa.reqid = info.reqid;
+	sa.esn = info.flags & XFRM_STATE_ESN;
+	sa.replay_window = tb[XFRMA_REPLAY_ESN_VAL] ? replay.replay_window : info.replay_window;
+	sa.stats = (struct kern_sa_stats){
+		.bytes = info.curlft.bytes,
+		.packets = info.curlft.packets,
+		.add_time = info.curlft.add_time,
+		.use_time = info.curlft.use_time,
+	};
+	*out = sa;
+	return 0;
+}
+
+/* Wire templates in A into T; *COUNT says how many. */
+static int parse_templates(const struct nlattr *a, struct kern_template t[XFRM_MSG_TEMPLATES],
+			   size_t *count)
+{
+	const uint8_t *p;
+	struct xfrm_user_tmpl u;
+
+	*count = 0;
+	if (!a)
+		return 0;
+	p = mnl_attr_get_payload(a);
+	if (mnl_attr_get_payload_len(a) % sizeof(u) ||
+	    mnl_attr_get_payload_len(a) / sizeof(u) > XFRM_MSG_TEMPLATES)
+		return -EBADMSG;
+	for (; *count < mnl_attr_get_payload_len(a) / sizeof(u); p += sizeof(u), (*count)++) {
+		memcpy(&u, p, sizeof(u));
+		if (!family_ok(u.family))
+			return -EBADMSG;
+		t[*count] = (struct kern_template){
+			.src = from_xfrm(&u.saddr, u.family),
+			.dst = from_xfrm(&u.id.daddr, u.family),
+			.reqid = u.reqid,
+		};
+	}
+	return 0;
+}
+
+static int parse_dir(uint8_t dir, enum kern_dir *out)
+{
+	switch (dir) {
+	case XFRM_POLICY_IN:
+		*out = KERN_DIR_IN;
+		return 0;
+	case XFRM_POLICY_OUT:
+		*out = KERN_DIR_OUT;
+		return 0;
+	case XFRM_POLICY_FWD:
+		*out = KERN_DIR_FWD;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* A selector with family 0 (it matches both) leaves both prefixes empty. */
+static int parse_selector(const struct xfrm_selector *s, struct kern_selector *out)
+{
+	size_t bits = s->family == AF_INET ? 32 : 128;
+
+	out->proto = s->proto;
+	out->sport = ntohs(s->sport);
+	out->dport = ntohs(s->dport);
+	if (s->family == AF_UNSPEC)
+		return 0;
+	if (!family_ok(s->family) || s->prefixlen_s > bits || s->prefixlen_d > bits)
+		return -EBADMSG;
+	out->src = (struct prefix){ from_xfrm(&s->saddr, s->family), s->prefixlen_s };
+	out->dst = (struct prefix){ from_xfrm(&s->daddr, s->family), s->prefixlen_d };
+	return 0;
+}
+
+int xfrm_msg_parse_policy(const void *msg, size_t len, struct xfrm_msg_policy *out)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_userpolicy_info info;
+	struct xfrm_msg_policy p = { 0 };
+	int err = nl_attr_message(msg, len, XFRM_MSG_NEWPOLICY, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (parse_dir(info.dir, &p.dir) < 0 || parse_selector(&info.sel, &p.sel) < 0 ||
+	    parse_ids(tb, &p.mark, &p.if_id) < 0 ||
+	    parse_templates(tb[XFRMA_TMPL], p.templates, &p.template_count) < 0)
+		return -EBADMSG;
+	p.index = info.index;
+	p.priority = info.priority;
+	*out = p;
+	return 0;
+}
+
+int xfrm_msg_parse_acquire(const void *msg, size_t len, struct kern_acquire *out)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_user_acquire info;
+	struct kern_template t[XFRM_MSG_TEMPLATES];
+	struct kern_acquire a = { 0 };
+	size_t count;
+	int err = nl_attr_message(msg, len, XFRM_MSG_ACQUIRE, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (parse_templates(tb[XFRMA_TMPL], t, &count) < 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < count && a.reqid == 0; i++) {
+		struct addr src = from_xfrm(&info.saddr, t[i].src.family);
+		struct addr dst = from_xfrm(&info.id.daddr, t[i].src.family);
+
+		if (addr_equal(&src, &t[i].src) && addr_equal(&dst, &t[i].dst))
+			a = (struct kern_acquire){ t[i].reqid, src, dst };
+	}
+	*out = a;
+	return 0;
+}

@@ -1,0 +1,70 @@
+#pragma once
+/*
+ * XFRM netlink messages. Pure: builders write one message with sequence number 0 into the caller's
+ * buffer, parsers read one message; nothing is sent. The buffer is 4-byte aligned and holds a key
+ * after xfrm_msg_add_sa: the caller wipes it.
+ */
+#include "common/kern/kern_ops.h"
+
+enum {
+	XFRM_MSG_ROOM = 1024,       /* bytes that hold any message built here */
+	XFRM_MSG_WINDOW_MAX = 4096, /* packets, the largest replay window there is */
+	XFRM_MSG_TEMPLATES = 6,     /* the most that a policy in the kernel has */
+};
+
+/*
+ * All builders: 0 with *LEN bytes written, -ENOSPC when SIZE is below XFRM_MSG_ROOM, -EINVAL when
+ * the value makes no sense (families that differ, a key of another size, a window above the most).
+ *
+ * add_sa asks for an ESN bitmap of the window's size, rounded up to 32 packets; an SA with ESN and
+ * window 0 gets 32, as the kernel knows no ESN without a window.
+ */
+int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *len) _must_check_;
+int xfrm_msg_del_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi,
+		    size_t *len) _must_check_;
+/* The kernel answers with an SA message for xfrm_msg_parse_sa, then the acknowledgement. */
+int xfrm_msg_get_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi,
+		    size_t *len) _must_check_;
+int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy,
+			size_t *len) _must_check_;
+/* By direction, selector, mark and if_id; templates and priority do not count. */
+int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy,
+			size_t *len) _must_check_;
+/* All SAs, all policies: messages for xfrm_msg_parse_sa, xfrm_msg_parse_policy. */
+int xfrm_msg_dump_sas(void *buf, size_t size, size_t *len) _must_check_;
+int xfrm_msg_dump_policies(void *buf, size_t size, size_t *len) _must_check_;
+
+/* An SA of anybody's, as the kernel tells it; the key is left out. */
+struct xfrm_msg_sa {
+	struct addr src, dst;
+	uint8_t proto; /* IPPROTO_ESP, ... */
+	uint32_t spi;  /* host order */
+	uint32_t reqid, if_id;
+	bool esn;
+	uint32_t replay_window;
+	struct kern_mark mark, set_mark;
+	struct kern_sa_stats stats;
+};
+
+/* A policy of anybody's. */
+struct xfrm_msg_policy {
+	uint32_t index; /* the kernel's number for it */
+	enum kern_dir dir;
+	struct kern_selector sel;
+	uint32_t if_id, priority;
+	struct kern_mark mark;
+	size_t template_count;
+	struct kern_template templates[XFRM_MSG_TEMPLATES];
+};
+
+int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_policy *policy,
+			      size_t *len) _must_check_;
+
+/*
+ * All parsers: 0 with *OUT filled, -EOPNOTSUPP when MSG is of another type, -EMSGSIZE when it is
+ * too short, -EBADMSG when it is malformed; *OUT is then untouched.
+ */
+int xfrm_msg_parse_sa(const void *msg, size_t len, struct xfrm_msg_sa *out) _must_check_;
+int xfrm_msg_parse_policy(const void *msg, size_t len, struct xfrm_msg_policy *out) _must_check_;
+/* reqid 0 when no template of the policy has the wanted SA's addresses. */
+int xfrm_msg_parse_acquire(const void *msg, size_t len, struct kern_acquire *out) _must_check_;
