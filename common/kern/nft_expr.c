@@ -106,7 +106,6 @@ static void bitmask(struct nft_rule *r, uint32_t mask)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
 	set_data(r, e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
 	set_data(r, e, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
@@ -176,7 +175,8 @@ void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct pre
 	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
 }
 
-void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set)
+void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set,
+		   uint32_t set_id)
 {
 	struct nftnl_expr *e;
 
@@ -185,6 +185,7 @@ void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set)
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
 	set_str(r, e, NFTNL_EXPR_LOOKUP_SET, set);
 }
 
@@ -259,12 +260,7 @@ void nft_accept(struct nft_rule *r)
 
 void nft_drop(struct nft_rule *r, const char *why)
 {
-	struct nftnl_expr *e = add(r, "counter");
-
-	if (!e)
-		return;
-	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_PACKETS, 0);
-	nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_BYTES, 0);
+	add(r, "counter");
 	verdict(r, NF_DROP, NULL);
 	comment(r, why);
 }

@@ -25,8 +25,8 @@ void nft_rule_free(struct nft_rule *r);
 
 /* The address is in P (IPv4), or is not when NOT; a prefix of length 0 adds nothing. */
 void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not);
-/* The address is in the set SET of the table. */
-void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set);
+/* The address is in the set SET, made in the same batch with the number SET_ID. */
+void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set, uint32_t set_id);
 /* LO <= port <= HI, host order. Only behind nft_match_l4proto(TCP or UDP). */
 void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint16_t hi);
 /* The protocol field of the IPv4 header. */

@@ -21,6 +21,7 @@
 enum {
 	MESSAGE_MAX = 4096, /* the longest is the set's elements: under 1 KiB */
 	IKE_PORT = 500,
+	NEVER_SET_ID = 1, /* within the batch */
 	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
 	TYPE_IPV4_ADDR = 7,      /* nft's number of the data type */
 	BYTEORDER_BIG = 2,       /* nft's, tells it how to print the set */
@@ -304,7 +305,7 @@ static int describe_set(struct nftnl_set *s, const char *table)
 	    nftnl_set_set_str(s, NFTNL_SET_NAME, never_set) ||
 	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, udata, sizeof(udata)))
 		return -ENOMEM;
-	nftnl_set_set_u32(s, NFTNL_SET_ID, 1);
+	nftnl_set_set_u32(s, NFTNL_SET_ID, NEVER_SET_ID);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_CONSTANT | NFT_SET_INTERVAL);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, TYPE_IPV4_ADDR);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, sizeof(uint32_t));
@@ -361,7 +362,7 @@ static void match_addresses(struct nft_rule *r, uint32_t match, const struct ker
 	if (match & DST_POOLS)
 		nft_match_prefix(r, NFT_DADDR, &fw->pools, false);
 	if (match & DST_NEVER)
-		nft_match_set(r, NFT_DADDR, never_set);
+		nft_match_set(r, NFT_DADDR, never_set, NEVER_SET_ID);
 	if (match & DST_OWN)
 		nft_match_prefix(r, NFT_DADDR, &own, false);
 }
