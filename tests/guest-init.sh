@@ -1,0 +1,104 @@
+#!/bin/busybox sh
+# guest-init.sh: the guest's first program, started twice. As /init of the initramfs (busybox) it loads the modules and
+# puts a writable layer over the host's files; then, as /run/guest/init on those files (bash), it runs the command.
+# Port 1 of the serial device carries the command's output, port 2 "up" and "exit STATUS" for guest.sh.
+
+fail() {
+	echo "guest: $1"
+	/bin/busybox poweroff -f
+}
+
+load() {
+	while read -r m; do
+		insmod "/mods/$m" || echo "guest: module $m did not load"
+	done <"/mods/$1"
+}
+
+first() {
+	/bin/busybox mkdir -p /proc /sys /dev /lo /up /new /sbin /usr
+	/bin/busybox --install -s /bin
+	mount -t proc proc /proc
+	if grep -q guest_probe /proc/cmdline; then
+		fail probe
+	fi
+	mount -t sysfs sys /sys
+	mount -t devtmpfs dev /dev
+	load boot
+	load net
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro hostroot /lo || fail "cannot mount the host's files"
+	mount -t tmpfs up /up
+	mkdir /up/upper /up/work
+	mount -t overlay -o lowerdir=/lo,upperdir=/up/upper,workdir=/up/work overlay /new || fail "cannot put a writable layer over them"
+	mkdir -p /new/proc /new/sys /new/dev /new/run
+	for d in proc sys dev; do
+		mount --move "/$d" "/new/$d"
+	done
+	mount -t tmpfs -o mode=755 run /new/run
+	mkdir -p /new/run/guest /new/run/netns /new/run/lock
+	cp /init /new/run/guest/init
+	cp /command /new/run/guest/command
+	[ -x /new/bin/bash ] || fail "the host's /bin/bash is not visible"
+	exec switch_root /new /bin/bash /run/guest/init second
+}
+
+prepare() {
+	. /run/guest/command
+	mkdir -p /dev/pts /dev/shm /lib/modules "$OUT"
+	mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
+	mount -t tmpfs -o mode=1777 shm /dev/shm
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none hostout "$OUT" || fail "cannot mount $OUT"
+	# The kernel loads what is left (nft expressions, ciphers) by itself through modprobe.
+	mount --bind "$KERNEL/lib/modules" /lib/modules || fail "the modules in $KERNEL are not visible"
+	hostname guest
+	ip link set lo up
+	ulimit -c unlimited
+	echo "$OUT/core.%e.%p" >/proc/sys/kernel/core_pattern
+	[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+	[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin
+	[ -e /dev/stdout ] || ln -s /proc/self/fd/1 /dev/stdout
+	[ -e /dev/stderr ] || ln -s /proc/self/fd/2 /dev/stderr
+}
+
+port() {
+	local p
+	for p in /sys/class/virtio-ports/*; do
+		if [ "$(cat "$p/name")" = "$1" ]; then
+			echo "/dev/${p##*/}"
+		fi
+	done
+}
+
+# Ends with the pipe's last writer; a background process of the command may hold it open for ever.
+drain() {
+	local i
+	for i in $(seq 40); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.05
+	done
+}
+
+second() {
+	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
+	prepare
+	export IPPRIV_GUEST=1 IPPRIV_OUT=$OUT
+	exec 9>"$(port report)"
+	echo up >&9
+	mkfifo /run/guest/stream
+	cat /run/guest/stream >"$(port stream)" 9>&- &
+	local stream=$! status
+	. /run/guest/command
+	"$@" </dev/null >/run/guest/stream 2>&1 9>&-
+	status=$?
+	drain $stream
+	dmesg >"$OUT/guest-dmesg.log"
+	sync
+	echo "exit $status" >&9
+	exec 9>&-
+	exec /bin/busybox poweroff -f
+}
+
+if [ "${1:-}" = second ]; then
+	second
+fi
+first
