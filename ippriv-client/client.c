@@ -1,0 +1,253 @@
+#include "ippriv-client/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/dir/dir_http.h"
+#include "common/io/lock.h"
+#include "common/kern/kern_linux.h"
+#include "ippriv-client/ctl_admin.h"
+#include "ippriv-client/dp_plan.h"
+
+enum { LIST_REFRESH = 3600 }; /* seconds between fetches at the most */
+
+struct client {
+	const struct client_conf *conf;
+	struct io_loop *loop;
+	struct kern_linux *kern;
+	int lock;
+	bool made_dir; /* of the control socket */
+	char control_dir[4096], state_file[4096];
+	struct dp *dp;
+	struct ctl_admin *admin;
+	struct ctl_ike *ike;
+	struct ctl_stock *stock;
+	struct dir_watch *watch;
+	bool stopping;
+};
+
+static void on_ready(void *user)
+{
+	ctl_admin_ready(((struct client *)user)->admin);
+}
+
+static void on_lost(void *user, void *taker, const char *why)
+{
+	(void)user;
+	(void)why;
+	ctl_admin_lost(taker);
+}
+
+static void on_stopped(void *user)
+{
+	io_loop_stop(((struct client *)user)->loop);
+}
+
+static const struct ctl_stock_events stock_events = {
+	.ready = on_ready,
+	.lost = on_lost,
+	.stopped = on_stopped,
+};
+
+static void on_list(void *user, const struct dir_list *list)
+{
+	ctl_stock_set_list(((struct client *)user)->stock, list);
+}
+
+static void on_signal(void *data)
+{
+	struct client *c = data;
+
+	if (c->stopping || !c->stock) {
+		io_loop_stop(c->loop);
+		return;
+	}
+	c->stopping = true;
+	log_info("stopping");
+	ctl_stock_stop(c->stock);
+}
+
+/* Copies what stands before the last slash of PATH. */
+static void directory_of(const char *path, char *out, size_t size)
+{
+	snprintf(out, size, "%s", path);
+	*strrchr(out, '/') = '\0';
+}
+
+static int make_dir(const char *path, mode_t mode, bool *made)
+{
+	*made = mkdir(path, mode) == 0;
+	if (*made || errno == EEXIST)
+		return 0;
+	log_error("cannot make the directory %s: %s; make it, or choose another place", path,
+		  strerror(errno));
+	return -errno;
+}
+
+static int start_kernel(struct client *c)
+{
+	char why[512];
+	int r = kern_linux_new(&c->kern);
+
+	if (r < 0) {
+		log_error("cannot open netlink sockets: %s; run as root", strerror(-r));
+		return r;
+	}
+	r = kern_linux_probe(c->kern, KERN_ROLE_CLIENT, why, sizeof(why));
+	if (r < 0)
+		log_error("%s", why);
+	return r;
+}
+
+static int start_control(struct client *c)
+{
+	int r;
+
+	c->lock = lock_take("ippriv-client");
+	if (c->lock == -EADDRINUSE)
+		log_error("an ippriv-client runs in this network namespace; stop it first");
+	else if (c->lock < 0)
+		log_error("cannot take the lock @ippriv-client: %s", strerror(-c->lock));
+	if (c->lock < 0)
+		return c->lock;
+	directory_of(c->conf->control, c->control_dir, sizeof(c->control_dir));
+	r = c->control_dir[0] ? make_dir(c->control_dir, 0755, &c->made_dir) : 0;
+	if (r < 0)
+		return r;
+	r = ctl_admin_new(c->loop, c->conf->control, &c->admin);
+	if (r < 0)
+		log_error("cannot listen on %s: %s; %s", c->conf->control, strerror(-r),
+			  r == -EADDRINUSE ? "stop who does, or set another control" :
+					     "set another control");
+	return r;
+}
+
+static int purge(struct client *c)
+{
+	size_t removed = 0;
+	int r = kern_linux_purge(c->kern, KERN_REQID_CLIENT, DP_PLAN_PREFIX, NULL, &removed);
+
+	if (r < 0)
+		log_error("cannot remove what an earlier run left in the kernel: %s (%s); see "
+			  "`ip xfrm state` and `ip link`", strerror(-r),
+			  kern_linux_ops(c->kern)->error(kern_linux_ops(c->kern)->ctx));
+	else if (removed > 0)
+		log_info("removed %zu things that an earlier run left in the kernel", removed);
+	return r;
+}
+
+static int start_paths(struct client *c)
+{
+	const struct dp_kernel kernel = {
+		.kern = kern_linux_ops(c->kern),
+		.owner = c->kern,
+		.netns_new = kern_netns_new,
+		.netns_from_fd = kern_netns_from_fd,
+		.netns_free = kern_netns_free,
+		.netns_socket = kern_netns_socket,
+	};
+	struct ctl_stock_conf stock = {
+		.loop = c->loop,
+		.keep = c->conf->circuits,
+		.liveness = c->conf->liveness,
+		.events = &stock_events,
+		.user = c,
+	};
+	uint32_t seed;
+	int r;
+
+	crypto_random(&seed, sizeof(seed));
+	r = dp_new(&kernel, seed, &c->dp);
+	if (r == 0)
+		r = ctl_ike_new(c->loop, c->conf->liveness, &c->ike);
+	stock.ike = c->ike;
+	stock.dp = c->dp;
+	if (r == 0)
+		r = ctl_stock_new(&stock, &c->stock);
+	if (r < 0)
+		log_error("cannot start: %s; is there memory left?", strerror(-r));
+	return r;
+}
+
+static int start_directory(struct client *c)
+{
+	struct dir_watch_conf conf = {
+		.url = c->conf->directory,
+		.trust = c->conf->trust,
+		.refresh = LIST_REFRESH,
+		.state = c->state_file,
+		.list = on_list,
+		.user = c,
+	};
+	bool made;
+	int r;
+
+	if (snprintf(c->state_file, sizeof(c->state_file), "%s/newest-list", c->conf->state) >=
+	    (int)sizeof(c->state_file)) {
+		log_error("the path of state is too long; choose another");
+		return -ENAMETOOLONG;
+	}
+	r = make_dir(c->conf->state, 0700, &made);
+	if (r == 0)
+		r = dir_watch_new(c->loop, &conf, &c->watch);
+	return r;
+}
+
+/* In this order, and taken back in the reverse one. Only from purge on is the kernel changed. */
+static int client_start(struct client *c)
+{
+	int r = io_signals(c->loop, on_signal, c);
+
+	if (r == 0)
+		r = start_kernel(c);
+	if (r == 0)
+		r = start_control(c);
+	if (r == 0)
+		r = purge(c);
+	if (r == 0)
+		r = start_paths(c);
+	if (r == 0)
+		r = start_directory(c);
+	if (r == 0)
+		ctl_admin_serve(c->admin, c->stock, c->watch);
+	return r;
+}
+
+static void client_fini(struct client *c)
+{
+	ctl_admin_free(c->admin);
+	dir_watch_free(c->watch);
+	ctl_stock_free(c->stock);
+	ctl_ike_free(c->ike);
+	dp_free(c->dp);
+	if (c->made_dir)
+		rmdir(c->control_dir);
+	if (c->lock >= 0)
+		close(c->lock);
+	if (c->kern)
+		kern_linux_free(c->kern);
+}
+
+int client_run(const struct client_conf *conf)
+{
+	struct client c = { .conf = conf, .lock = -1 };
+	int r;
+
+	r = io_loop_new(&c.loop);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return CLIENT_EXIT_FAILURE;
+	}
+	r = client_start(&c);
+	if (r == 0) {
+		log_info("ready");
+		r = io_loop_run(c.loop) < 0 ? CLIENT_EXIT_FAILURE : 0;
+	} else {
+		r = CLIENT_EXIT_SETUP;
+	}
+	client_fini(&c);
+	io_loop_free(c.loop);
+	return r;
+}

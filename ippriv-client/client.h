@@ -1,0 +1,8 @@
+#pragma once
+/* The daemon: owns all parts and wires control path, data path and kernel to each other. */
+#include "ippriv-client/client_conf.h"
+
+enum { CLIENT_EXIT_FAILURE = 1, CLIENT_EXIT_SETUP = 2 };
+
+/* Runs until SIGINT or SIGTERM. Exit status; every error is logged in one line. */
+int client_run(const struct client_conf *conf);

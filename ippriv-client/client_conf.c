@@ -1,0 +1,85 @@
+#include "ippriv-client/client_conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/conf/conf.h"
+#include "common/conf/conf_check.h"
+
+static int set_defaults(struct client_conf *c, char **level)
+{
+	c->circuits = 1;
+	c->liveness = 30;
+	c->control = strdup("/run/ippriv/control");
+	c->state = strdup("/var/lib/ippriv-client");
+	*level = strdup("info");
+	return c->control && c->state && *level ? 0 : -ENOMEM;
+}
+
+static int read_trust(const char *path, const struct conf_strings *authorities,
+		      uint32_t threshold, int line, struct dir_trust *out, char *why, size_t size)
+{
+	size_t bad;
+	const char *wrong = dir_trust_parse(authorities->items, authorities->count, threshold, out,
+					    &bad);
+
+	if (!wrong)
+		return 0;
+	if (line == 0 || strncmp(wrong, "threshold", strlen("threshold")) != 0)
+		line = authorities->lines[bad];
+	snprintf(why, size, "%s:%d: %s", path, line, wrong);
+	return -EINVAL;
+}
+
+int client_conf_read(const char *path, struct client_conf *out, char *why, size_t why_size)
+{
+	_cleanup_free_ char *level = NULL;
+	struct client_conf c = { 0 };
+	struct conf_strings authorities = { 0 };
+	uint32_t threshold = 1;
+	int threshold_line = 0;
+	const struct conf_key keys[] = {
+		{ .name = "directory", .type = CONF_STRING, .value = &c.directory,
+		  .required = true, .check = conf_check_url },
+		{ .name = "authorities", .type = CONF_STRINGS, .value = &authorities,
+		  .required = true, .check = conf_check_key },
+		{ .name = "threshold", .type = CONF_UINT, .value = &threshold, .min = 1,
+		  .max = DIR_LIST_AUTHORITIES, .line = &threshold_line },
+		{ .name = "circuits", .type = CONF_UINT, .value = &c.circuits, .min = 1,
+		  .max = CLIENT_CONF_CIRCUITS },
+		{ .name = "control", .type = CONF_STRING, .value = &c.control,
+		  .check = conf_check_socket },
+		{ .name = "state", .type = CONF_STRING, .value = &c.state,
+		  .check = conf_check_path },
+		{ .name = "liveness", .type = CONF_UINT, .value = &c.liveness, .min = 1,
+		  .max = 3600 },
+		{ .name = "log_level", .type = CONF_STRING, .value = &level,
+		  .check = conf_check_level },
+	};
+	int r;
+
+	snprintf(why, why_size, "%s: no memory left", path);
+	r = set_defaults(&c, &level);
+	if (r == 0)
+		r = conf_read(path, keys, ARRAY_SIZE(keys), why, why_size);
+	if (r == 0)
+		r = read_trust(path, &authorities, threshold, threshold_line, &c.trust, why,
+			       why_size);
+	conf_strings_fini(&authorities);
+	if (r < 0) {
+		client_conf_fini(&c);
+		return r;
+	}
+	c.log_level = (enum log_level)log_level_parse(level);
+	*out = c;
+	return 0;
+}
+
+void client_conf_fini(struct client_conf *conf)
+{
+	free(conf->directory);
+	free(conf->control);
+	free(conf->state);
+	*conf = (struct client_conf){ 0 };
+}

@@ -1,0 +1,21 @@
+#pragma once
+/* The client's configuration as one validated value. */
+#include "common/base/log.h"
+#include "common/dir/dir_watch.h"
+
+enum { CLIENT_CONF_CIRCUITS = 16 };
+
+struct client_conf {
+	char *directory; /* URL */
+	struct dir_trust trust;
+	uint32_t circuits;  /* kept ready */
+	char *control;      /* path of the control socket */
+	char *state;        /* directory that keeps the newest list's time */
+	uint32_t liveness;  /* seconds without a sign of life from a hop before it is probed */
+	enum log_level log_level;
+};
+
+/* Reads PATH. 0, or -errno with one line in WHY. */
+int client_conf_read(const char *path, struct client_conf *out, char *why,
+		     size_t why_size) _must_check_;
+void client_conf_fini(struct client_conf *conf);

@@ -1,0 +1,243 @@
+#include "ippriv-client/ctl_admin.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+#include "common/ctl/ctl.h"
+#include "ippriv-client/ctl_owner.h"
+#include "ippriv-client/ctl_status.h"
+
+/* Somebody who has asked for a circuit; the taker of it. */
+struct guest {
+	struct ctl_admin *admin;
+	struct ctl_conn *conn;
+	uid_t uid;
+	int fd;            /* its network namespace, -1 once that was handed on */
+	uint64_t deadline; /* while it waits */
+	struct ctl_circuit *circuit; /* NULL: it waits */
+	struct guest *prev, *next;
+};
+
+struct ctl_admin {
+	struct io_loop *loop;
+	struct ctl_server *server;
+	struct io_timer *timer;
+	struct ctl_stock *stock;
+	const struct dir_watch *watch;
+	struct guest *guests; /* first come first */
+};
+
+static uid_t owner_of(const void *taker)
+{
+	return ((const struct guest *)taker)->uid;
+}
+
+static void guest_free(struct guest *g)
+{
+	DL_DELETE(g->admin->guests, g);
+	ctl_conn_set_data(g->conn, NULL);
+	if (g->fd >= 0)
+		close(g->fd);
+	free(g);
+}
+
+static void refuse(struct guest *g, const char *why)
+{
+	struct ctl_conn *conn = g->conn;
+
+	guest_free(g);
+	ctl_reply_error(conn, "%s", why);
+}
+
+static void seat(struct guest *g, struct ctl_circuit *c)
+{
+	struct ctl_circuit_info info;
+	json_t *answer;
+	int r;
+
+	r = ctl_circuit_attach(c, steal_fd(&g->fd));
+	if (r < 0) {
+		log_warning("putting circuit into a namespace: %s", strerror(-r));
+		ctl_stock_release(g->admin->stock, c);
+		refuse(g, r == -EEXIST ? "there is an interface ippriv0 in that namespace; "
+					 "make a new one" :
+					 "the kernel does not let the tunnel into that namespace");
+		return;
+	}
+	g->circuit = c;
+	ctl_circuit_info(c, &info);
+	answer = json_pack("{s:b, s:i}", "ok", true, "circuit", (int)info.id);
+	ctl_status_lease(answer, info.lease);
+	ctl_reply(g->conn, answer);
+}
+
+void ctl_admin_ready(struct ctl_admin *admin)
+{
+	struct guest *g, *next;
+
+	DL_FOREACH_SAFE(admin->guests, g, next) {
+		struct ctl_circuit *c;
+
+		if (g->circuit)
+			continue;
+		c = ctl_stock_take(admin->stock, g);
+		if (!c)
+			return;
+		seat(g, c);
+	}
+}
+
+static void rearm(struct ctl_admin *admin)
+{
+	uint64_t now = io_loop_now(admin->loop);
+	struct guest *g;
+
+	DL_FOREACH(admin->guests, g) {
+		if (g->circuit)
+			continue;
+		io_timer_start(admin->timer, g->deadline > now ? g->deadline - now : 0);
+		return;
+	}
+	io_timer_stop(admin->timer);
+}
+
+static void on_timer(void *data)
+{
+	struct ctl_admin *admin = data;
+	uint64_t now = io_loop_now(admin->loop);
+	struct guest *g, *next;
+
+	DL_FOREACH_SAFE(admin->guests, g, next)
+		if (!g->circuit && g->deadline <= now)
+			refuse(g, dir_watch_list(admin->watch) ?
+					  "no circuit could be built in time; the log of "
+					  "ippriv-client says why" :
+					  "there is no relay list in force; the log of "
+					  "ippriv-client says why");
+	rearm(admin);
+}
+
+static const char *owner_error(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return "that descriptor is no network namespace";
+	case -EBUSY:
+		return "that is the daemon's own network namespace; pass one of your own";
+	default:
+		return "that network namespace is not yours; pass one that you made";
+	}
+}
+
+static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, int fd)
+{
+	_cleanup_close_ int own = fd;
+	struct guest *g;
+	int r;
+
+	if (own < 0) {
+		ctl_reply_error(conn, "attach needs a network namespace's descriptor");
+		return;
+	}
+	if (ctl_conn_data(conn)) {
+		ctl_reply_error(conn, "this connection has a circuit; open another");
+		return;
+	}
+	r = ctl_owner_check(own, uid);
+	if (r < 0) {
+		ctl_reply_error(conn, "%s", owner_error(r));
+		return;
+	}
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		ctl_reply_error(conn, "no memory left");
+		return;
+	}
+	*g = (struct guest){ .admin = admin, .conn = conn, .uid = uid, .fd = steal_fd(&own) };
+	g->deadline = io_loop_now(admin->loop) + CTL_ADMIN_WAIT_MS;
+	DL_APPEND(admin->guests, g);
+	ctl_conn_set_data(conn, g);
+	ctl_admin_ready(admin);
+	rearm(admin);
+}
+
+static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd)
+{
+	struct ctl_admin *admin = user;
+	_cleanup_close_ int own = fd;
+	const char *command = json_string_value(json_object_get(request, "command"));
+
+	if (!admin->stock)
+		ctl_reply_error(conn, "ippriv-client is still starting; try again");
+	else if (command && strcmp(command, "status") == 0)
+		ctl_reply(conn, ctl_status_build(admin->stock, dir_watch_list(admin->watch),
+						 io_loop_now(admin->loop), uid, owner_of));
+	else if (command && strcmp(command, "attach") == 0)
+		attach(admin, conn, uid, steal_fd(&own));
+	else
+		ctl_reply_error(conn, "unknown command; known are status and attach");
+}
+
+static void on_closed(void *user, struct ctl_conn *conn)
+{
+	struct ctl_admin *admin = user;
+	struct guest *g = ctl_conn_data(conn);
+	struct ctl_circuit *circuit;
+
+	if (!g)
+		return;
+	circuit = g->circuit;
+	guest_free(g);
+	if (circuit)
+		ctl_stock_release(admin->stock, circuit);
+	rearm(admin);
+}
+
+void ctl_admin_lost(void *taker)
+{
+	struct guest *g = taker;
+	struct ctl_conn *conn = g->conn;
+
+	guest_free(g);
+	ctl_conn_close(conn);
+}
+
+static const struct ctl_handler handler = { .request = on_request, .closed = on_closed };
+
+int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out)
+{
+	struct ctl_admin *admin = calloc(1, sizeof(*admin));
+	int r;
+
+	if (!admin)
+		return -ENOMEM;
+	admin->loop = loop;
+	r = io_timer_new(loop, on_timer, admin, &admin->timer);
+	if (r == 0)
+		r = ctl_server_new(loop, path, 0666, &handler, admin, &admin->server);
+	if (r < 0) {
+		io_timer_free(admin->timer);
+		free(admin);
+		return r;
+	}
+	*out = admin;
+	return 0;
+}
+
+void ctl_admin_serve(struct ctl_admin *admin, struct ctl_stock *stock,
+		     const struct dir_watch *watch)
+{
+	admin->stock = stock;
+	admin->watch = watch;
+}
+
+void ctl_admin_free(struct ctl_admin *admin)
+{
+	if (!admin)
+		return;
+	ctl_server_free(admin->server);
+	io_timer_free(admin->timer);
+	free(admin);
+}

@@ -1,0 +1,84 @@
+#pragma once
+/*
+ * One circuit: built hop by hop, each hop negotiated through the ones before it; taken down from
+ * the last hop to the first. Knows neither sockets nor clocks: they come in as ctl_circuit_ops.
+ */
+#include "common/ike/ike_host.h"
+#include "ippriv-client/ctl_path.h"
+#include "ippriv-client/dp.h"
+
+enum {
+	CTL_CIRCUIT_HOPS = DP_LAYERS,
+	CTL_CIRCUIT_WHY = 160,
+	CTL_CIRCUIT_BUILD_MS = 20000, /* for all hops */
+	CTL_CIRCUIT_CLOSE_MS = 1000,  /* for all Deletes */
+	CTL_CIRCUIT_NO_HOP = CTL_CIRCUIT_HOPS,
+};
+
+enum ctl_circuit_state {
+	CTL_CIRCUIT_BUILDING,
+	CTL_CIRCUIT_READY,
+	CTL_CIRCUIT_CLOSING,
+	CTL_CIRCUIT_OVER, /* nothing of it is left outside; free it */
+};
+
+struct ctl_circuit;
+
+/* The outside of a circuit. */
+struct ctl_circuit_ops {
+	/*
+	 * Makes FD (a UDP socket, taken) a channel to PATH->remote. PATH->local is the address to
+	 * send from, or none: then the one that the route to the remote has (and the channel may
+	 * be one that others use as well). Fills PATH->local and PATH->channel.
+	 */
+	int (*channel_open)(void *user, int fd, struct ike_path *path);
+	void (*channel_close)(void *user, uint32_t channel);
+	uint64_t (*now)(void *user); /* monotonic milliseconds, as in ike_ops */
+	/* The state is now another one. The circuit may be closed in here, but not freed. */
+	void (*changed)(void *user, struct ctl_circuit *c);
+};
+
+struct ctl_circuit_conf {
+	uint32_t id;
+	struct ike_host *host; /* its ops call ctl_circuit_child_up and so on */
+	struct dp *dp;
+	const struct ctl_circuit_ops *ops; /* all borrowed */
+	void *user;
+	struct ctl_path path;
+};
+
+/* Starts building; `changed` tells the rest, perhaps from in here. 0 or -ENOMEM. */
+int ctl_circuit_new(const struct ctl_circuit_conf *conf, struct ctl_circuit **out) _must_check_;
+/* Without a word to the hops when they are still there. NULL is fine. */
+void ctl_circuit_free(struct ctl_circuit *c);
+/* Deletes from the last hop to the first, each waits for its answer, all for at most a second. */
+void ctl_circuit_close(struct ctl_circuit *c);
+/* When tick wants to be called next (ops->now), UINT64_MAX: never. */
+uint64_t ctl_circuit_deadline(const struct ctl_circuit *c);
+void ctl_circuit_tick(struct ctl_circuit *c);
+/* Looks at the counters: a hop whose ESP traffic came in needs no liveness probe. */
+void ctl_circuit_poll(struct ctl_circuit *c);
+/* dp_circuit_attach of a ready circuit; FD is taken. */
+int ctl_circuit_attach(struct ctl_circuit *c, int fd) _must_check_;
+
+/* What ike_ops of the same names hand on. */
+int ctl_circuit_child_up(struct ike_sa *sa, const struct ike_child *child,
+			 const struct ike_lease *lease);
+void ctl_circuit_established(struct ike_sa *sa);
+void ctl_circuit_ended(struct ike_sa *sa, enum ike_end why);
+
+struct ctl_circuit_info {
+	uint32_t id;
+	enum ctl_circuit_state state;
+	uint64_t started, ready; /* ops->now, 0: not yet */
+	const struct ctl_path *path;
+	const struct ike_lease *lease; /* of the exit, NULL: not yet */
+	size_t hops_up;
+	const char *why;   /* one line when it is closing or over, without names */
+	size_t failed_hop; /* 0.. when one hop is to blame, else CTL_CIRCUIT_NO_HOP */
+};
+
+void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out);
+/* Counters of the layer to hop INDEX. */
+int ctl_circuit_stats(struct ctl_circuit *c, size_t index, struct dp_stats *out) _must_check_;
+const char *ctl_circuit_state_name(enum ctl_circuit_state state);

@@ -1,0 +1,274 @@
+#include "ippriv-client/ctl_ike.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+#include "common/io/udp.h"
+#include "ippriv-client/ctl_circuit.h"
+
+enum { IKE_PORT = 500, DATAGRAM_MAX = 4096, DATAGRAMS_AT_ONCE = 64 };
+
+struct channel {
+	struct ctl_ike *ike;
+	uint32_t number;
+	int fd;
+	struct endpoint local;
+	bool shared;
+	unsigned int refs;
+	struct io_watch *watch;
+	struct channel *prev, *next;
+};
+
+struct ctl_ike {
+	struct io_loop *loop;
+	struct ike_host *host;
+	struct io_timer *timer;
+	uint32_t last_number;
+	struct channel *channels;
+};
+
+static struct channel *find(struct ctl_ike *ike, uint32_t number)
+{
+	struct channel *ch;
+
+	DL_FOREACH(ike->channels, ch)
+		if (ch->number == number)
+			return ch;
+	return NULL;
+}
+
+static void op_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
+{
+	struct ctl_ike *ike = user;
+	struct channel *ch = find(ike, path->channel);
+	ssize_t r;
+
+	/* What was sent moves the deadline; it is asked for outside of the host's own call. */
+	io_timer_start(ike->timer, 0);
+	if (!ch)
+		return;
+	r = udp_send(ch->fd, msg, len, &path->remote, 0);
+	if (r < 0)
+		log_debug("sending %zu bytes of IKE: %s", len, strerror((int)-r));
+}
+
+static uint64_t op_now(void *user)
+{
+	return io_loop_now(((struct ctl_ike *)user)->loop);
+}
+
+static void op_random(void *user, void *out, size_t len)
+{
+	(void)user;
+	crypto_random(out, len);
+}
+
+static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *child,
+		       const struct ike_lease *lease)
+{
+	(void)user;
+	return ctl_circuit_child_up(sa, child, lease);
+}
+
+static void op_established(void *user, struct ike_sa *sa)
+{
+	(void)user;
+	ctl_circuit_established(sa);
+}
+
+static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
+{
+	(void)user;
+	ctl_circuit_ended(sa, why);
+}
+
+/* No admit: a client answers no IKE_SA_INIT. */
+static const struct ike_ops ops = {
+	.send = op_send,
+	.now = op_now,
+	.random = op_random,
+	.child_up = op_child_up,
+	.established = op_established,
+	.ended = op_ended,
+};
+
+static void rearm(struct ctl_ike *ike)
+{
+	uint64_t at = ike_host_deadline(ike->host), now = io_loop_now(ike->loop);
+
+	if (at == UINT64_MAX)
+		io_timer_stop(ike->timer);
+	else
+		io_timer_start(ike->timer, at > now ? at - now : 0);
+}
+
+static void on_timer(void *data)
+{
+	struct ctl_ike *ike = data;
+
+	ike_host_tick(ike->host);
+	rearm(ike);
+}
+
+static void on_readable(void *data)
+{
+	struct ctl_ike *ike = ((struct channel *)data)->ike;
+	uint32_t number = ((struct channel *)data)->number;
+	uint8_t buf[DATAGRAM_MAX];
+
+	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
+		struct channel *ch = find(ike, number); /* input may have closed it */
+		struct ike_path path = { .channel = number };
+		ssize_t n;
+
+		if (!ch)
+			break;
+		path.local = ch->local;
+		n = udp_recv(ch->fd, buf, sizeof(buf), &path.remote, &path.mark);
+		if (n < 0)
+			break;
+		path.mark = 0;
+		ike_host_input(ike->host, &path, buf, (size_t)n);
+	}
+	rearm(ike);
+}
+
+int ctl_ike_new(struct io_loop *loop, uint32_t liveness, struct ctl_ike **out)
+{
+	struct ctl_ike *ike = calloc(1, sizeof(*ike));
+	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000 };
+	int r;
+
+	if (!ike)
+		return -ENOMEM;
+	ike->loop = loop;
+	r = io_timer_new(loop, on_timer, ike, &ike->timer);
+	if (r == 0)
+		r = ike_host_new(&conf, &ike->host);
+	if (r < 0) {
+		if (ike->timer)
+			io_timer_free(ike->timer);
+		free(ike);
+		return r;
+	}
+	*out = ike;
+	return 0;
+}
+
+void ctl_ike_free(struct ctl_ike *ike)
+{
+	if (!ike)
+		return;
+	ike_host_free(ike->host);
+	io_timer_free(ike->timer);
+	free(ike);
+}
+
+struct ike_host *ctl_ike_host(struct ctl_ike *ike)
+{
+	return ike->host;
+}
+
+/* The address that packets to REMOTE would have as their source. */
+static int route_source(const struct endpoint *remote, struct addr *out)
+{
+	struct sockaddr_storage ss;
+	struct endpoint local;
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = endpoint_to_sockaddr(remote, &ss);
+	int r;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
+		return -errno;
+	r = udp_local(fd, &local);
+	if (r == 0)
+		*out = local.addr;
+	return r;
+}
+
+static struct channel *find_shared(struct ctl_ike *ike, const struct addr *local)
+{
+	struct channel *ch;
+
+	DL_FOREACH(ike->channels, ch)
+		if (ch->shared && addr_equal(&ch->local.addr, local))
+			return ch;
+	return NULL;
+}
+
+static int bind_port(int fd, const struct addr *local, bool any_port)
+{
+	struct endpoint e = { *local, IKE_PORT };
+	int r = udp_bind(fd, &e, false);
+
+	if (any_port && (r == -EADDRINUSE || r == -EACCES)) {
+		e.port = 0;
+		r = udp_bind(fd, &e, false);
+	}
+	return r;
+}
+
+/* Takes FD on success. */
+static int channel_new(struct ctl_ike *ike, int fd, const struct addr *local, bool shared,
+		       struct channel **out)
+{
+	struct channel *ch = calloc(1, sizeof(*ch));
+	int r;
+
+	if (!ch)
+		return -ENOMEM;
+	*ch = (struct channel){ .ike = ike, .fd = fd, .shared = shared };
+	r = bind_port(fd, local, shared);
+	if (r == 0)
+		r = udp_local(fd, &ch->local);
+	if (r == 0)
+		r = io_watch_new(ike->loop, fd, on_readable, ch, &ch->watch);
+	if (r < 0) {
+		free(ch);
+		return r;
+	}
+	ch->number = ++ike->last_number;
+	DL_APPEND(ike->channels, ch);
+	*out = ch;
+	return 0;
+}
+
+int ctl_ike_open(struct ctl_ike *ike, int fd, struct ike_path *path)
+{
+	_cleanup_close_ int own = fd;
+	bool shared = path->local.addr.family == 0;
+	struct addr local = path->local.addr;
+	struct channel *ch = NULL;
+	int r = 0;
+
+	if (shared) {
+		r = route_source(&path->remote, &local);
+		if (r < 0)
+			return r;
+		ch = find_shared(ike, &local);
+	}
+	if (!ch) {
+		r = channel_new(ike, own, &local, shared, &ch);
+		if (r < 0)
+			return r;
+		steal_fd(&own);
+	}
+	ch->refs++;
+	path->local = ch->local;
+	path->channel = ch->number;
+	return 0;
+}
+
+void ctl_ike_close(struct ctl_ike *ike, uint32_t channel)
+{
+	struct channel *ch = find(ike, channel);
+
+	if (!ch || --ch->refs > 0)
+		return;
+	DL_DELETE(ike->channels, ch);
+	io_watch_free(ch->watch);
+	close(ch->fd);
+	free(ch);
+}

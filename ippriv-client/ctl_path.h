@@ -1,0 +1,30 @@
+#pragma once
+/* Choosing entry, middle and exit from the list. Pure: randomness comes in. */
+#include "common/dir/dir_list.h"
+
+enum { CTL_PATH_HOPS = 3, CTL_PATH_AVOID = 4 };
+
+struct ctl_path {
+	struct dir_entry hops[CTL_PATH_HOPS]; /* entry, middle, exit */
+	bool shares_net;  /* two hops stand in one /16: the list allowed no better */
+	bool avoid_broken; /* a relay to avoid is in it: the list allowed no better */
+};
+
+/* Relays that failed lately. */
+struct ctl_path_avoid {
+	size_t count;
+	struct crypto_pub relays[CTL_PATH_AVOID];
+};
+
+typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
+
+/*
+ * Three different relays (by key and by address), the last with DIR_FLAG_EXIT, each drawn with a
+ * chance in proportion to its bandwidth, no two in one /16, none to avoid; the last two wishes
+ * are given up, in this order: avoidance, /16, when the list is too small for them.
+ * -ENOENT: fewer than three relays. -ESRCH: no exit among them.
+ */
+int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
+		    ctl_path_random random, void *ctx, struct ctl_path *out) _must_check_;
+/* A uniform number below BOUND (at least 1). */
+uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound);

@@ -1,0 +1,380 @@
+#include "ippriv-client/ctl_stock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <utlist.h>
+
+#include "common/base/log.h"
+
+enum {
+	BACKOFF_FIRST = 500,  /* milliseconds */
+	BACKOFF_MOST = 60000,
+	POLL_MOST = 5000,     /* between two looks at the counters */
+	AVOID_MS = 300000,    /* a relay that failed is avoided that long */
+};
+
+struct stocked {
+	struct ctl_stock *stock;
+	struct ctl_circuit *circuit;
+	void *taker; /* NULL: not taken */
+	bool released;
+	struct stocked *prev, *next;
+};
+
+struct ctl_stock {
+	struct ctl_stock_conf conf;
+	const struct dir_list *list;
+	struct io_timer *timer;
+	struct stocked *all;
+	uint32_t last_id;
+	unsigned int failures; /* in a row */
+	uint64_t next_try, next_poll;
+	bool stopping, stopped;
+	struct ctl_path_avoid avoid;
+	uint64_t avoid_until[CTL_PATH_AVOID];
+	int path_error; /* the last ctl_path_choose's, so that it is said once */
+};
+
+static uint64_t now_ms(const struct ctl_stock *stock)
+{
+	return io_loop_now(stock->conf.loop);
+}
+
+/* All work is done on the timer, so that nobody is surprised in the middle of a call. */
+static void kick(struct ctl_stock *stock)
+{
+	io_timer_start(stock->timer, 0);
+}
+
+static void random_bytes(void *ctx, void *out, size_t len)
+{
+	(void)ctx;
+	crypto_random(out, len);
+}
+
+uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx)
+{
+	uint64_t ms = BACKOFF_FIRST;
+
+	while (failures-- > 1 && ms < BACKOFF_MOST)
+		ms *= 2;
+	if (ms > BACKOFF_MOST)
+		ms = BACKOFF_MOST;
+	return ms / 2 + ctl_path_below(random, ctx, ms / 2 + 1);
+}
+
+static enum ctl_circuit_state state_of(const struct stocked *s)
+{
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(s->circuit, &info);
+	return info.state;
+}
+
+static int op_channel_open(void *user, int fd, struct ike_path *path)
+{
+	struct stocked *s = user;
+
+	return ctl_ike_open(s->stock->conf.ike, fd, path);
+}
+
+static void op_channel_close(void *user, uint32_t channel)
+{
+	struct stocked *s = user;
+
+	ctl_ike_close(s->stock->conf.ike, channel);
+}
+
+static uint64_t op_now(void *user)
+{
+	return now_ms(((struct stocked *)user)->stock);
+}
+
+/* Puts the relay to the avoided ones, in place of the one that failed longest ago. */
+static void avoid_relay(struct ctl_stock *stock, const struct crypto_pub *relay)
+{
+	size_t at = 0;
+
+	if (stock->avoid.count < CTL_PATH_AVOID) {
+		at = stock->avoid.count++;
+	} else {
+		for (size_t i = 1; i < CTL_PATH_AVOID; i++)
+			if (stock->avoid_until[i] < stock->avoid_until[at])
+				at = i;
+	}
+	stock->avoid.relays[at] = *relay;
+	stock->avoid_until[at] = now_ms(stock) + AVOID_MS;
+}
+
+static void forget_avoided(struct ctl_stock *stock)
+{
+	for (size_t i = 0; i < stock->avoid.count;) {
+		if (stock->avoid_until[i] > now_ms(stock)) {
+			i++;
+			continue;
+		}
+		stock->avoid.count--;
+		stock->avoid.relays[i] = stock->avoid.relays[stock->avoid.count];
+		stock->avoid_until[i] = stock->avoid_until[stock->avoid.count];
+	}
+}
+
+/* A circuit begins to close: was it a failure, and whose? */
+static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
+{
+	struct ctl_stock *stock = s->stock;
+	uint64_t wait;
+
+	if (s->released || stock->stopping)
+		return;
+	if (info->failed_hop < CTL_CIRCUIT_HOPS)
+		avoid_relay(stock, &info->path->hops[info->failed_hop].identity);
+	if (info->ready) {
+		log_info("circuit %u has ended: %s", info->id, info->why);
+		return;
+	}
+	stock->failures++;
+	wait = ctl_stock_backoff(stock->failures, random_bytes, NULL);
+	stock->next_try = now_ms(stock) + wait;
+	log_warning("circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
+		    (double)wait / 1000);
+}
+
+static void op_changed(void *user, struct ctl_circuit *c)
+{
+	struct stocked *s = user;
+	struct ctl_stock *stock = s->stock;
+	struct ctl_circuit_info info;
+	void *taker = s->taker;
+
+	ctl_circuit_info(c, &info);
+	if (info.state == CTL_CIRCUIT_READY) {
+		stock->failures = 0;
+		stock->next_try = 0;
+		log_info("circuit %u is ready after %.2f s", info.id,
+			 (double)(info.ready - info.started) / 1000);
+	} else if (info.state == CTL_CIRCUIT_CLOSING) {
+		on_closing(s, &info);
+		if (taker) {
+			s->taker = NULL;
+			s->released = true;
+			stock->conf.events->lost(stock->conf.user, taker, info.why);
+		}
+	}
+	kick(stock);
+}
+
+static const struct ctl_circuit_ops circuit_ops = {
+	.channel_open = op_channel_open,
+	.channel_close = op_channel_close,
+	.now = op_now,
+	.changed = op_changed,
+};
+
+/* Says once what is wrong with the list, not at every attempt. */
+static bool choose(struct ctl_stock *stock, struct ctl_path *out)
+{
+	int r;
+
+	forget_avoided(stock);
+	r = ctl_path_choose(stock->list, &stock->avoid, random_bytes, NULL, out);
+	if (r < 0 && r != stock->path_error)
+		log_warning("no path: the relay list has %s; waiting for a better list",
+			    r == -ESRCH ? "no exit" : "fewer than three relays");
+	stock->path_error = r;
+	if (r == 0 && out->shares_net)
+		log_debug("the relay list is small: two hops stand in one /16");
+	return r == 0;
+}
+
+static bool start_one(struct ctl_stock *stock)
+{
+	struct ctl_circuit_conf conf = {
+		.id = stock->last_id + 1,
+		.host = ctl_ike_host(stock->conf.ike),
+		.dp = stock->conf.dp,
+		.ops = &circuit_ops,
+	};
+	struct stocked *s;
+
+	if (!choose(stock, &conf.path))
+		return false;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return false;
+	s->stock = stock;
+	conf.user = s;
+	stock->last_id++;
+	if (ctl_circuit_new(&conf, &s->circuit) < 0) {
+		free(s);
+		return false;
+	}
+	DL_APPEND(stock->all, s);
+	return true;
+}
+
+static void fill(struct ctl_stock *stock)
+{
+	size_t have = 0;
+	struct stocked *s;
+
+	if (stock->stopping || !stock->list || now_ms(stock) < stock->next_try)
+		return;
+	if (stock->list->valid_until <= (uint64_t)time(NULL))
+		return;
+	DL_FOREACH(stock->all, s)
+		have += !s->taker && !s->released && state_of(s) <= CTL_CIRCUIT_READY;
+	while (have < stock->conf.keep && now_ms(stock) >= stock->next_try && start_one(stock))
+		have++;
+}
+
+static void poll_counters(struct ctl_stock *stock)
+{
+	uint64_t every = (uint64_t)stock->conf.liveness * 1000 / 3;
+	struct stocked *s;
+
+	if (now_ms(stock) < stock->next_poll)
+		return;
+	stock->next_poll = now_ms(stock) + (every < POLL_MOST ? every : POLL_MOST);
+	DL_FOREACH(stock->all, s)
+		if (state_of(s) == CTL_CIRCUIT_READY)
+			ctl_circuit_poll(s->circuit);
+}
+
+static bool have_ready(const struct ctl_stock *stock)
+{
+	const struct stocked *s;
+
+	DL_FOREACH(stock->all, s)
+		if (!s->taker && !s->released && state_of(s) == CTL_CIRCUIT_READY)
+			return true;
+	return false;
+}
+
+static void rearm(struct ctl_stock *stock)
+{
+	uint64_t at = stock->next_poll, now = now_ms(stock);
+	struct stocked *s;
+
+	if (stock->next_try > now && stock->next_try < at)
+		at = stock->next_try;
+	DL_FOREACH(stock->all, s)
+		if (ctl_circuit_deadline(s->circuit) < at)
+			at = ctl_circuit_deadline(s->circuit);
+	io_timer_start(stock->timer, at > now ? at - now : 0);
+}
+
+static void on_timer(void *data)
+{
+	struct ctl_stock *stock = data;
+	struct stocked *s, *next;
+
+	DL_FOREACH(stock->all, s)
+		ctl_circuit_tick(s->circuit);
+	DL_FOREACH_SAFE(stock->all, s, next) {
+		if (state_of(s) != CTL_CIRCUIT_OVER)
+			continue;
+		DL_DELETE(stock->all, s);
+		ctl_circuit_free(s->circuit);
+		free(s);
+	}
+	if (stock->stopping && !stock->all && !stock->stopped) {
+		stock->stopped = true;
+		stock->conf.events->stopped(stock->conf.user);
+		return;
+	}
+	poll_counters(stock);
+	fill(stock);
+	rearm(stock);
+	if (have_ready(stock))
+		stock->conf.events->ready(stock->conf.user);
+}
+
+int ctl_stock_new(const struct ctl_stock_conf *conf, struct ctl_stock **out)
+{
+	struct ctl_stock *stock = calloc(1, sizeof(*stock));
+	int r;
+
+	if (!stock)
+		return -ENOMEM;
+	stock->conf = *conf;
+	r = io_timer_new(conf->loop, on_timer, stock, &stock->timer);
+	if (r < 0) {
+		free(stock);
+		return r;
+	}
+	*out = stock;
+	return 0;
+}
+
+void ctl_stock_free(struct ctl_stock *stock)
+{
+	struct stocked *s, *next;
+
+	if (!stock)
+		return;
+	DL_FOREACH_SAFE(stock->all, s, next) {
+		DL_DELETE(stock->all, s);
+		ctl_circuit_free(s->circuit);
+		free(s);
+	}
+	io_timer_free(stock->timer);
+	free(stock);
+}
+
+void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list)
+{
+	stock->list = list;
+	kick(stock);
+}
+
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker)
+{
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s) {
+		if (s->taker || s->released || state_of(s) != CTL_CIRCUIT_READY)
+			continue;
+		s->taker = taker;
+		kick(stock);
+		return s->circuit;
+	}
+	return NULL;
+}
+
+void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
+{
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s) {
+		if (s->circuit != circuit)
+			continue;
+		s->taker = NULL;
+		s->released = true;
+		ctl_circuit_close(circuit);
+		break;
+	}
+	kick(stock);
+}
+
+void ctl_stock_stop(struct ctl_stock *stock)
+{
+	struct stocked *s;
+
+	stock->stopping = true;
+	DL_FOREACH(stock->all, s)
+		ctl_circuit_close(s->circuit);
+	kick(stock);
+}
+
+void ctl_stock_each(struct ctl_stock *stock,
+		    void (*each)(void *user, struct ctl_circuit *circuit, void *taker),
+		    void *user)
+{
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s)
+		each(user, s->circuit, s->taker);
+}

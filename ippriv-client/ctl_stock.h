@@ -1,0 +1,47 @@
+#pragma once
+/*
+ * The stock of circuits: keeps some ready, builds more when one is taken or dies, along other
+ * paths and ever more slowly when building fails.
+ */
+#include "common/dir/dir_watch.h"
+#include "common/io/loop.h"
+#include "ippriv-client/ctl_circuit.h"
+#include "ippriv-client/ctl_ike.h"
+
+struct ctl_stock;
+
+/* What a stock tells its owner; the owner may take and release in here. */
+struct ctl_stock_events {
+	void (*ready)(void *user); /* there is a circuit to take */
+	/* A circuit that was taken is dying by itself; release it no more. WHY: one line. */
+	void (*lost)(void *user, void *taker, const char *why);
+	void (*stopped)(void *user); /* after ctl_stock_stop: nothing is left */
+};
+
+struct ctl_stock_conf {
+	struct io_loop *loop;
+	struct ctl_ike *ike;
+	struct dp *dp;
+	uint32_t keep;     /* circuits to keep ready */
+	uint32_t liveness; /* seconds; counters are looked at more often than that */
+	const struct ctl_stock_events *events; /* all borrowed */
+	void *user;
+};
+
+int ctl_stock_new(const struct ctl_stock_conf *conf, struct ctl_stock **out) _must_check_;
+/* Takes down what is left without waiting; no event comes from it. NULL is fine. */
+void ctl_stock_free(struct ctl_stock *stock);
+/* The list to choose from (borrowed until the next call), NULL: none in force. */
+void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list);
+/* A ready circuit for TAKER (not NULL), or NULL when there is none. */
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker);
+/* The taker needs it no more. */
+void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit);
+/* Builds no more and closes all circuits, at most CTL_CIRCUIT_CLOSE_MS; `stopped` tells. */
+void ctl_stock_stop(struct ctl_stock *stock);
+/* Calls EACH for every circuit, oldest first; TAKER is NULL for one that is not taken. */
+void ctl_stock_each(struct ctl_stock *stock,
+		    void (*each)(void *user, struct ctl_circuit *circuit, void *taker),
+		    void *user);
+/* Milliseconds from the first failure on to the next attempt: doubled each time, jittered. */
+uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx);
