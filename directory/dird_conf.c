@@ -1,0 +1,135 @@
+#include "directory/dird_conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/conf/conf_check.h"
+
+/* The values as they stand in the file, before what needs more than one of them. */
+struct raw {
+	char *listen, *identity, *state, *log_level;
+	struct conf_strings relays;
+	int interval_line, list_life_line;
+};
+
+static void raw_fini(struct raw *raw)
+{
+	free(raw->listen);
+	free(raw->identity);
+	free(raw->state);
+	free(raw->log_level);
+	conf_strings_fini(&raw->relays);
+}
+
+static const char *check_listen(const char *value)
+{
+	struct endpoint e;
+
+	return endpoint_parse(value, &e) < 0 ? "write ADDRESS:PORT, like 192.0.2.1:7080" : NULL;
+}
+
+static const char *check_identity(const char *value)
+{
+	struct crypto_sign_key key;
+	int err = crypto_key_load(value, &key);
+
+	crypto_sign_key_wipe(&key);
+	switch (err) {
+	case 0:
+		return NULL;
+	case -ENOENT:
+		return "there is no such file; make the key with ippriv-directory --keygen FILE";
+	case -EPERM:
+		return "others can read this key; chmod 600 it";
+	case -EACCES:
+		return "this user may not read it; run as its owner";
+	case -EBADMSG:
+		return "this file holds no key; make one with ippriv-directory --keygen FILE";
+	default:
+		return strerror(-err);
+	}
+}
+
+static int read_raw(const char *path, struct raw *raw, struct dird_conf *c, char *why, size_t size)
+{
+	const struct conf_key keys[] = {
+		{ .name = "listen", .type = CONF_STRING, .value = &raw->listen, .required = true,
+		  .check = check_listen },
+		{ .name = "identity", .type = CONF_STRING, .value = &raw->identity,
+		  .required = true, .check = check_identity },
+		{ .name = "state", .type = CONF_STRING, .value = &raw->state,
+		  .check = conf_check_path },
+		{ .name = "relays", .type = CONF_STRINGS, .value = &raw->relays,
+		  .check = conf_check_key },
+		{ .name = "interval", .type = CONF_UINT, .value = &c->interval, .min = 1,
+		  .max = 24 * 3600, .line = &raw->interval_line },
+		{ .name = "list_life", .type = CONF_UINT, .value = &c->list_life, .min = 2,
+		  .max = 7 * 24 * 3600, .line = &raw->list_life_line },
+		{ .name = "descriptor_life", .type = CONF_UINT, .value = &c->descriptor_life,
+		  .min = 1, .max = DIR_DESC_LIFE },
+		{ .name = "requests_per_minute", .type = CONF_UINT, .value = &c->requests,
+		  .max = 1000000 },
+		{ .name = "log_level", .type = CONF_STRING, .value = &raw->log_level,
+		  .check = conf_check_level },
+	};
+
+	return conf_read(path, keys, ARRAY_SIZE(keys), why, size);
+}
+
+/* RAW's own judges have passed each value; what fails here fails for lack of something else. */
+static int take_raw(struct raw *raw, struct dird_conf *c)
+{
+	int err = endpoint_parse(raw->listen, &c->listen);
+
+	for (size_t i = 0; err == 0 && i < raw->relays.count; i++)
+		err = crypto_hex_parse(raw->relays.items[i], c->relays[i].bytes);
+	c->relay_count = raw->relays.count;
+	c->log_level = raw->log_level ? log_level_parse(raw->log_level) : LOG_LEVEL_INFO;
+	if (err == 0)
+		err = crypto_key_load(raw->identity, &c->key);
+	if (err < 0)
+		return err;
+	c->state = raw->state ? raw->state : strdup("/var/lib/ippriv-directory");
+	raw->state = NULL;
+	return c->state ? 0 : -ENOMEM;
+}
+
+int dird_conf_read(const char *path, struct dird_conf *out, char *why, size_t size)
+{
+	_cleanup_(raw_fini) struct raw raw = { 0 };
+	struct dird_conf c = {
+		.interval = 60,
+		.list_life = 3 * 3600,
+		.descriptor_life = 3 * 3600,
+		.requests = 120,
+	};
+	int err = read_raw(path, &raw, &c, why, size);
+
+	if (err < 0)
+		return err;
+	if (c.interval >= c.list_life) {
+		snprintf(why, size, "%s:%d: interval (%u) must be less than list_life (%u), or "
+			 "lists expire before the next one", path,
+			 raw.interval_line ? raw.interval_line : raw.list_life_line, c.interval,
+			 c.list_life);
+		return -EINVAL;
+	}
+	err = take_raw(&raw, &c);
+	if (err < 0) {
+		snprintf(why, size, "%s: %s", path, strerror(-err));
+		dird_conf_fini(&c);
+		return err;
+	}
+	*out = c;
+	crypto_sign_key_wipe(&c.key);
+	return 0;
+}
+
+void dird_conf_fini(struct dird_conf *conf)
+{
+	crypto_sign_key_wipe(&conf->key);
+	free(conf->state);
+	conf->state = NULL;
+}
