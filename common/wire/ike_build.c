@@ -195,7 +195,7 @@ void ike_build_cp(struct ike_build *b, uint8_t cfg_type, const struct ike_cp_att
 	size_t at = tagged_begin(b, IKE_PAYLOAD_CP, cfg_type);
 
 	for (size_t i = 0; i < count; i++) {
-		wbuf_u16(&b->w, attrs[i].type & 0x7fff);
+		wbuf_u16(&b->w, attrs[i].type);
 		wbuf_u16(&b->w, (uint16_t)attrs[i].value.len);
 		wbuf_bytes(&b->w, attrs[i].value.data, attrs[i].value.len);
 	}

@@ -108,8 +108,6 @@ static int parse_proposal(struct rbuf *r, bool *more, struct ike_proposal *p)
 		return -EBADMSG;
 	p->spi.data = rbuf_bytes(&sub, spi_size);
 	p->spi.len = spi_size;
-	if (sub.err)
-		return sub.err;
 	return parse_transforms(&sub, count, p);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire/sample.h"
@@ -52,6 +53,81 @@ Test(ike_mutate, cut_at_every_byte)
 				     "sample %d cut at %zu", i, len);
 		}
 	}
+}
+
+/* Whether BODY, a good one of LEN bytes, is still a good one when cut to its first CUT. */
+static bool good_when_cut(uint8_t type, const uint8_t *body, size_t len, size_t cut)
+{
+	size_t at = 4;
+
+	switch (type) {
+	case IKE_PAYLOAD_KE:
+	case IKE_PAYLOAD_AUTH:
+		return cut >= 5;
+	case IKE_PAYLOAD_IDI:
+	case IKE_PAYLOAD_IDR:
+		return cut >= 4;
+	case IKE_PAYLOAD_NONCE:
+		return cut >= IKE_NONCE_MIN;
+	case IKE_PAYLOAD_NOTIFY:
+		return cut >= 4u + body[1];
+	case IKE_PAYLOAD_CP:
+		while (at < cut)
+			at += 4u + (size_t)(body[at + 2] << 8 | body[at + 3]);
+		return at == cut;
+	case IKE_PAYLOAD_SA:
+	case IKE_PAYLOAD_DELETE:
+	case IKE_PAYLOAD_TSI:
+	case IKE_PAYLOAD_TSR:
+		return cut == len;
+	default:
+		return true;
+	}
+}
+
+/* Cuts one payload at every byte, its Length mended, alone in its chain; returns cuts refused. */
+static size_t cut_payload(uint8_t type, const uint8_t *payload, size_t size)
+{
+	uint8_t msg[SAMPLE_MAX];
+	struct ike_payloads p;
+	size_t refused = 0;
+
+	memcpy(msg, payload, size);
+	msg[0] = IKE_PAYLOAD_NONE;
+	for (size_t cut = IKE_PAYLOAD_HEADER_SIZE; cut <= size; cut++) {
+		uint8_t *block;
+		bool good = good_when_cut(type, payload + 4, size - 4, cut - 4);
+		int err;
+
+		msg[2] = (uint8_t)(cut >> 8);
+		msg[3] = (uint8_t)cut;
+		err = sample_parse_chain(type, msg, cut, &block, &p);
+		free(block);
+		cr_assert_eq(err == 0, good, "payload %u cut to %zu of %zu: %d", type, cut, size,
+			     err);
+		refused += err != 0;
+	}
+	return refused;
+}
+
+Test(ike_mutate, cut_and_mended)
+{
+	uint8_t msg[SAMPLE_MAX];
+	size_t refused = 0;
+
+	for (int i = 0; i < SAMPLE_ENCRYPTED; i++) {
+		size_t len = sample_build(i, msg), at = IKE_HEADER_SIZE;
+		uint8_t type = msg[IKE_HEADER_NEXT_AT];
+
+		while (at < len) {
+			size_t size = (size_t)(msg[at + 2] << 8 | msg[at + 3]);
+
+			refused += cut_payload(type, msg + at, size);
+			type = msg[at];
+			at += size;
+		}
+	}
+	cr_assert_gt(refused, 500);
 }
 
 /* One random change of MSG; returns its new length. */

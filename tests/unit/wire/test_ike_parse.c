@@ -386,6 +386,16 @@ Test(ike_parse, duplicates)
 	}
 }
 
+/* The second one counts on from the first. */
+Test(ike_parse, selectors_in_two_payloads)
+{
+	const uint8_t msg[] = { 44, 0, 0, 24, 1, 0, 0, 0, V4(10, 0, 0, 1, 10, 0, 0, 1),
+				0, 0, 0, 24, 2, 0, 0, 0, V4(10, 0, 0, 2, 10, 0, 0, 2) };
+	struct ike_payloads p;
+
+	cr_assert_eq(ike_parse_payloads(44, msg, sizeof(msg), &p), -EBADMSG);
+}
+
 Test(ike_parse, encrypted)
 {
 	struct ike_payloads p;

@@ -97,6 +97,9 @@ Test(ike_parse_sa, numbers)
 	cr_assert_eq(with(PROP2 + 4, 1, &p), -EBADMSG);
 	cr_assert_eq(with(PROP2 + 4, 3, &p), -EBADMSG);
 	memcpy(msg, two, sizeof(two));
+	msg[PROP1 + 4] = 0;
+	msg[PROP2 + 4] = 1;
+	cr_assert_eq(parse(msg, sizeof(msg), &p), -EBADMSG);
 	msg[PROP1 + 4] = 4;
 	msg[PROP2 + 4] = 5;
 	cr_assert_eq(parse(msg, sizeof(msg), &p), 0, "an answer keeps the number it chose");
@@ -133,6 +136,34 @@ Test(ike_parse_sa, no_proposal)
 	cr_assert_eq(parse((uint8_t[]){ 0, 0, 0, 4 }, 4, &p), -EMSGSIZE);
 	cr_assert_eq(parse((uint8_t[]){ 0, 0, 0, 12, 0, 0, 0, 8, 1, 1, 0, 0 }, 12, &p), -EBADMSG,
 		     "a proposal without transforms");
+}
+
+/* Outer lengths agree, the innermost one is too short for what must stand there. */
+Test(ike_parse_sa, too_short_inside)
+{
+	struct ike_payloads p;
+
+	for (uint8_t len = 4; len <= 8; len++) {
+		uint8_t size = (uint8_t)(12 + len);
+		uint8_t transform[] = { 0, 0, 0, size, 0, 0, 0, (uint8_t)(size - 4), 1, 1, 0, 1,
+					0, 0, 0, len, 1, 0, 0, 28 };
+		uint8_t proposal[] = { 0, 0, 0, (uint8_t)(4 + len), 0, 0, 0, len, 1, 1, 0, 1 };
+
+		cr_assert_eq(parse(transform, size, &p), len == 8 ? 0 : -EBADMSG, "%u", len);
+		cr_assert_lt(parse(proposal, 4u + len, &p), 0);
+	}
+}
+
+Test(ike_parse_sa, left_over_bytes)
+{
+	const uint8_t in_proposal[] = { 0, 0, 0, 21, 0, 0, 0, 17, 1, 1, 0, 1,
+					0, 0, 0, 8, 1, 0, 0, 28, 0 };
+	const uint8_t in_payload[] = { 0, 0, 0, 21, 0, 0, 0, 16, 1, 1, 0, 1,
+				       0, 0, 0, 8, 1, 0, 0, 28, 0 };
+	struct ike_payloads p;
+
+	cr_assert_eq(parse(in_proposal, sizeof(in_proposal), &p), -EBADMSG);
+	cr_assert_eq(parse(in_payload, sizeof(in_payload), &p), -EBADMSG);
 }
 
 Test(ike_parse_sa, attributes)
