@@ -88,6 +88,8 @@ uint8_t *wbuf_reserve(struct wbuf *w, size_t len)
 		w->err = -ENOSPC;
 		return NULL;
 	}
+	if (!w->start) /* nothing of an empty buffer */
+		return NULL;
 	p = w->start + w->len;
 	memset(p, 0, len);
 	w->len += len;
@@ -134,7 +136,7 @@ void wbuf_patch_u16(struct wbuf *w, size_t offset, uint16_t v)
 {
 	if (w->err)
 		return;
-	if (offset + 2 > w->len) {
+	if (w->len < 2 || offset > w->len - 2) {
 		w->err = -ENOSPC;
 		return;
 	}
