@@ -110,7 +110,7 @@ accelerator() {
 boot() {
 	local args append
 	append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on"
-	append+=" cryptomgr.notests=1 audit=0"
+	append+=" cryptomgr.notests=1 audit=0 tsc=reliable"
 	mkfifo "$tmp/stream"
 	cat "$tmp/stream" &
 	stream=$!

@@ -1,0 +1,328 @@
+#!/bin/bash
+# lib.sh: what the scripts under netns/ share. Source it; the top of a script reads
+#     . "$(dirname "$0")/lib.sh"
+#     run_where_esp_is "$0" "$@"
+# It sets SOURCE (the repository), BUILD_DIR (the programs, default SOURCE/build/gcc), OUT (logs and captures), and an EXIT
+# trap that ends what the script started and deletes the namespaces it made, and nothing else.
+# Namespaces have short names here (client, A, B); in the kernel they carry this run's number: ippriv-PID-client.
+set -uo pipefail
+
+SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD_DIR=$(realpath -m "${BUILD_DIR:-$SOURCE/build/gcc}")
+SCRIPT=$(basename "$0" .sh)
+PREFIX=ippriv-$$
+SKIP_STATUS=4
+
+# --- where to run
+
+# ippriv_have_esp: can the running kernel carry the data path? Tried in a namespace that is gone right after; prints what is missing.
+ippriv_have_esp() {
+	local as_root=() said
+	[ "$(id -u)" = 0 ] || as_root=(-r)
+	said=$(unshare "${as_root[@]}" -n bash -c '
+		try() { local what=$1; shift; "$@" >/dev/null 2>&1 || { echo "no $what"; exit 1; }; }
+		try ESP ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 reqid 1 mode tunnel \
+			aead "rfc4106(gcm(aes))" 0x0102030405060708090a0b0c0d0e0f1011121314 128
+		try "xfrm interfaces" ip link add ippriv-probe type xfrm dev lo if_id 1
+		try nftables nft "add table ip ippriv_probe; add chain ip ippriv_probe c { type nat hook postrouting priority 100; }"' \
+		2>/dev/null) && return 0
+	echo "${said:-no network namespaces}"
+	return 1
+}
+
+# run_where_esp_is SCRIPT ARGS…: go on here when this kernel can do it, otherwise run SCRIPT in the guest and end with its status.
+# IPPRIV_WHERE=here|guest decides instead of the probe; IPPRIV_GUEST_OPTIONS goes to tests/guest.sh (--icount, --timeout N).
+run_where_esp_is() {
+	local script missing why name pass=()
+	script=$(realpath "$1")
+	shift
+	if [ -n "${IPPRIV_GUEST:-}" ]; then
+		return 0
+	fi
+	missing=$(ippriv_have_esp) || true
+	if [ "${IPPRIV_WHERE:-}" = here ] || { [ "${IPPRIV_WHERE:-}" != guest ] && [ -z "$missing" ] && [ "$(id -u)" = 0 ]; }; then
+		echo "# running here: kernel $(uname -r) has ESP"
+		return 0
+	fi
+	why="kernel $(uname -r) of this machine has ${missing}"
+	[ -n "$missing" ] || why="running here needs root"
+	[ "${IPPRIV_WHERE:-}" != guest ] || why="IPPRIV_WHERE=guest"
+	echo "# running in a QEMU guest with Debian's kernel: $why"
+	for name in "${!IPPRIV_@}" BUILD_DIR; do
+		case $name in IPPRIV_GUEST_OPTIONS | IPPRIV_OUT | IPPRIV_WHERE | IPPRIV_CACHE) continue ;; esac
+		pass+=(--env "$name=${!name}")
+	done
+	# shellcheck disable=SC2086
+	exec "$SOURCE/tests/guest.sh" --out "$OUT" "${pass[@]}" ${IPPRIV_GUEST_OPTIONS:-} -- bash "$script" "$@"
+}
+
+require_root() {
+	[ "$(id -u)" = 0 ] || { echo "$SCRIPT: needs root" >&2; exit 2; }
+}
+
+# require_programs NAME…: the built programs of that name are there.
+require_programs() {
+	local name
+	for name; do
+		[ -x "$BUILD_DIR/$name" ] || { echo "$SCRIPT: $BUILD_DIR/$name is not built; run tests/run.sh once" >&2; exit 2; }
+	done
+}
+
+# --- reports: one line per check, TAP-like; the closing line 'N passed, N failed' by the EXIT trap
+
+checks_passed=0
+checks_failed=0
+
+ok() {
+	checks_passed=$((checks_passed + 1))
+	echo "ok $((checks_passed + checks_failed)) - $1"
+}
+
+# fail TEXT [DETAIL]
+fail() {
+	checks_failed=$((checks_failed + 1))
+	echo "not ok $((checks_passed + checks_failed)) - $1"
+	[ -z "${2:-}" ] || sed 's/^/#   /' <<<"$2"
+}
+
+# check TEXT CMD ARGS…: CMD succeeds; its output is shown only when it does not.
+check() {
+	local text=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		ok "$text"
+	else
+		fail "$text" "$* failed${said:+: $said}"
+		return 1
+	fi
+}
+
+# check_not TEXT CMD ARGS…: CMD fails.
+check_not() {
+	local text=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		fail "$text" "$* succeeded${said:+: $said}"
+		return 1
+	fi
+	ok "$text"
+}
+
+# check_eq TEXT WANTED GOT
+check_eq() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		fail "$1" "wanted: $2"$'\n'"got:    $3"
+		return 1
+	fi
+}
+
+# skip REASON: end here, not tested. Only before the first check.
+skip() {
+	echo "# skipped: $1"
+	exit $SKIP_STATUS
+}
+
+# --- namespaces
+
+namespaces=()
+
+# ns NAME: its name in the kernel.
+ns() { echo "$PREFIX-$1"; }
+
+# ns_add NAME…: loopback up; settings that distributions change are set to the kernel's own defaults.
+ns_add() {
+	local name
+	for name; do
+		ip netns add "$PREFIX-$name" || return 1
+		namespaces+=("$name")
+		ip -n "$PREFIX-$name" link set lo up
+		ns_exec "$name" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv4.ping_group_range="0 2147483647"
+	done
+}
+
+# ns_router NAME…: forwards packets.
+ns_router() {
+	local name
+	for name; do
+		ns_exec "$name" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	done
+}
+
+ns_exec() {
+	local name=$1
+	shift
+	ip netns exec "$PREFIX-$name" "$@"
+}
+
+# ns_ip NAME ARGS…: `ip` in that namespace.
+ns_ip() {
+	local name=$1
+	shift
+	ip -n "$PREFIX-$name" "$@"
+}
+
+# link A B ADDRESSES_OF_A ADDRESSES_OF_B: a veth pair, called to-B in A and to-A in B. Addresses with prefix length, comma between several.
+link() {
+	local a=$1 b=$2
+	ip link add "to-$b" netns "$PREFIX-$a" type veth peer name "to-$a" netns "$PREFIX-$b" || return 1
+	link_end "$a" "to-$b" "${3:-}" && link_end "$b" "to-$a" "${4:-}"
+}
+
+link_end() {
+	local address
+	for address in ${3//,/ }; do
+		ns_ip "$1" addr add "$address" dev "$2" || return 1
+	done
+	ns_ip "$1" link set "$2" up
+}
+
+# ns_state NAME: what the namespace's kernel holds, without counters or lifetimes: equal before and after means nothing was left.
+ns_state() {
+	ns_exec "$1" bash -c '
+		ip -o link | sed "s/^[0-9]*: //; s/@[^:]*:/:/" | cut -d" " -f1,2 | sort
+		for v in -4 -6; do
+			ip $v -o addr | awk "{print \$2, \$3, \$4}" | sort
+			ip $v rule | sort
+			ip $v route show table all | sed "s/ expires [^ ]*//" | sort
+		done
+		ip xfrm policy | sed "/^$/d"
+		ip xfrm state | sed "/anti-replay\|^$/d"
+		nft list ruleset'
+}
+
+# --- processes
+
+pids=()
+
+# spawn NAME LOG CMD ARGS…: CMD in the background in namespace NAME ('-' for none), output to OUT/LOG.log; its pid in $spawned.
+spawn() {
+	local name=$1 log=$2
+	shift 2
+	if [ "$name" = - ]; then
+		"$@" </dev/null >"$OUT/$log.log" 2>&1 &
+	else
+		ip netns exec "$PREFIX-$name" "$@" </dev/null >"$OUT/$log.log" 2>&1 &
+	fi
+	spawned=$!
+	pids+=("$spawned")
+}
+
+# Our own child still: a number can have been given to somebody else's process.
+is_child() { [ "$(awk '{print $4}' "/proc/$1/stat" 2>/dev/null)" = $$ ]; }
+
+# stop PID…: TERM, and KILL after 3 s. Only processes that this script started.
+stop() {
+	local pid
+	for pid; do
+		is_child "$pid" && kill "$pid" 2>/dev/null
+	done
+	for pid; do
+		wait_for 3 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+is_gone() { [ "$(awk '{print $3}' "/proc/$1/stat" 2>/dev/null)" = Z ] || ! is_child "$1"; }
+
+# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over.
+wait_for() {
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# --- captures
+
+declare -A captures=()
+
+# capture_start NAME DEVICE [FILTER…]: packets of the device into OUT/NAME-DEVICE.pcap; returns when it listens.
+# Beware: where ESP ends, the kernel also shows the opened inner packets on the device that they came in by.
+capture_start() {
+	local name=$1 device=$2
+	shift 2
+	spawn "$name" "$name-$device.tcpdump" tcpdump -i "$device" -w "$OUT/$name-$device.pcap" -Z root -U --immediate-mode -n "$@"
+	captures[$name-$device]=$spawned
+	wait_for 10 grep -q 'listening on' "$OUT/$name-$device.tcpdump.log" || {
+		echo "# no capture on $name $device: $(cat "$OUT/$name-$device.tcpdump.log")"
+		return 1
+	}
+}
+
+# capture_link A B [FILTER…]: what an observer of that link sees: of both ends what they send.
+capture_link() {
+	local a=$1 b=$2
+	shift 2
+	capture_start "$a" "to-$b" -Q out "$@" && capture_start "$b" "to-$a" -Q out "$@"
+}
+
+# capture_stop: ends all captures; what was seen so far is in the files.
+capture_stop() {
+	sleep 0.1
+	[ ${#captures[@]} = 0 ] || stop "${captures[@]}"
+	captures=()
+}
+
+# capture_read NAME DEVICE [FILTER…]: the captured packets, one line each.
+capture_read() {
+	local file=$OUT/$1-$2.pcap
+	shift 2
+	tcpdump -n -t -r "$file" "$@" 2>/dev/null
+}
+
+# capture_link_read A B [FILTER…]: the same for a link.
+capture_link_read() {
+	local a=$1 b=$2
+	shift 2
+	capture_read "$a" "to-$b" "$@"
+	capture_read "$b" "to-$a" "$@"
+}
+
+# --- the end
+
+cleanup() {
+	local name pid left
+	[ ${#pids[@]} = 0 ] || stop "${pids[@]}"
+	for name in "${namespaces[@]}"; do
+		# What a program of ours left running in a namespace of ours.
+		left=$(ip netns pids "$PREFIX-$name" 2>/dev/null)
+		for pid in $left; do
+			kill -KILL "$pid" 2>/dev/null
+		done
+		ip netns del "$PREFIX-$name" 2>/dev/null
+	done
+	pids=() namespaces=()
+}
+
+at_exit() {
+	local status=$?
+	trap - EXIT INT TERM HUP
+	cleanup
+	if [ "$status" = $SKIP_STATUS ] && [ $((checks_passed + checks_failed)) = 0 ]; then
+		exit $SKIP_STATUS
+	fi
+	if [ "$status" != 0 ] && [ $checks_failed = 0 ]; then
+		fail "$SCRIPT ended early with status $status"
+	fi
+	if [ $((checks_passed + checks_failed)) != 0 ]; then
+		echo "$checks_passed passed, $checks_failed failed"
+	fi
+	[ $checks_failed = 0 ] || exit 1
+	exit "$status"
+}
+
+OUT=${IPPRIV_OUT:-}
+if [ -z "$OUT" ]; then
+	OUT=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-out.XXXXXX")
+	echo "# logs and captures: $OUT"
+fi
+mkdir -p "$OUT"
+trap at_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
