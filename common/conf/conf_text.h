@@ -16,4 +16,5 @@ struct conf_text {
 };
 
 /* 0, or -errno with a line in WHY that names PATH and, when the text is wrong, the line. */
-int conf_text_read(const char *path, struct conf_text *out, char *why, size_t why_size) _must_check_;
+int conf_text_read(const char *path, struct conf_text *out, char *why,
+		   size_t why_size) _must_check_;

@@ -36,7 +36,7 @@ int ctl_server_new(struct io_loop *loop, const char *path, mode_t mode,
 		   struct ctl_server **out) _must_check_;
 /* Closes all, removes the file. Not from within request(). */
 void ctl_server_free(struct ctl_server *server);
-/* Takes ANSWER (also on failure; NULL stands for "out of memory"). A peer that is gone is no error. */
+/* Takes ANSWER, also on failure; NULL: "out of memory". A peer that is gone is no error. */
 void ctl_reply(struct ctl_conn *conn, json_t *answer);
 void ctl_reply_error(struct ctl_conn *conn, const char *fmt, ...) _printf_(2, 3);
 void *ctl_conn_data(const struct ctl_conn *conn);

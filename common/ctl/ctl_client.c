@@ -92,7 +92,7 @@ int ctl_call(int fd, const json_t *request, int pass, json_t **answer)
 	_cleanup_free_ char *line = malloc(CTL_LINE_MAX);
 	int err = line ? send_request(fd, request, pass) : -ENOMEM;
 	json_t *parsed;
-	size_t len;
+	size_t len = 0;
 
 	/* a server that hangs up has said why before */
 	if (err < 0 && err != -EPIPE && err != -ECONNRESET)

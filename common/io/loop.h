@@ -32,7 +32,8 @@ void io_timer_free(struct io_timer *timer);
  * CB whenever FD is readable or hung up or has an error pending: read until -EAGAIN or a result.
  * FD is borrowed and made non-blocking: free the watch before closing it. One watch per FD.
  */
-int io_watch_new(struct io_loop *loop, int fd, io_cb cb, void *data, struct io_watch **out) _must_check_;
+int io_watch_new(struct io_loop *loop, int fd, io_cb cb, void *data,
+		 struct io_watch **out) _must_check_;
 /* What CB is called for from now on, IO_READ alone at first. 0: for nothing, not even a hang-up. */
 enum { IO_READ = 1, IO_WRITE = 2 };
 void io_watch_events(struct io_watch *watch, unsigned int events);

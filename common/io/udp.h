@@ -16,6 +16,7 @@ int udp_local(int fd, struct endpoint *out) _must_check_;
  * Bytes received (never blocks: -EAGAIN), with the sender and the mark (0 without MARKS). -EMSGSIZE
  * for a datagram larger than SIZE, which is lost.
  */
-ssize_t udp_recv(int fd, void *buf, size_t size, struct endpoint *from, uint32_t *mark) _must_check_;
-/* Bytes sent or -errno (never blocks: -EAGAIN). MARK 0: none, else -EPERM without CAP_NET_ADMIN. */
+ssize_t udp_recv(int fd, void *buf, size_t size, struct endpoint *from,
+		 uint32_t *mark) _must_check_;
+/* Bytes sent or -errno (never blocks: -EAGAIN). MARK 0: none; others need CAP_NET_ADMIN. */
 ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to, uint32_t mark);
