@@ -1,0 +1,103 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ippriv-client/client_conf.h"
+
+#define KEY_1 "0101010101010101010101010101010101010101010101010101010101010101"
+#define KEY_2 "0202020202020202020202020202020202020202020202020202020202020202"
+#define MINIMUM "directory = \"http://192.0.2.1:8080\"\nauthorities = { \"" KEY_1 "\" }\n"
+
+static char path[] = "/tmp/test_client_conf.XXXXXX";
+static char why[512];
+
+static int read_text(const char *text, struct client_conf *out)
+{
+	char name[sizeof(path)];
+	int fd, r;
+
+	memcpy(name, path, sizeof(path));
+	fd = mkstemp(name);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	r = client_conf_read(name, out, why, sizeof(why));
+	unlink(name);
+	return r;
+}
+
+Test(client_conf, defaults)
+{
+	struct client_conf c;
+
+	cr_assert_eq(read_text(MINIMUM, &c), 0, "%s", why);
+	cr_assert_str_eq(c.directory, "http://192.0.2.1:8080");
+	cr_assert_eq(c.trust.count, 1);
+	cr_assert_eq(c.trust.threshold, 1);
+	cr_assert_eq(c.trust.keys[0].bytes[31], 1);
+	cr_assert_eq(c.circuits, 1);
+	cr_assert_eq(c.liveness, 30);
+	cr_assert_str_eq(c.control, "/run/ippriv/control");
+	cr_assert_str_eq(c.state, "/var/lib/ippriv-client");
+	cr_assert_eq(c.log_level, LOG_LEVEL_INFO);
+	client_conf_fini(&c);
+}
+
+Test(client_conf, every_key)
+{
+	struct client_conf c;
+
+	cr_assert_eq(read_text("directory = \"http://192.0.2.1\"\n"
+			       "authorities = { \"" KEY_2 "\", \"" KEY_1 "\" }\n"
+			       "threshold = 2\ncircuits = 3\ncontrol = \"/tmp/c\"\nstate = \"/tmp/s\"\n"
+			       "liveness = 5\nlog_level = debug\n", &c), 0, "%s", why);
+	cr_assert_eq(c.trust.count, 2);
+	cr_assert_eq(c.trust.threshold, 2);
+	cr_assert_eq(c.trust.keys[0].bytes[0], 2);
+	cr_assert_eq(c.circuits, 3);
+	cr_assert_eq(c.liveness, 5);
+	cr_assert_str_eq(c.control, "/tmp/c");
+	cr_assert_str_eq(c.state, "/tmp/s");
+	cr_assert_eq(c.log_level, LOG_LEVEL_DEBUG);
+	client_conf_fini(&c);
+}
+
+Test(client_conf, errors_say_where)
+{
+	static const struct {
+		const char *text, *line, *says;
+	} cases[] = {
+		{ "directory = \"http://192.0.2.1\"\n", ":", "authorities" },
+		{ "authorities = { \"" KEY_1 "\" }\n", ":", "directory" },
+		{ MINIMUM "bandwidth = 4\n", ":3:", "bandwidth" },
+		{ MINIMUM "circuits = 0\n", ":3:", "circuits" },
+		{ MINIMUM "circuits = 17\n", ":3:", "circuits" },
+		{ MINIMUM "liveness = 0\n", ":3:", "liveness" },
+		{ MINIMUM "log_level = loud\n", ":3:", "level" },
+		{ MINIMUM "control = \"run/control\"\n", ":3:", "control" },
+		{ MINIMUM "state = \"here\"\n", ":3:", "state" },
+		{ MINIMUM "threshold = 2\n", ":3:", "threshold" },
+		{ "directory = \"192.0.2.1\"\nauthorities = { \"" KEY_1 "\" }\n", ":1:", "directory" },
+		{ "directory = \"http://192.0.2.1\"\nauthorities = { \"0101\" }\n", ":2:", "key" },
+		{ "directory = \"http://192.0.2.1\"\nauthorities = { \"" KEY_1 "\",\n\"" KEY_1 "\" }\n",
+		  ":3:", "twice" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct client_conf c = { .circuits = 99 };
+
+		cr_assert_lt(read_text(cases[i].text, &c), 0, "%s", cases[i].text);
+		cr_assert(strstr(why, cases[i].line), "%s", why);
+		cr_assert(strstr(why, cases[i].says), "%s", why);
+		cr_assert_null(strchr(why, '\n'));
+		cr_assert_eq(c.circuits, 99, "the result was touched");
+	}
+}
+
+Test(client_conf, no_file)
+{
+	struct client_conf c;
+
+	cr_assert_lt(client_conf_read("/nonexistent/client.conf", &c, why, sizeof(why)), 0);
+	cr_assert(strstr(why, "/nonexistent/client.conf"), "%s", why);
+}

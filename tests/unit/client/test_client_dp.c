@@ -1,0 +1,192 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "client/fake_kern.h"
+#include "ippriv-client/dp_plan.h"
+
+static struct dp_layer layer_of(unsigned int k)
+{
+	struct dp_layer l = {
+		.local = addr_v4(0x0a000000 + k),
+		.remote = addr_v4(0xc6336400 + k),
+		.inner = addr_v4(0x64400000 + k),
+		.spi_in = 0x1000 + k,
+		.spi_out = 0x2000 + k,
+		.aead = k % 2 ? DP_AEAD_AES_GCM_256 : DP_AEAD_CHACHA20_POLY1305,
+		.esn = k % 2,
+	};
+
+	l.key_in.len = l.key_out.len = 36;
+	memset(l.key_in.bytes, (int)k, 36);
+	memset(l.key_out.bytes, (int)k + 100, 36);
+	return l;
+}
+
+static void assert_sa(const struct kern_op *op, const struct dp_layer *l, bool in, uint32_t id)
+{
+	const struct secret *key = in ? &l->key_in : &l->key_out;
+
+	cr_assert_eq(op->type, KERN_OP_SA);
+	cr_assert(addr_equal(&op->sa.src, in ? &l->remote : &l->local));
+	cr_assert(addr_equal(&op->sa.dst, in ? &l->local : &l->remote));
+	cr_assert_eq(op->sa.spi, in ? l->spi_in : l->spi_out);
+	cr_assert_eq(op->sa.reqid, id);
+	cr_assert_eq(op->sa.if_id, id);
+	cr_assert_eq(op->sa.aead, l->aead == DP_AEAD_AES_GCM_256 ? KERN_AEAD_AES_GCM_16_256 :
+								   KERN_AEAD_CHACHA20_POLY1305);
+	cr_assert_eq(op->sa.key.len, 36);
+	cr_assert_arr_eq(op->sa.key.bytes, key->bytes, 36);
+	cr_assert_eq(op->sa.esn, l->esn);
+	cr_assert_eq(op->sa.replay_window, in ? 1024 : l->esn ? 32 : 0);
+	cr_assert_eq(op->sa.set_mark.mask, 0);
+}
+
+static void assert_policy(const struct kern_op *op, const struct dp_layer *l, enum kern_dir dir,
+			  uint32_t id)
+{
+	const struct prefix own = prefix_host(&l->inner);
+	const struct prefix any = { .addr = addr_v4(0) };
+	bool out = dir == KERN_DIR_OUT;
+	const struct kern_policy *p = &op->policy;
+
+	cr_assert_eq(op->type, KERN_OP_POLICY);
+	cr_assert_eq(p->dir, dir);
+	cr_assert(prefix_equal(&p->sel.src, out ? &own : &any));
+	cr_assert(prefix_equal(&p->sel.dst, out ? &any : &own));
+	cr_assert_eq(p->sel.proto, 0);
+	cr_assert_eq(p->sel.sport, 0);
+	cr_assert_eq(p->sel.dport, 0);
+	cr_assert_eq(p->if_id, id);
+	cr_assert_eq(p->mark.mask, 0);
+	cr_assert_eq(p->priority, 1000);
+	cr_assert_eq(p->template_count, 1);
+	cr_assert(addr_equal(&p->templates[0].src, out ? &l->local : &l->remote));
+	cr_assert(addr_equal(&p->templates[0].dst, out ? &l->remote : &l->local));
+	cr_assert_eq(p->templates[0].reqid, id);
+}
+
+Test(dp_plan, esp_of_three_layers)
+{
+	struct kern_netns places[2] = { { .number = 1 }, { .number = 2 } };
+
+	for (unsigned int k = 0; k < DP_LAYERS; k++) {
+		struct kern_netns *ns = k == 0 ? NULL : &places[k - 1];
+		struct dp_layer l = layer_of(k);
+		struct kern_op ops[DP_PLAN_ESP];
+		uint32_t id = KERN_REQID_CLIENT | (k + 1);
+
+		dp_plan_esp(&l, id, ns, ops);
+		assert_sa(&ops[0], &l, true, id);
+		assert_sa(&ops[1], &l, false, id);
+		assert_policy(&ops[2], &l, KERN_DIR_IN, id);
+		assert_policy(&ops[3], &l, KERN_DIR_FWD, id);
+		assert_policy(&ops[4], &l, KERN_DIR_OUT, id);
+		for (size_t i = 0; i < DP_PLAN_ESP; i++)
+			cr_assert_eq(ops[i].netns, ns);
+	}
+}
+
+Test(dp_plan, link_of_a_layer)
+{
+	const struct prefix any = { .addr = addr_v4(0) };
+	struct kern_netns from = { .number = 1 }, to = { .number = 2 };
+	struct dp_layer l = layer_of(1);
+	struct prefix own = prefix_host(&l.inner);
+	struct kern_op ops[DP_PLAN_LINK];
+
+	dp_plan_link(&l, KERN_REQID_CLIENT | 9, "ippriv-h00009", 1390, &from, &to, ops);
+	cr_assert_eq(ops[0].type, KERN_OP_LINK);
+	cr_assert_eq(ops[0].netns, &from);
+	cr_assert_eq(ops[0].link.kind, KERN_LINK_XFRM);
+	cr_assert_str_eq(ops[0].link.name, "ippriv-h00009");
+	cr_assert_eq(ops[0].link.if_id, KERN_REQID_CLIENT | 9);
+	cr_assert_eq(ops[0].link.mtu, 1390);
+	cr_assert_eq(ops[0].link.target, &to);
+	cr_assert_eq(ops[1].type, KERN_OP_ADDRESS);
+	cr_assert_eq(ops[1].netns, &to);
+	cr_assert_str_eq(ops[1].address.link, "ippriv-h00009");
+	cr_assert(prefix_equal(&ops[1].address.prefix, &own));
+	cr_assert_eq(ops[2].type, KERN_OP_ROUTE);
+	cr_assert_eq(ops[2].netns, &to);
+	cr_assert_str_eq(ops[2].route.link, "ippriv-h00009");
+	cr_assert(prefix_equal(&ops[2].route.dst, &any));
+	cr_assert_eq(ops[2].route.mtu, 0);
+}
+
+Test(dp_plan, mtu_as_the_kernel_counts)
+{
+	cr_assert_eq(dp_plan_mtu(1500), 1446);
+	cr_assert_eq(dp_plan_mtu(1446), 1390);
+	cr_assert_eq(dp_plan_mtu(1390), 1334);
+	cr_assert_eq(dp_mtu(), 1334);
+}
+
+/* The interface of layer INDEX as it stands in the fake kernel. */
+static const struct kern_op *link_at(const struct fake_kern *k, const struct kern_netns *from)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (k->standing[i].type == KERN_OP_LINK && k->standing[i].netns == from)
+			return &k->standing[i];
+	return NULL;
+}
+
+Test(dp, stands_as_a_chain_of_namespaces)
+{
+	struct fake_kern k;
+	struct dp_kernel kernel;
+	struct dp_circuit *c;
+	struct dp *dp;
+
+	fake_kern_init(&k);
+	kernel = fake_kern_dp(&k);
+	cr_assert_eq(dp_new(&kernel, 0xabcde, &dp), 0);
+	cr_assert_eq(dp_circuit_new(dp, &c), 0);
+	for (unsigned int i = 0; i < DP_LAYERS; i++) {
+		struct dp_layer l = layer_of(i);
+
+		cr_assert_eq(dp_circuit_push(c, &l), 0);
+	}
+	cr_assert_str_eq(link_at(&k, NULL)->link.name, "ippriv-habcde");
+	cr_assert_eq(link_at(&k, NULL)->link.if_id, KERN_REQID_CLIENT | 0xabcde);
+	cr_assert_eq(link_at(&k, NULL)->link.mtu, 1446);
+	cr_assert_eq(link_at(&k, NULL)->link.target, &k.namespaces[0]);
+	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.mtu, 1390);
+	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.target, &k.namespaces[1]);
+	cr_assert_null(link_at(&k, &k.namespaces[1]));
+	cr_assert_eq(dp_circuit_attach(c, dup(0)), 0);
+	cr_assert_str_eq(link_at(&k, &k.namespaces[1])->link.name, "ippriv0");
+	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.mtu, 1334);
+	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.target, &k.namespaces[2]);
+	dp_circuit_cut(c, 1);
+	cr_assert_eq(k.count, DP_PLAN_ESP + DP_PLAN_LINK);
+	cr_assert_eq(fake_kern_namespaces(&k), 1);
+	dp_circuit_free(c);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(fake_kern_namespaces(&k), 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+}
+
+Test(dp, counts_by_layer)
+{
+	struct dp_layer l = layer_of(0);
+	struct fake_kern k;
+	struct dp_kernel kernel;
+	struct dp_stats stats;
+	struct dp_circuit *c;
+	struct dp *dp;
+
+	fake_kern_init(&k);
+	kernel = fake_kern_dp(&k);
+	cr_assert_eq(dp_new(&kernel, 1, &dp), 0);
+	cr_assert_eq(dp_circuit_new(dp, &c), 0);
+	cr_assert_lt(dp_circuit_stats(c, 0, &stats), 0);
+	cr_assert_eq(dp_circuit_push(c, &l), 0);
+	k.packets = 5;
+	cr_assert_eq(dp_circuit_stats(c, 0, &stats), 0);
+	cr_assert_eq(stats.in.packets, 5);
+	cr_assert_eq(stats.out.bytes, 500);
+	cr_assert_lt(dp_circuit_stats(c, 1, &stats), 0);
+	dp_circuit_free(c);
+	dp_free(dp);
+}
