@@ -1,0 +1,388 @@
+/* IKE_AUTH (RFC 7296 section 1.2): both roles, with the configuration payload (2.19). */
+#include "common/ike/ike_sa_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/ike/ike_proposal.h"
+#include "common/ike/ike_ts.h"
+
+/* Body of an ID payload of ours: type, reserved, data. */
+struct own_id {
+	uint8_t body[4 + CRYPTO_SIGN_PUB];
+	size_t data_len;
+};
+
+static struct own_id make_id(enum ike_auth auth, const struct crypto_pub *pub)
+{
+	struct own_id id = { .body = { IKE_ID_NULL } };
+
+	if (auth == IKE_AUTH_ED25519) {
+		id.body[0] = IKE_ID_KEY_ID;
+		memcpy(id.body + 4, pub->bytes, sizeof(pub->bytes));
+		id.data_len = sizeof(pub->bytes);
+	}
+	return id;
+}
+
+static void build_id(struct ike_build *b, uint8_t payload, const struct own_id *id)
+{
+	ike_build_id(b, payload, id->body[0], id->body + 4, id->data_len);
+}
+
+/* What the initiator (else the responder) proves with the ID body. */
+static struct ike_signed make_signed(const struct ike_handshake *hs, bool by_initiator,
+				     const void *id, size_t id_len)
+{
+	const struct ike_half *own = by_initiator ? &hs->i : &hs->r;
+	const struct ike_half *other = by_initiator ? &hs->r : &hs->i;
+
+	return (struct ike_signed){
+		.message = { own->message, own->message_len },
+		.nonce = { other->nonce, other->nonce_len },
+		.id = { id, id_len },
+		.sk_p = by_initiator ? hs->keys.pi : hs->keys.pr,
+	};
+}
+
+static void build_auth(struct ike_build *b, const struct ike_signed *s, enum ike_auth auth,
+		       const struct crypto_sign_key *key)
+{
+	uint8_t data[IKE_PROOF_MAX];
+
+	if (auth == IKE_AUTH_NULL) {
+		ike_proof_null(s, data);
+		ike_build_auth(b, IKE_AUTH_METHOD_NULL, data, CRYPTO_PRF);
+	} else {
+		ike_proof_sign(s, key, data);
+		ike_build_auth(b, IKE_AUTH_METHOD_SIGNATURE, data, IKE_PROOF_SIGNATURE);
+	}
+}
+
+static void spi_bytes(uint32_t spi, uint8_t out[IKE_ESP_SPI_SIZE])
+{
+	struct wbuf w = wbuf_init(out, IKE_ESP_SPI_SIZE);
+
+	wbuf_u32(&w, spi);
+}
+
+static void wipe_child(struct ike_child *child)
+{
+	crypto_wipe(child, sizeof(*child));
+}
+
+/* Keys, SPIs and algorithms of the child SA; selectors are the caller's. */
+static void make_child(const struct ike_sa *sa, const struct ike_esp *esp, struct ike_child *child)
+{
+	const struct ike_handshake *hs = sa->hs;
+	const struct ike_view ni = { hs->i.nonce, hs->i.nonce_len };
+	const struct ike_view nr = { hs->r.nonce, hs->r.nonce_len };
+
+	child->spi_in = sa->child_in;
+	child->spi_out = sa->child_out;
+	child->encr = esp->encr;
+	child->esn = esp->esn;
+	child->key_in.len = child->key_out.len = IKE_KEY_SIZE;
+	ike_keys_child(&hs->keys, ni, nr,
+		       sa->initiator ? child->key_out.bytes : child->key_in.bytes,
+		       sa->initiator ? child->key_in.bytes : child->key_out.bytes);
+}
+
+static int child_up(struct ike_sa *sa, const struct ike_child *child, const struct ike_lease *lease)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+
+	return conf->ops->child_up(conf->user, sa, child, lease);
+}
+
+/* Up, unless the outside closed it meanwhile. */
+static void tell_established(struct ike_sa *sa)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+
+	if (sa->state == IKE_STATE_ESTABLISHED)
+		conf->ops->established(conf->user, sa);
+}
+
+/* ---- initiator ---- */
+
+void ike_auth_start(struct ike_sa *sa)
+{
+	const struct ike_init_conf *conf = &sa->hs->conf;
+	const struct crypto_sign_key *key = &sa->host->conf.key;
+	static const struct ike_cp_attr wanted[] = { { .type = IKE_CFG_ATTR_IP4_ADDRESS },
+						     { .type = IKE_CFG_ATTR_IP4_DNS } };
+	struct own_id own = make_id(conf->auth, &key->pub);
+	struct ike_signed s = make_signed(sa->hs, true, own.body, 4 + own.data_len);
+	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
+	uint8_t spi[IKE_ESP_SPI_SIZE];
+	struct ike_out out;
+
+	ike_send_begin(sa, &out, IKE_EXCHANGE_AUTH, false);
+	build_id(&out.b, IKE_PAYLOAD_IDI, &own);
+	if (conf->auth == IKE_AUTH_ED25519)
+		ike_build_id(&out.b, IKE_PAYLOAD_IDR, IKE_ID_KEY_ID, conf->peer.bytes,
+			     sizeof(conf->peer.bytes));
+	build_auth(&out.b, &s, conf->auth, key);
+	if (conf->initial_contact)
+		ike_build_notify(&out.b, IKE_NOTIFY_INITIAL_CONTACT, NULL, 0);
+	if (conf->want_lease)
+		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted, ARRAY_SIZE(wanted));
+	spi_bytes(sa->child_in, spi);
+	ike_proposal_esp(spi, offers);
+	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
+	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, conf->ts_local.items, conf->ts_local.count);
+	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, conf->ts_remote.items, conf->ts_remote.count);
+	ike_send_request(sa, &out);
+}
+
+/* The responder is who holds the pinned key, and nothing but its signature says so. */
+static bool responder_proved(const struct ike_sa *sa, const struct ike_payloads *p)
+{
+	struct ike_signed s = make_signed(sa->hs, false, p->id_r.body.data, p->id_r.body.len);
+
+	return p->id_r.body.data && p->auth.data &&
+	       p->auth_method == IKE_AUTH_METHOD_SIGNATURE &&
+	       ike_proof_sign_check(&s, &sa->hs->conf.peer, p->auth) == 0;
+}
+
+/* The first error notify, or 0. */
+static uint16_t error_of(const struct ike_payloads *p)
+{
+	for (size_t i = 0; i < p->notify_count; i++)
+		if (p->notifies[i].type > 0 && p->notifies[i].type < IKE_NOTIFY_STATUS_FIRST)
+			return p->notifies[i].type;
+	return 0;
+}
+
+static int read_lease(const struct ike_cp *cp, struct ike_lease *out)
+{
+	if (cp->type != IKE_CFG_REPLY)
+		return -EBADMSG;
+	for (size_t i = 0; i < cp->count; i++) {
+		const struct ike_cp_attr *a = &cp->attrs[i];
+		struct addr value = { .family = AF_INET };
+
+		if (a->type != IKE_CFG_ATTR_IP4_ADDRESS && a->type != IKE_CFG_ATTR_IP4_DNS)
+			continue;
+		if (a->value.len != addr_size(&value))
+			return -EBADMSG;
+		memcpy(value.bytes, a->value.data, a->value.len);
+		if (a->type == IKE_CFG_ATTR_IP4_DNS && out->dns_count < IKE_DNS_MAX)
+			out->dns[out->dns_count++] = value;
+		else if (a->type == IKE_CFG_ATTR_IP4_ADDRESS && out->address.family == 0)
+			out->address = value;
+	}
+	return addr_to_v4(&out->address) != 0 ? 0 : -EBADMSG;
+}
+
+/* The answer's child SA and lease: what was offered, and a client's side is its address alone. */
+static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ike_child *child,
+		      struct ike_lease *lease)
+{
+	const struct ike_init_conf *conf = &sa->hs->conf;
+	struct ike_ts_list leased;
+	struct ike_esp esp;
+
+	if (ike_proposal_esp_accept(p->proposals, p->proposal_count, &esp) < 0 ||
+	    ike_ts_accept(&p->ts_i, &conf->ts_local, &child->ts_local) < 0 ||
+	    ike_ts_accept(&p->ts_r, &conf->ts_remote, &child->ts_remote) < 0)
+		return -EBADMSG;
+	if (conf->want_lease) {
+		if (read_lease(&p->cp, lease) < 0)
+			return -EBADMSG;
+		leased = ike_ts_host(&lease->address);
+		if (!ike_ts_list_equal(&child->ts_local, &leased))
+			return -EBADMSG;
+	}
+	sa->child_out = esp.spi;
+	make_child(sa, &esp, child);
+	return 0;
+}
+
+void ike_auth_response(struct ike_sa *sa, const struct ike_payloads *p)
+{
+	bool want_lease = sa->hs->conf.want_lease;
+	struct ike_lease lease = { 0 };
+	struct ike_child child = { 0 };
+	uint16_t error = error_of(p);
+
+	if (error && !p->auth.data) {
+		sa->notify = error;
+		ike_sa_end(sa, IKE_END_REFUSED);
+		return;
+	}
+	if (!responder_proved(sa, p)) {
+		ike_sa_fail(sa, IKE_END_AUTH, IKE_NOTIFY_AUTHENTICATION_FAILED);
+		return;
+	}
+	if (error) { /* the IKE SA is up at the responder, but there is no child SA */
+		sa->notify = error;
+		ike_sa_fail(sa, IKE_END_REFUSED, 0);
+		return;
+	}
+	if (read_child(sa, p, &child, &lease) < 0 ||
+	    child_up(sa, &child, want_lease ? &lease : NULL) < 0)
+		ike_sa_fail(sa, IKE_END_PROTOCOL, 0);
+	else if (ike_sa_establish(sa))
+		tell_established(sa);
+	wipe_child(&child);
+}
+
+/* ---- responder ---- */
+
+/* What the request leads to, gathered step by step. */
+struct grant {
+	struct ike_peer peer;
+	struct ike_esp esp;
+	struct ike_child child;
+	struct ike_lease lease;
+	bool want_lease;
+};
+
+static int check_initiator(const struct ike_sa *sa, const struct ike_payloads *p,
+			   struct ike_peer *out)
+{
+	struct ike_signed s = make_signed(sa->hs, true, p->id_i.body.data, p->id_i.body.len);
+
+	if (p->auth_method == IKE_AUTH_METHOD_NULL) {
+		out->auth = IKE_AUTH_NULL;
+		if (p->id_i.type != IKE_ID_NULL || p->id_i.data.len != 0)
+			return -EACCES;
+		return ike_proof_null_check(&s, p->auth);
+	}
+	if (p->auth_method != IKE_AUTH_METHOD_SIGNATURE || p->id_i.type != IKE_ID_KEY_ID ||
+	    p->id_i.data.len != sizeof(out->key.bytes))
+		return -EACCES;
+	out->auth = IKE_AUTH_ED25519;
+	memcpy(out->key.bytes, p->id_i.data.data, sizeof(out->key.bytes));
+	out->initial_contact = ike_find_notify(p, IKE_NOTIFY_INITIAL_CONTACT);
+	return ike_proof_sign_check(&s, &out->key, p->auth);
+}
+
+static bool asks_for_address(const struct ike_cp *cp)
+{
+	for (size_t i = 0; cp->type == IKE_CFG_REQUEST && i < cp->count; i++)
+		if (cp->attrs[i].type == IKE_CFG_ATTR_IP4_ADDRESS)
+			return true;
+	return false;
+}
+
+static uint16_t notify_of(int error)
+{
+	switch (error) {
+	case -EACCES: return IKE_NOTIFY_AUTHENTICATION_FAILED;
+	case -EADDRNOTAVAIL: return IKE_NOTIFY_INTERNAL_ADDRESS_FAILURE;
+	case -EBUSY: return IKE_NOTIFY_NO_ADDITIONAL_SAS;
+	case -ENOTSUP: return IKE_NOTIFY_FAILED_CP_REQUIRED;
+	}
+	return IKE_NOTIFY_TEMPORARY_FAILURE;
+}
+
+/* Asks the outside, then narrows the selectors to what it gave. 0 or the notify that refuses. */
+static uint16_t admit(struct ike_sa *sa, const struct ike_payloads *p, struct grant *g)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+	struct ike_ts_list local = { 0 }, remote = ike_ts_any();
+	int r;
+
+	/* Nobody without a name may choose its own addresses. */
+	if (g->peer.auth == IKE_AUTH_NULL && !g->want_lease)
+		return IKE_NOTIFY_FAILED_CP_REQUIRED;
+	sa->known = true;
+	r = conf->ops->admit(conf->user, sa, &g->peer, g->want_lease, &g->lease, &local);
+	if (r < 0)
+		return notify_of(r);
+	if (g->want_lease && addr_to_v4(&g->lease.address) == 0)
+		return IKE_NOTIFY_INTERNAL_ADDRESS_FAILURE;
+	if (g->want_lease)
+		remote = ike_ts_host(&g->lease.address);
+	g->child.ts_local = ike_ts_narrow(&p->ts_r, &local);
+	g->child.ts_remote = ike_ts_narrow(&p->ts_i, &remote);
+	if (g->child.ts_local.count == 0 || g->child.ts_remote.count == 0)
+		return IKE_NOTIFY_TS_UNACCEPTABLE;
+	return 0;
+}
+
+/* All checks in order. 0 with the child SA installed, or the notify that refuses. */
+static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct grant *g)
+{
+	uint16_t notify;
+
+	if (!p->id_i.body.data || !p->auth.data || p->proposal_count == 0 || !p->ts_i.present ||
+	    !p->ts_r.present)
+		return IKE_NOTIFY_INVALID_SYNTAX;
+	if (check_initiator(sa, p, &g->peer) < 0)
+		return IKE_NOTIFY_AUTHENTICATION_FAILED;
+	if (ike_proposal_esp_choose(p->proposals, p->proposal_count, &g->esp) < 0)
+		return IKE_NOTIFY_NO_PROPOSAL_CHOSEN;
+	g->want_lease = asks_for_address(&p->cp);
+	notify = admit(sa, p, g);
+	if (notify || sa->state == IKE_STATE_DEAD)
+		return notify;
+	if (ike_sa_choose_child(sa) < 0)
+		return IKE_NOTIFY_TEMPORARY_FAILURE;
+	sa->child_out = g->esp.spi;
+	make_child(sa, &g->esp, &g->child);
+	if (child_up(sa, &g->child, g->want_lease ? &g->lease : NULL) < 0)
+		return IKE_NOTIFY_TEMPORARY_FAILURE;
+	return 0;
+}
+
+static void build_lease(struct ike_build *b, const struct ike_lease *lease)
+{
+	struct ike_cp_attr attrs[1 + IKE_DNS_MAX];
+	size_t count = 0;
+
+	attrs[count++] = (struct ike_cp_attr){ .type = IKE_CFG_ATTR_IP4_ADDRESS,
+					       .value = { lease->address.bytes, 4 } };
+	for (size_t i = 0; i < lease->dns_count && i < IKE_DNS_MAX; i++)
+		if (lease->dns[i].family == AF_INET)
+			attrs[count++] = (struct ike_cp_attr){ .type = IKE_CFG_ATTR_IP4_DNS,
+							       .value = { lease->dns[i].bytes, 4 } };
+	ike_build_cp(b, IKE_CFG_REPLY, attrs, count);
+}
+
+static void answer(struct ike_sa *sa, const struct ike_path *path, const struct grant *g)
+{
+	const struct crypto_sign_key *key = &sa->host->conf.key;
+	struct own_id own = make_id(IKE_AUTH_ED25519, &key->pub);
+	struct ike_signed s = make_signed(sa->hs, false, own.body, 4 + own.data_len);
+	uint8_t spi[IKE_ESP_SPI_SIZE];
+	struct ike_proposal chosen;
+	struct ike_out out;
+
+	spi_bytes(sa->child_in, spi);
+	ike_proposal_esp_answer(&g->esp, spi, &chosen);
+	ike_send_begin(sa, &out, IKE_EXCHANGE_AUTH, true);
+	build_id(&out.b, IKE_PAYLOAD_IDR, &own);
+	build_auth(&out.b, &s, IKE_AUTH_ED25519, key);
+	if (g->want_lease)
+		build_lease(&out.b, &g->lease);
+	ike_build_sa(&out.b, &chosen, 1);
+	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, g->child.ts_remote.items, g->child.ts_remote.count);
+	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, g->child.ts_local.items, g->child.ts_local.count);
+	ike_send_response(sa, path, &out);
+}
+
+void ike_auth_request(struct ike_sa *sa, const struct ike_path *path, const struct ike_payloads *p)
+{
+	struct grant g = { 0 };
+	uint16_t notify = consider(sa, p, &g);
+
+	if (sa->state == IKE_STATE_DEAD) {
+		wipe_child(&g.child);
+		return;
+	}
+	if (notify) {
+		sa->notify = notify;
+		ike_send_notify(sa, path, IKE_EXCHANGE_AUTH, notify, NULL, 0);
+		ike_sa_end_answered(sa, notify == IKE_NOTIFY_AUTHENTICATION_FAILED ?
+						IKE_END_AUTH : IKE_END_PROTOCOL);
+	} else {
+		answer(sa, path, &g);
+		if (ike_sa_establish(sa))
+			tell_established(sa);
+	}
+	wipe_child(&g.child);
+}

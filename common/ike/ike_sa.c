@@ -1,0 +1,241 @@
+#include "common/ike/ike_sa_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "common/base/log.h"
+
+static struct ike_sa *find_spi(const struct ike_host *host, uint64_t spi)
+{
+	struct ike_sa *sa;
+
+	HASH_FIND(hh, host->by_spi, &spi, sizeof(spi), sa);
+	return sa;
+}
+
+static uint64_t choose_spi(const struct ike_host *host)
+{
+	uint64_t spi;
+
+	do
+		ike_host_random(host, &spi, sizeof(spi));
+	while (spi == 0 || find_spi(host, spi));
+	return spi;
+}
+
+struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ike_path *path)
+{
+	struct ike_sa *sa;
+
+	if (host->sa_count >= host->conf.sa_max ||
+	    ike_heap_reserve(&host->timers, host->sa_count + 1) < 0)
+		return NULL;
+	sa = calloc(1, sizeof(*sa));
+	if (!sa)
+		return NULL;
+	sa->hs = calloc(1, sizeof(*sa->hs));
+	if (!sa->hs)
+		goto fail;
+	sa->host = host;
+	sa->initiator = initiator;
+	sa->state = initiator ? IKE_STATE_INIT_SENT : IKE_STATE_HALF_OPEN;
+	sa->path = *path;
+	sa->spi_local = choose_spi(host);
+	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_local;
+	HASH_ADD(hh, host->by_spi, spi_local, sizeof(sa->spi_local), sa);
+	if (!sa->hh.tbl)
+		goto fail;
+	host->sa_count++;
+	return sa;
+fail:
+	free(sa->hs);
+	free(sa);
+	return NULL;
+}
+
+bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to)
+{
+	static const uint32_t allowed[] = {
+		[IKE_STATE_INIT_SENT] = 1u << IKE_STATE_AUTH_SENT | 1u << IKE_STATE_DEAD,
+		[IKE_STATE_AUTH_SENT] = 1u << IKE_STATE_ESTABLISHED | 1u << IKE_STATE_DEAD,
+		[IKE_STATE_HALF_OPEN] = 1u << IKE_STATE_ESTABLISHED | 1u << IKE_STATE_DEAD,
+		[IKE_STATE_ESTABLISHED] = 1u << IKE_STATE_CLOSING | 1u << IKE_STATE_DEAD,
+		[IKE_STATE_CLOSING] = 1u << IKE_STATE_DEAD,
+		[IKE_STATE_DEAD] = 0,
+	};
+
+	if (!(allowed[sa->state] >> to & 1))
+		return false;
+	log_debug("IKE SA %016" PRIx64 "-%016" PRIx64 ": %s -> %s", sa->spi_i, sa->spi_r,
+		  ike_state_name(sa->state), ike_state_name(to));
+	sa->state = to;
+	return true;
+}
+
+int ike_sa_choose_child(struct ike_sa *sa)
+{
+	struct ike_host *host = sa->host;
+	struct ike_sa *other;
+
+	do {
+		ike_host_random(host, &sa->child_in, sizeof(sa->child_in));
+		HASH_FIND(hh_child, host->by_child, &sa->child_in, sizeof(sa->child_in), other);
+	} while (sa->child_in < 256 || other);
+	HASH_ADD(hh_child, host->by_child, child_in, sizeof(sa->child_in), sa);
+	return sa->hh_child.tbl ? 0 : -ENOMEM;
+}
+
+static void free_handshake(struct ike_sa *sa)
+{
+	if (!sa->hs)
+		return;
+	crypto_wipe(sa->hs, sizeof(*sa->hs));
+	free(sa->hs);
+	sa->hs = NULL;
+}
+
+static void leave_limit(struct ike_sa *sa)
+{
+	if (sa->slot)
+		ike_limit_leave(&sa->host->half_open, sa->slot);
+	sa->slot = NULL;
+}
+
+bool ike_sa_establish(struct ike_sa *sa)
+{
+	if (!ike_sa_set_state(sa, IKE_STATE_ESTABLISHED))
+		return false;
+	sa->established_at = sa->last_heard = ike_host_now(sa->host);
+	free_handshake(sa);
+	leave_limit(sa);
+	ike_send_arm(sa);
+	return true;
+}
+
+/* Tells the outside. False when that was done before. */
+static bool die(struct ike_sa *sa, enum ike_end why)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+
+	if (!ike_sa_set_state(sa, IKE_STATE_DEAD))
+		return false;
+	sa->expires_at = ike_host_now(sa->host) +
+			 ((uint64_t)conf->retransmit_first << IKE_LINGER_SHIFT);
+	free_handshake(sa);
+	if (sa->known)
+		conf->ops->ended(conf->user, sa, why);
+	return true;
+}
+
+void ike_sa_end(struct ike_sa *sa, enum ike_end why)
+{
+	if (die(sa, why))
+		ike_sa_release(sa);
+}
+
+void ike_sa_end_answered(struct ike_sa *sa, enum ike_end why)
+{
+	ike_send_forget(sa);
+	if (die(sa, why))
+		ike_send_arm(sa);
+}
+
+void ike_sa_fail(struct ike_sa *sa, enum ike_end why, uint16_t notify)
+{
+	if (sa->state == IKE_STATE_DEAD)
+		return;
+	if (notify)
+		sa->notify = notify;
+	ike_send_forget(sa);
+	ike_info_farewell(sa, notify);
+	if (die(sa, why))
+		ike_send_arm(sa);
+}
+
+void ike_sa_close(struct ike_sa *sa, enum ike_end why)
+{
+	if (sa->state != IKE_STATE_ESTABLISHED && sa->state != IKE_STATE_CLOSING) {
+		ike_sa_end(sa, why);
+		return;
+	}
+	if (!ike_sa_set_state(sa, IKE_STATE_CLOSING))
+		return;
+	sa->why = why;
+	if (sa->request.data)
+		sa->delete_wanted = true;
+	else
+		ike_info_delete(sa);
+}
+
+void ike_sa_release(struct ike_sa *sa)
+{
+	struct ike_host *host = sa->host;
+
+	HASH_DEL(host->by_spi, sa);
+	if (sa->hh_digest.tbl)
+		HASH_DELETE(hh_digest, host->by_digest, sa);
+	if (sa->hh_child.tbl)
+		HASH_DELETE(hh_child, host->by_child, sa);
+	ike_heap_remove(&host->timers, &sa->timer);
+	leave_limit(sa);
+	host->sa_count--;
+	sa->next_garbage = host->garbage;
+	host->garbage = sa;
+}
+
+void ike_sa_free(struct ike_sa *sa)
+{
+	free_handshake(sa);
+	ike_send_forget(sa);
+	free(sa->response);
+	ike_crypt_wipe(&sa->in);
+	ike_crypt_wipe(&sa->out);
+	free(sa);
+}
+
+void *ike_sa_data(const struct ike_sa *sa)
+{
+	return sa->data;
+}
+
+void ike_sa_set_data(struct ike_sa *sa, void *data)
+{
+	sa->data = data;
+}
+
+void ike_sa_info(const struct ike_sa *sa, struct ike_sa_info *out)
+{
+	*out = (struct ike_sa_info){
+		.state = sa->state, .initiator = sa->initiator,
+		.spi_i = sa->spi_i, .spi_r = sa->spi_r,
+		.path = sa->path, .notify = sa->notify,
+		.established_at = sa->established_at, .last_heard = sa->last_heard,
+		.sent = sa->sent, .received = sa->received, .retransmitted = sa->retransmitted,
+	};
+}
+
+const char *ike_state_name(enum ike_state state)
+{
+	switch (state) {
+	case IKE_STATE_INIT_SENT: return "init-sent";
+	case IKE_STATE_AUTH_SENT: return "auth-sent";
+	case IKE_STATE_HALF_OPEN: return "half-open";
+	case IKE_STATE_ESTABLISHED: return "established";
+	case IKE_STATE_CLOSING: return "closing";
+	case IKE_STATE_DEAD: return "dead";
+	}
+	return "unknown";
+}
+
+const char *ike_end_name(enum ike_end why)
+{
+	switch (why) {
+	case IKE_END_LOCAL: return "closed here";
+	case IKE_END_PEER: return "closed by the peer";
+	case IKE_END_TIMEOUT: return "no answer";
+	case IKE_END_AUTH: return "authentication failed";
+	case IKE_END_REFUSED: return "refused by the peer";
+	case IKE_END_PROTOCOL: return "protocol error";
+	}
+	return "unknown";
+}

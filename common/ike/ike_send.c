@@ -1,0 +1,155 @@
+#include "common/ike/ike_sa_priv.h"
+
+#include <string.h>
+
+struct ike_header ike_send_header(const struct ike_sa *sa, uint8_t exchange, bool response)
+{
+	uint8_t flags = sa->initiator ? IKE_FLAG_INITIATOR : 0;
+
+	return (struct ike_header){
+		.spi_i = sa->spi_i, .spi_r = sa->spi_r, .exchange = exchange,
+		.flags = response ? flags | IKE_FLAG_RESPONSE : flags,
+		.message_id = response ? sa->peer_id : sa->next_id,
+	};
+}
+
+void ike_send_begin(struct ike_sa *sa, struct ike_out *out, uint8_t exchange, bool response)
+{
+	struct ike_header h = ike_send_header(sa, exchange, response);
+
+	ike_build_init(&out->b, out->buf, sizeof(out->buf), &h);
+	ike_crypt_begin(&sa->out, &out->b);
+}
+
+static void transmit(struct ike_sa *sa, const struct ike_path *path, const uint8_t *msg, size_t len)
+{
+	sa->sent++;
+	ike_host_send(sa->host, path, msg, len);
+}
+
+void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *msg, size_t len)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+	uint32_t tries = conf->retransmit_tries;
+	uint8_t *copy = malloc(len);
+
+	ike_send_forget(sa);
+	if (!copy) {
+		ike_sa_end(sa, IKE_END_LOCAL);
+		return;
+	}
+	memcpy(copy, msg, len);
+	if (sa->state == IKE_STATE_CLOSING && tries > IKE_CLOSE_TRIES)
+		tries = IKE_CLOSE_TRIES;
+	sa->request = (struct ike_request){
+		.data = copy, .len = len, .exchange = exchange, .id = sa->next_id++,
+		.interval = conf->retransmit_first,
+		.next_at = ike_host_now(sa->host) + conf->retransmit_first,
+		.tries_left = tries - 1,
+	};
+	ike_send_arm(sa);
+	transmit(sa, &sa->path, msg, len);
+}
+
+/* Everything we encrypt fits IKE_BUILD_MAX, so sealing cannot fail but by a mistake of ours. */
+static size_t seal(struct ike_sa *sa, struct ike_out *out)
+{
+	size_t len;
+
+	if (ike_crypt_seal(&sa->out, &out->b, &len) < 0)
+		abort();
+	return len;
+}
+
+void ike_send_request(struct ike_sa *sa, struct ike_out *out)
+{
+	uint8_t exchange = out->buf[IKE_HEADER_NEXT_AT + 2];
+
+	ike_send_plain_request(sa, exchange, out->buf, seal(sa, out));
+}
+
+void ike_send_response(struct ike_sa *sa, const struct ike_path *path, struct ike_out *out)
+{
+	size_t len = seal(sa, out);
+
+	free(sa->response);
+	sa->response = malloc(len);
+	sa->response_len = len;
+	if (sa->response) /* without memory the peer gets this one answer only */
+		memcpy(sa->response, out->buf, len);
+	sa->peer_id++;
+	transmit(sa, path, out->buf, len);
+}
+
+void ike_send_notify(struct ike_sa *sa, const struct ike_path *path, uint8_t exchange,
+		     uint16_t notify, const void *data, size_t len)
+{
+	struct ike_out out;
+
+	ike_send_begin(sa, &out, exchange, true);
+	ike_build_notify(&out.b, notify, data, len);
+	ike_send_response(sa, path, &out);
+}
+
+void ike_send_again(struct ike_sa *sa, const struct ike_path *path, const uint8_t *msg, size_t len)
+{
+	sa->retransmitted++;
+	transmit(sa, path, msg, len);
+}
+
+void ike_send_forget(struct ike_sa *sa)
+{
+	free(sa->request.data);
+	sa->request = (struct ike_request){ 0 };
+}
+
+void ike_send_arm(struct ike_sa *sa)
+{
+	uint64_t at = sa->expires_at;
+
+	if (sa->request.data)
+		at = sa->request.next_at;
+	else if (sa->state == IKE_STATE_ESTABLISHED)
+		at = sa->last_heard + sa->host->conf.liveness;
+	ike_heap_set(&sa->host->timers, &sa->timer, at);
+}
+
+static void give_up(struct ike_sa *sa)
+{
+	if (sa->state == IKE_STATE_DEAD)
+		ike_sa_release(sa);
+	else if (sa->state == IKE_STATE_CLOSING)
+		ike_sa_end(sa, sa->why);
+	else
+		ike_sa_end(sa, sa->notify ? IKE_END_REFUSED : IKE_END_TIMEOUT);
+}
+
+static void retransmit(struct ike_sa *sa)
+{
+	struct ike_request *q = &sa->request;
+
+	if (q->tries_left == 0) {
+		give_up(sa);
+		return;
+	}
+	q->tries_left--;
+	if (q->interval < IKE_INTERVAL_MAX)
+		q->interval *= 2;
+	q->next_at = ike_host_now(sa->host) + q->interval;
+	ike_send_arm(sa);
+	ike_send_again(sa, &sa->path, q->data, q->len);
+}
+
+void ike_send_tick(struct ike_sa *sa)
+{
+	uint64_t now = ike_host_now(sa->host);
+
+	if (sa->request.data)
+		retransmit(sa);
+	else if (sa->state != IKE_STATE_ESTABLISHED)
+		give_up(sa);
+	else if (sa->last_heard + sa->host->conf.liveness > now)
+		ike_send_arm(sa);
+	else
+		ike_info_probe(sa);
+}
