@@ -38,6 +38,7 @@ struct dir_serve {
 	struct io_watch *watch;
 	struct io_timer *timer;
 	struct conn *conns; /* oldest first; those that were cut are not in it */
+	bool closed;        /* a connection was, since libmicrohttpd last ran */
 };
 
 struct dir_serve_conf dir_serve_defaults(void)
@@ -98,9 +99,13 @@ static void pump(void *data)
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	cut_old(s, now);
+	s->closed = false;
 	MHD_run(s->daemon);
 	if (MHD_get_timeout(s->daemon, &timeout) == MHD_YES)
 		wait = timeout;
+	/* after its limit it listens again only in the run after a close, and names no timeout */
+	if (s->closed)
+		wait = 0;
 	if (s->conns && s->conns->deadline - now < wait)
 		wait = s->conns->deadline - now;
 	if (wait == UINT64_MAX)
@@ -121,6 +126,7 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
 			DL_DELETE(s->conns, c);
 		free(c);
 		*context = NULL;
+		s->closed = true;
 		return;
 	}
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -105,7 +105,6 @@ static int errno_of(CURLcode code, const struct sink *sink)
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return -EINVAL;
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;

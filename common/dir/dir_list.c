@@ -224,9 +224,9 @@ const char *dir_error_text(int err)
 	case 0:
 		return "good";
 	case -EMSGSIZE:
-		return "truncated: it ends too early; fetch it again";
+		return "truncated: it ends too early; try again";
 	case -EBADMSG:
-		return "malformed: not what a directory or a relay writes; check the directory's URL";
+		return "malformed: no such document; check the URL and both programs' versions";
 	case -EOPNOTSUPP:
 		return "of a format version that this program does not know; upgrade it";
 	case -EKEYREJECTED:
@@ -234,7 +234,7 @@ const char *dir_error_text(int err)
 	case -ESTALE:
 		return "expired, or dated in the future; check the clocks here and at the directory";
 	case -EALREADY:
-		return "older than one that was accepted before (a replay); fetch it again";
+		return "older than one that was accepted before: a replay; try again later";
 	case -EINVAL:
 		return "not to be judged: the threshold must be 1 to the number of authorities";
 	case -ENOMEM:

@@ -199,10 +199,20 @@ Test(directory_daemon, garbage_does_no_harm)
 	daemon_init(&d, "requests_per_minute = 0\n");
 	daemon_start(&d);
 	for (int i = 0; i < 100; i++) {
-		crypto_random(junk, sizeof(junk));
+		size_t len = 32 + crypto_random_below(sizeof(junk) - 31);
+		int fd;
+
+		crypto_random(junk, len);
 		if (i % 2)
 			memcpy(junk, "POST /descriptor HTTP/1.1\r\n", 27);
-		cr_assert_neq(daemon_ask(&d, junk, 1 + crypto_random_below(sizeof(junk))), 200);
+		if (i % 4 < 2) {
+			memcpy(junk + len - 4, "\r\n\r\n", 4);
+			cr_assert_neq(daemon_ask(&d, junk, len), 200);
+			continue;
+		}
+		fd = daemon_connect(&d, "127.0.0.1");
+		cr_assert_eq(send(fd, junk, len, MSG_NOSIGNAL), (ssize_t)len);
+		close(fd);
 	}
 	cr_assert_neq(ask_text(&d, ""), 200);
 	daemon_wait_count(&d, 0);
