@@ -33,36 +33,27 @@ static struct duo_datagram *make_datagram(struct duo_side *to, const struct ike_
 	return g;
 }
 
+/* In order of time, then of sending. */
 static void enqueue(struct duo *d, struct duo_datagram *g, uint64_t at)
 {
-	if (d->queued == d->queue_size) {
-		d->queue_size = d->queue_size ? d->queue_size * 2 : 64;
-		d->queue = reallocarray(d->queue, d->queue_size, sizeof(*d->queue));
-		cr_assert(d->queue);
-	}
+	cr_assert_eq(ike_heap_reserve(&d->queue, d->queue.count + 1), 0);
 	g->at = at;
-	g->number = d->numbers++;
-	d->queue[d->queued++] = g;
+	ike_heap_set(&d->queue, &g->place, at << 24 | (d->numbers++ & 0xffffff));
 }
 
-static size_t next_datagram(const struct duo *d)
+static struct duo_datagram *next_datagram(const struct duo *d)
 {
-	size_t best = 0;
+	struct ike_heap_item *first = ike_heap_first(&d->queue);
 
-	for (size_t i = 1; i < d->queued; i++)
-		if (d->queue[i]->at < d->queue[best]->at ||
-		    (d->queue[i]->at == d->queue[best]->at &&
-		     d->queue[i]->number < d->queue[best]->number))
-			best = i;
-	return best;
+	return first ? (struct duo_datagram *)((char *)first -
+					       offsetof(struct duo_datagram, place)) : NULL;
 }
 
 static void deliver(struct duo *d)
 {
-	size_t i = next_datagram(d);
-	struct duo_datagram *g = d->queue[i];
+	struct duo_datagram *g = next_datagram(d);
 
-	d->queue[i] = d->queue[--d->queued];
+	ike_heap_remove(&d->queue, &g->place);
 	if (g->at > d->now)
 		d->now = g->at;
 	ike_host_input(g->to->host, &g->path, g->msg, g->len);
@@ -274,13 +265,17 @@ static void fini_side(struct duo_side *side)
 
 void duo_fini(struct duo *d)
 {
+	struct duo_datagram *g;
+
 	fini_side(&d->a);
 	fini_side(&d->b);
-	while (d->queued > 0)
-		free(d->queue[--d->queued]);
+	while ((g = next_datagram(d))) {
+		ike_heap_remove(&d->queue, &g->place);
+		free(g);
+	}
 	while (d->logged > 0)
 		free(d->log[--d->logged]);
-	free(d->queue);
+	ike_heap_fini(&d->queue);
 }
 
 struct ike_init_conf duo_client(const struct duo *d)
@@ -320,7 +315,7 @@ struct duo_record *duo_connect(struct duo *d, const struct ike_init_conf *conf)
 
 void duo_settle(struct duo *d)
 {
-	while (d->queued > 0)
+	while (next_datagram(d))
 		deliver(d);
 }
 
@@ -328,8 +323,8 @@ void duo_run(struct duo *d, uint64_t until)
 {
 	for (;;) {
 		uint64_t a = ike_host_deadline(d->a.host), b = ike_host_deadline(d->b.host);
-		uint64_t q = d->queued > 0 ? d->queue[next_datagram(d)]->at : UINT64_MAX;
-		uint64_t timer = a < b ? a : b;
+		const struct duo_datagram *next = next_datagram(d);
+		uint64_t q = next ? next->at : UINT64_MAX, timer = a < b ? a : b;
 
 		if ((q < timer ? q : timer) > until)
 			break;

@@ -4,6 +4,7 @@
  * lose, duplicate, reorder and corrupt what it carries. Clock and randomness are the harness's, so
  * the same seed gives the same run.
  */
+#include "common/ike/ike_heap.h"
 #include "common/ike/ike_host.h"
 
 enum { DUO_MESSAGE_MAX = 3100 };
@@ -45,7 +46,8 @@ struct duo_faults {
 struct duo_datagram {
 	struct duo_side *to;
 	struct ike_path path; /* as the receiver sees it */
-	uint64_t at, number;
+	uint64_t at; /* when it arrives */
+	struct ike_heap_item place;
 	size_t len;
 	uint8_t msg[DUO_MESSAGE_MAX];
 };
@@ -54,8 +56,7 @@ struct duo {
 	struct duo_side a, b; /* initiator, responder */
 	uint64_t now, seed, fault_seed, numbers;
 	struct duo_faults faults;
-	struct duo_datagram **queue;
-	size_t queued, queue_size;
+	struct ike_heap queue;
 	/* Sees every datagram before it is queued; false: it is gone. */
 	bool (*tap)(struct duo *duo, struct duo_side *from, uint8_t *msg, size_t *len);
 	struct duo_datagram *log[64]; /* the first ones, with TO and PATH, when recording */

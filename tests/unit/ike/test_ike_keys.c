@@ -193,7 +193,7 @@ Test(ike_crypt, padding_longer_than_the_plaintext)
 
 	memcpy(nonce, c.salt, 4);
 	memset(nonce + 4, 0, 8);
-	for (int pad = 0; pad < 256; pad++) {
+	for (size_t pad = 0; pad < 256; pad++) {
 		uint8_t inner[3] = { 1, 2, (uint8_t)pad };
 
 		crypto_seal(c.key, nonce, msg, 32, inner, sizeof(inner), msg + 40);

@@ -1,0 +1,274 @@
+/* Floods of IKE_SA_INIT: cookies, their secrets, and limits. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/ike/ike_sa_priv.h"
+#include "duo.h"
+
+#define VIEW(array) ((struct ike_view){ .data = (array), .len = sizeof(array) })
+
+/* ---- the jar alone ---- */
+
+static uint64_t jar_now, jar_seed;
+
+static uint64_t jar_clock(void *user)
+{
+	(void)user;
+	return jar_now;
+}
+
+static void jar_random(void *user, void *out, size_t len)
+{
+	(void)user;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)out)[i] = (uint8_t)duo_random(&jar_seed);
+}
+
+static const struct ike_ops jar_ops = { .now = jar_clock, .random = jar_random };
+static const uint8_t nonce_a[32] = { 1 }, nonce_b[32] = { 2 };
+
+Test(ike_cookie, is_bound_to_what_it_was_made_for)
+{
+	struct ike_path path = duo_path(), other = duo_path();
+	struct ike_cookie_claim claim = { 7, VIEW(nonce_a), &path }, wrong = claim;
+	uint8_t cookie[IKE_COOKIE_SIZE];
+	struct ike_cookie_jar jar;
+
+	ike_cookie_jar_init(&jar, &jar_ops, NULL);
+	ike_cookie_make(&jar, &claim, cookie);
+	cr_assert(ike_cookie_check(&jar, &claim, VIEW(cookie)));
+	wrong.spi_i = 8;
+	cr_assert(!ike_cookie_check(&jar, &wrong, VIEW(cookie)));
+	wrong = claim;
+	wrong.nonce = VIEW(nonce_b);
+	cr_assert(!ike_cookie_check(&jar, &wrong, VIEW(cookie)));
+	wrong = claim;
+	wrong.path = &other;
+	other.remote.addr.bytes[3] ^= 1;
+	cr_assert(!ike_cookie_check(&jar, &wrong, VIEW(cookie)));
+	other = path;
+	other.mark = 5;
+	cr_assert(!ike_cookie_check(&jar, &wrong, VIEW(cookie)));
+	for (size_t len = 0; len < sizeof(cookie); len++)
+		cr_assert(!ike_cookie_check(&jar, &claim, (struct ike_view){ cookie, len }));
+	for (size_t bit = 0; bit < sizeof(cookie) * 8; bit++) {
+		cookie[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		cr_assert(!ike_cookie_check(&jar, &claim, VIEW(cookie)));
+		cookie[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	ike_cookie_jar_wipe(&jar);
+}
+
+Test(ike_cookie, lives_for_two_periods_at_most)
+{
+	struct ike_path path = duo_path();
+	struct ike_cookie_claim claim = { 7, VIEW(nonce_a), &path };
+	uint8_t first[IKE_COOKIE_SIZE], second[IKE_COOKIE_SIZE];
+	struct ike_cookie_jar jar;
+
+	jar_now = 5;
+	ike_cookie_jar_init(&jar, &jar_ops, NULL);
+	ike_cookie_make(&jar, &claim, first);
+	jar_now += IKE_COOKIE_PERIOD - 1;
+	ike_cookie_jar_rotate(&jar, &jar_ops, NULL);
+	ike_cookie_make(&jar, &claim, second);
+	cr_assert_arr_eq(first, second, sizeof(first), "no rotation before its time");
+	jar_now++;
+	ike_cookie_jar_rotate(&jar, &jar_ops, NULL);
+	ike_cookie_make(&jar, &claim, second);
+	cr_assert_arr_neq(first, second, sizeof(first));
+	cr_assert(ike_cookie_check(&jar, &claim, VIEW(first)), "the secret before still counts");
+	cr_assert(ike_cookie_check(&jar, &claim, VIEW(second)));
+	jar_now += IKE_COOKIE_PERIOD;
+	ike_cookie_jar_rotate(&jar, &jar_ops, NULL);
+	cr_assert(!ike_cookie_check(&jar, &claim, VIEW(first)));
+	cr_assert(ike_cookie_check(&jar, &claim, VIEW(second)));
+	jar_now += 10 * IKE_COOKIE_PERIOD; /* nobody asked for a long time */
+	ike_cookie_jar_rotate(&jar, &jar_ops, NULL);
+	cr_assert(!ike_cookie_check(&jar, &claim, VIEW(second)));
+}
+
+/* ---- a host under load ---- */
+
+static struct duo duo;
+
+static void start(const struct ike_host_conf *conf)
+{
+	duo_init(&duo, 3);
+	duo_start(&duo, conf);
+}
+
+static void teardown(void)
+{
+	duo_fini(&duo);
+}
+
+TestSuite(ike_flood, .fini = teardown);
+
+/* Initiators never get to send IKE_AUTH. */
+static bool mute_responder(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
+{
+	(void)msg;
+	(void)len;
+	return from == &d->a;
+}
+
+static void flood(size_t count, bool one_address)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	duo.tap = mute_responder;
+	for (size_t i = 0; i < count; i++) {
+		if (!one_address)
+			conf.path.local.addr = addr_v4(0x0a000000 + (uint32_t)i);
+		ike_host_drop(duo.a.host, duo_connect(&duo, &conf)->sa, IKE_END_LOCAL);
+	}
+	duo.tap = NULL;
+}
+
+Test(ike_flood, cookies_from_the_threshold_on)
+{
+	struct ike_init_conf conf;
+	struct duo_record *i;
+
+	start(&(struct ike_host_conf){ .cookie_threshold = 4 });
+	flood(4, false);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 4);
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 0);
+	conf = duo_client(&duo);
+	duo.recording = true;
+	i = duo_connect(&duo, &conf);
+	cr_assert_eq(i->established, 1);
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 1);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 4, "the fifth went through");
+	cr_assert_eq(duo.logged, 6);
+	/* The second request: the first one's payloads behind N(COOKIE), the same header else. */
+	cr_assert_eq(duo.log[2]->len, duo.log[0]->len + 8 + IKE_COOKIE_SIZE);
+	cr_assert_eq(duo.log[2]->msg[16], IKE_PAYLOAD_NOTIFY);
+	cr_assert_arr_eq(duo.log[2]->msg, duo.log[0]->msg, 16);
+	cr_assert_arr_eq(duo.log[2]->msg + 17, duo.log[0]->msg + 17, 7);
+	cr_assert_arr_eq(duo.log[2]->msg + 28 + 8 + IKE_COOKIE_SIZE, duo.log[0]->msg + 28,
+			 duo.log[0]->len - 28);
+	/* The answer that asks leaves no SPI and no state. */
+	for (size_t k = 8; k < 16; k++)
+		cr_assert_eq(duo.log[1]->msg[k], 0);
+	cr_assert_lt(duo.log[1]->len, duo.log[0]->len, "nothing to gain by reflection");
+}
+
+/* Spoils the cookie in every request. */
+static bool spoil_cookie(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
+{
+	if (from == &d->a && *len > 80 && msg[16] == IKE_PAYLOAD_NOTIFY)
+		msg[50] ^= 1;
+	return true;
+}
+
+Test(ike_flood, wrong_cookie_makes_no_state)
+{
+	struct ike_init_conf conf;
+	struct duo_record *i;
+
+	start(&(struct ike_host_conf){ .cookie_threshold = 2 });
+	flood(2, false);
+	duo.tap = spoil_cookie;
+	conf = duo_client(&duo);
+	i = duo_initiate(&duo, &conf);
+	duo_run(&duo, duo.now + 29000);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 2);
+	duo.tap = mute_responder;
+	duo_run(&duo, duo.now + 10000);
+	cr_assert_eq(i->why, IKE_END_TIMEOUT);
+	cr_assert_eq(duo.b.count, 0);
+	cr_assert_leq(duo.a.sent, 2 + 1 + 6, "no ping-pong");
+}
+
+Test(ike_flood, cookie_of_another_spi)
+{
+	struct ike_host_conf conf = { .cookie_threshold = 1, .half_open_life = 500000 };
+	struct duo_datagram *copy;
+	struct ike_init_conf init;
+
+	start(&conf);
+	flood(1, false);
+	init = duo_client(&duo);
+	duo.recording = true;
+	duo.tap = NULL;
+	duo_connect(&duo, &init);
+	cr_assert_eq(duo_last(&duo.a)->established, 1);
+	copy = duo.log[2];
+	copy->msg[0] ^= 1; /* another SPI: the cookie is not for this one */
+	duo_inject(&duo.b, &copy->path, copy->msg, copy->len);
+	duo_settle(&duo);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 1);
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 2);
+}
+
+Test(ike_flood, one_address_cannot_use_up_all)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .half_open_per_path = 6 });
+	flood(40, true);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 3, "without a cookie: half of the share");
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 37);
+	conf = duo_client(&duo);
+	conf.path.local.addr = addr_v4(0x0a000001);
+	cr_assert_eq(duo_connect(&duo, &conf)->established, 1, "another address is served");
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 37);
+	conf = duo_client(&duo);
+	cr_assert_eq(duo_connect(&duo, &conf)->established, 1, "and this one, by a cookie");
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 38);
+}
+
+/* Only the answers that are no cookies get lost. */
+static bool only_cookies_back(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
+{
+	return from == &d->a || (*len < 100 && msg[18] == IKE_EXCHANGE_SA_INIT);
+}
+
+Test(ike_flood, share_of_an_address_that_shows_cookies)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .half_open_per_path = 6 });
+	conf = duo_client(&duo);
+	duo.tap = only_cookies_back;
+	for (int i = 0; i < 40; i++)
+		duo_connect(&duo, &conf);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 6);
+	conf.path.mark = 9; /* the same address behind another overlay tunnel is another one */
+	duo.tap = NULL;
+	cr_assert_eq(duo_connect(&duo, &conf)->established, 1);
+}
+
+Test(ike_flood, total_is_bounded_and_frees_itself)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .cookie_threshold = 100, .half_open_max = 10 });
+	flood(30, false);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 10);
+	cr_assert_eq(duo_counters(&duo.b).sas, 10);
+	cr_assert_eq(duo_counters(&duo.b).dropped, 20);
+	duo.tap = mute_responder;
+	duo_run(&duo, duo.now + 62000);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 0);
+	cr_assert_eq(duo_counters(&duo.b).sas, 0);
+	cr_assert_eq(duo.b.count, 0, "the outside never heard of them");
+	duo.tap = NULL;
+	conf = duo_client(&duo);
+	cr_assert_eq(duo_connect(&duo, &conf)->established, 1);
+}
+
+Test(ike_flood, all_sas_are_bounded)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .sa_max = 3 });
+	conf = duo_client(&duo);
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(duo_connect(&duo, &conf)->established, 1);
+	cr_assert_eq(ike_host_initiate(duo.a.host, &conf, NULL, &(struct ike_sa *){ 0 }), -ENOSPC);
+	cr_assert_eq(duo_counters(&duo.b).sas, 3);
+}
