@@ -76,7 +76,7 @@ Test(dir_store, keeps_the_newest_and_tells_changes)
 	cr_assert_eq(dir_store_count(store), 3);
 	dir_store_entries(store, entries);
 	for (size_t i = 0; i < 3; i++) {
-		cr_assert_eq(entries[i].bandwidth, 10 + 10 * (entries[i].nickname[6] - '0'));
+		cr_assert_eq(entries[i].bandwidth, 10 + 10 * (uint32_t)(entries[i].nickname[6] - '0'));
 		cr_assert(i == 0 || memcmp(&entries[i - 1], &entries[i], 32) < 0, "sorted");
 	}
 	cr_assert_eq(put(store, 1, NOW + 2, 20, &changed), -EALREADY, "after a restart too");
