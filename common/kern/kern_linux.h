@@ -1,7 +1,7 @@
 #pragma once
 /*
- * struct kern on the running Linux kernel: netlink sockets, one set per namespace, opened when first
- * used. All calls come from one thread, which is in other namespaces for moments; no other is.
+ * struct kern on the running Linux kernel: netlink sockets, one set per namespace, opened when
+ * first used. All calls come from one thread, which is in other namespaces for moments; no other is.
  */
 #include "common/kern/kern_ops.h"
 
@@ -34,10 +34,11 @@ int kern_linux_events_fd(struct kern_linux *k);
 int kern_linux_events_next(struct kern_linux *k, struct kern_acquire *out);
 
 /*
- * What a crashed run left in the daemon's own namespace: ESP SAs with reqid in RANGE (KERN_REQID_NODE
- * or KERN_REQID_CLIENT), policies whose templates all have such a reqid (or that have no template
- * and such an if_id), links named LINK_PREFIX* that are xfrm or dummy links, the nftables table
- * TABLE (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno.
+ * What a crashed run left in the daemon's own namespace: ESP SAs with reqid in RANGE
+ * (KERN_REQID_NODE or KERN_REQID_CLIENT), policies whose templates all have such a reqid (or that
+ * have no template and such an if_id), links named LINK_PREFIX* that are xfrm or dummy links, the
+ * nftables table TABLE (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno. After a
+ * normal stop, too: it also removes what an acquire without answer keeps for 30 seconds.
  */
 int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_prefix,
 		     const char *table, size_t *removed) _must_check_;
@@ -48,4 +49,5 @@ int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_pref
  * no nf_tables or no forwarding or esp4_offload loaded (RELAY). Leaves nothing in the kernel.
  */
 enum kern_role { KERN_ROLE_CLIENT, KERN_ROLE_RELAY };
-int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why, size_t size) _must_check_;
+int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why,
+		     size_t size) _must_check_;

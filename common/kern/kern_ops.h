@@ -38,7 +38,7 @@ struct kern_mark {
 /* A namespace we hold, opaque. NULL stands for the namespace the daemon started in. */
 struct kern_netns;
 
-/* One ESP tunnel-mode SA with wildcard selector (af-unspec), noecn, no DSCP copy, outer DF clear. */
+/* One ESP tunnel-mode SA, wildcard selector (af-unspec), noecn, no DSCP copy, outer DF clear. */
 struct kern_sa {
 	struct addr src, dst;
 	uint32_t spi; /* host order */

@@ -33,7 +33,8 @@ static int probe_capability(struct why *w, unsigned int cap, const char *name)
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
 	if (syscall(SYS_capget, &head, data) < 0)
-		return say(w, -errno, "cannot read the process's capabilities: %s", strerror(errno));
+		return say(w, -errno, "cannot read this process's capabilities: %s",
+			   strerror(errno));
 	if (data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap))
 		return 0;
 	return say(w, -EPERM, "no %s: start as root, or give the service that capability", name);
@@ -48,7 +49,7 @@ static int try_op(struct kern_linux *k, const struct kern_op *op)
 }
 
 static int probe_esp(struct kern_linux *k, struct kern_netns *ns, struct why *w,
-		     enum kern_aead aead, const char *name)
+		     enum kern_aead aead, const char *name, const char *module)
 {
 	struct kern_op op = { .type = KERN_OP_SA, .netns = ns };
 	int err;
@@ -64,12 +65,11 @@ static int probe_esp(struct kern_linux *k, struct kern_netns *ns, struct why *w,
 		.replay_window = 1024,
 	};
 	err = try_op(k, &op);
-	if (err == -EPROTONOSUPPORT)
-		return say(w, err, "this kernel has no ESP: load the modules esp4 and xfrm_user, or "
-				   "boot Debian's linux-image-amd64");
-	if (err == -ENOSYS || err == -ENOENT)
-		return say(w, err, "this kernel's ESP lacks %s: load its module, or boot Debian's "
-				   "linux-image-amd64", name);
+	/* Which of them depends on what is missing: XFRM, the cipher, ESP itself. */
+	if (err == -EPROTONOSUPPORT || err == -ENOSYS || err == -ENOENT)
+		return say(w, -EPROTONOSUPPORT,
+			   "this kernel has no ESP with %s: modprobe esp4 xfrm_user %s, or boot "
+			   "Debian's linux-image-amd64", name, module);
 	return err < 0 ? say(w, err, "the kernel refuses an ESP SA: %s", k->error) : 0;
 }
 
@@ -86,8 +86,9 @@ static int probe_link(struct kern_linux *k, struct kern_netns *ns, struct why *w
 	};
 	err = try_op(k, &op);
 	if (err == -EOPNOTSUPP)
-		return say(w, err, "this kernel cannot make the link that is needed: modprobe %s, or "
-				   "boot Debian's linux-image-amd64", module);
+		return say(w, err,
+			   "this kernel cannot make the link that is needed: modprobe %s, or boot "
+			   "Debian's linux-image-amd64", module);
 	return err < 0 ? say(w, err, "the kernel refuses a link of %s: %s", module, k->error) : 0;
 }
 
@@ -111,9 +112,11 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 	struct kern_op op = { .type = KERN_OP_FIREWALL, .netns = ns, .firewall = &fw };
 	int err = try_op(k, &op);
 
-	return err < 0 ? say(w, err, "this kernel cannot do the nftables rules that are needed (%s): "
-				     "modprobe nf_tables nft_nat nft_ct, or boot Debian's "
-				     "linux-image-amd64", k->error) : 0;
+	if (err < 0)
+		return say(w, err,
+			   "this kernel cannot do the nftables rules that are needed (%s): modprobe "
+			   "nf_tables nft_nat nft_ct, or boot Debian's linux-image-amd64", k->error);
+	return 0;
 }
 
 static int probe_forwarding(struct why *w)
@@ -137,10 +140,11 @@ static int probe_offload(struct why *w)
 
 static int probe_in(struct kern_linux *k, struct kern_netns *ns, enum kern_role role, struct why *w)
 {
-	int err = probe_esp(k, ns, w, KERN_AEAD_AES_GCM_16_256, "AES-GCM");
+	int err = probe_esp(k, ns, w, KERN_AEAD_AES_GCM_16_256, "AES-GCM", "gcm");
 
 	if (err == 0)
-		err = probe_esp(k, ns, w, KERN_AEAD_CHACHA20_POLY1305, "ChaCha20-Poly1305");
+		err = probe_esp(k, ns, w, KERN_AEAD_CHACHA20_POLY1305, "ChaCha20-Poly1305",
+				"chacha20poly1305");
 	if (err < 0)
 		return err;
 	switch (role) {

@@ -77,11 +77,21 @@ static int take_link(const struct nlmsghdr *msg, void *data)
 	return keep(f, &link);
 }
 
+/* A larval SA must get an SPI first, by which it is deleted in the same send: its reqid will do. */
 static int del_sa(void *buf, size_t size, const void *item, size_t *len)
 {
 	const struct xfrm_msg_sa *sa = item;
+	size_t first = 0;
+	int err = 0;
 
-	return xfrm_msg_del_sa(buf, size, &sa->dst, sa->spi, len);
+	if (sa->spi == 0)
+		err = xfrm_msg_name_larval(buf, size, sa, sa->reqid, &first);
+	if (err < 0)
+		return err;
+	err = xfrm_msg_del_sa((uint8_t *)buf + first, size - first, &sa->dst,
+			      sa->spi ? sa->spi : sa->reqid, len);
+	*len += first;
+	return err;
 }
 
 static int del_policy(void *buf, size_t size, const void *item, size_t *len)
@@ -132,7 +142,7 @@ static int purge_sort(struct kern_netns *ns, const struct sort *s, uint32_t rang
 		      const char *link_prefix, size_t *removed)
 {
 	struct found f = { .range = range, .link_prefix = link_prefix, .size = s->size };
-	_Alignas(8) uint8_t buf[XFRM_MSG_ROOM];
+	_Alignas(8) uint8_t buf[2 * XFRM_MSG_ROOM];
 	size_t len;
 	int err = list(ns, s, &f);
 
@@ -178,7 +188,8 @@ int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_pref
 	if (err == 0 && table)
 		err = purge_table(&k->own, table, removed);
 	if (err < 0)
-		snprintf(k->error, sizeof(k->error), "cannot remove what an earlier run left: %s%s%s",
-			 strerror(-err), k->said[0] ? ": " : "", k->said);
+		snprintf(k->error, sizeof(k->error),
+			 "cannot remove what an earlier run left: %s%s%s", strerror(-err),
+			 k->said[0] ? ": " : "", k->said);
 	return err;
 }

@@ -115,7 +115,8 @@ static int start_talk(struct talk *t, void *msgs, size_t len)
 		nlh->nlmsg_seq = t->seq;
 		nlh->nlmsg_pid = 0;
 		/* The bits of NLM_F_DUMP mean other things in messages that make something. */
-		if (nlh->nlmsg_flags & NLM_F_ACK || nlh->nlmsg_flags == (NLM_F_REQUEST | NLM_F_DUMP))
+		if (nlh->nlmsg_flags == (NLM_F_REQUEST | NLM_F_DUMP) ||
+		    nlh->nlmsg_flags & NLM_F_ACK)
 			t->acks++;
 	}
 	return left == 0 && t->acks > 0 ? 0 : -EINVAL;
@@ -227,7 +228,7 @@ int nl_sock_talk(struct nl_sock *s, void *msgs, size_t len,
 		if (err < 0)
 			return err == -EAGAIN ? -ETIMEDOUT : err;
 	}
-	/* The kernel answers before the send returns, so what is left of a failed request is here. */
+	/* The kernel answers before the send returns: what is left of a failed request is here. */
 	while (t.acks > 0 && take_answer(s, &t, MSG_DONTWAIT) == 0)
 		;
 	return t.err;

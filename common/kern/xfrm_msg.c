@@ -92,19 +92,17 @@ static void put_aead(struct nlmsghdr *nlh, const struct kern_sa *sa)
 	explicit_bzero(attr, sizeof(attr));
 }
 
+/* Without the bitmap that BMP_LEN (32-bit words) announces: the kernel takes an empty one. */
 static void put_replay(struct nlmsghdr *nlh, const struct kern_sa *sa)
 {
-	uint32_t attr[sizeof(struct xfrm_replay_state_esn) / 4 + XFRM_MSG_WINDOW_MAX / 32] = { 0 };
 	uint32_t window = sa->esn && sa->replay_window == 0 ? 32 : sa->replay_window;
-	struct xfrm_replay_state_esn head = {
+	struct xfrm_replay_state_esn replay = {
 		.bmp_len = (window + 31) / 32,
 		.replay_window = window,
 	};
 
-	if (window == 0)
-		return;
-	memcpy(attr, &head, sizeof(head));
-	mnl_attr_put(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(head) + head.bmp_len * 4, attr);
+	if (window > 0)
+		mnl_attr_put(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(replay), &replay);
 }
 
 int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *len)
@@ -208,7 +206,7 @@ static void put_templates(struct nlmsghdr *nlh, const struct kern_policy *policy
 		mnl_attr_put(nlh, XFRMA_TMPL, policy->template_count * sizeof(t[0]), t);
 }
 
-static void put_policy_ids(struct nlmsghdr *nlh, const struct kern_mark *mark, uint32_t if_id)
+static void put_ids(struct nlmsghdr *nlh, const struct kern_mark *mark, uint32_t if_id)
 {
 	struct xfrm_mark m = { .v = mark->value, .m = mark->mask };
 
@@ -247,7 +245,7 @@ int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy
 	info.sel = to_selector(&policy->sel);
 	nlh = message(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK, &info, sizeof(info));
 	put_templates(nlh, policy);
-	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	put_ids(nlh, &policy->mark, policy->if_id);
 	return finish(nlh, len);
 }
 
@@ -262,7 +260,7 @@ int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy
 		return -EINVAL;
 	id.sel = to_selector(&policy->sel);
 	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
-	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	put_ids(nlh, &policy->mark, policy->if_id);
 	return finish(nlh, len);
 }
 
@@ -277,7 +275,32 @@ int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_poli
 	if (policy->index == 0 || id.dir == XFRM_POLICY_MAX)
 		return -EINVAL;
 	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
-	put_policy_ids(nlh, &policy->mark, policy->if_id);
+	put_ids(nlh, &policy->mark, policy->if_id);
+	return finish(nlh, len);
+}
+
+int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larval, uint32_t spi,
+			 size_t *len)
+{
+	struct xfrm_userspi_info info = {
+		.info = {
+			.id = { .daddr = to_xfrm(&larval->dst), .proto = larval->proto },
+			.saddr = to_xfrm(&larval->src),
+			.reqid = larval->reqid,
+			.family = larval->dst.family,
+			.mode = XFRM_MODE_TUNNEL,
+		},
+		.min = spi,
+		.max = spi,
+	};
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!pair_ok(&larval->src, &larval->dst) || larval->spi != 0)
+		return -EINVAL;
+	nlh = message(buf, XFRM_MSG_ALLOCSPI, NLM_F_ACK, &info, sizeof(info));
+	put_ids(nlh, &larval->mark, larval->if_id);
 	return finish(nlh, len);
 }
 

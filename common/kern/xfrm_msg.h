@@ -7,7 +7,7 @@
 #include "common/kern/kern_ops.h"
 
 enum {
-	XFRM_MSG_ROOM = 1024,       /* bytes that hold any message built here */
+	XFRM_MSG_ROOM = 512,        /* bytes that hold any message built here */
 	XFRM_MSG_WINDOW_MAX = 4096, /* packets, the largest replay window there is */
 	XFRM_MSG_TEMPLATES = 6,     /* the most that a policy in the kernel has */
 };
@@ -38,7 +38,7 @@ int xfrm_msg_dump_policies(void *buf, size_t size, size_t *len) _must_check_;
 struct xfrm_msg_sa {
 	struct addr src, dst;
 	uint8_t proto; /* IPPROTO_ESP, ... */
-	uint32_t spi;  /* host order */
+	uint32_t spi;  /* host order, 0: larval */
 	uint32_t reqid, if_id;
 	bool esn;
 	uint32_t replay_window;
@@ -57,8 +57,15 @@ struct xfrm_msg_policy {
 	struct kern_template templates[XFRM_MSG_TEMPLATES];
 };
 
+/* Deletes POLICY, as a dump showed it, by the kernel's number. */
 int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_policy *policy,
 			      size_t *len) _must_check_;
+/*
+ * Gives LARVAL the SPI: the SA without SPI and key that waits, after an acquire, for the real one.
+ * Only so can it be deleted before its time (30 seconds) is over. The answer is an SA message.
+ */
+int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larval, uint32_t spi,
+			 size_t *len) _must_check_;
 
 /*
  * All parsers: 0 with *OUT filled, -EOPNOTSUPP when MSG is of another type, -EMSGSIZE when it is

@@ -1,0 +1,94 @@
+/* What an earlier run left goes; what others made stays, however much alike it is. */
+#include <string.h>
+
+#include "tests/kernel/check_kern/check.h"
+
+static void add_sa(struct check_plan *plan, uint32_t spi, uint32_t reqid)
+{
+	check_op(plan, KERN_OP_SA, NULL)->sa = check_sa("192.0.2.1", "192.0.2.2", spi, reqid);
+}
+
+static struct kern_policy *add_policy(struct check_plan *plan, const char *dst)
+{
+	struct kern_op *op = check_op(plan, KERN_OP_POLICY, NULL);
+
+	op->policy = check_policy(KERN_DIR_OUT, "100.64.0.0/16", dst);
+	return &op->policy;
+}
+
+static void add_link(struct check_plan *plan, enum kern_link_kind kind, const char *name)
+{
+	struct kern_op *op = check_op(plan, KERN_OP_LINK, NULL);
+
+	op->link.kind = kind;
+	op->link.if_id = 7;
+	strcpy(op->link.name, name);
+}
+
+/* Six of ours: two SAs, two policies, two links. */
+static void fill_ours(struct check_plan *plan)
+{
+	struct kern_policy *p;
+
+	add_sa(plan, 0x1001, KERN_REQID_NODE | 1);
+	add_sa(plan, 0x1002, KERN_REQID_NODE | KERN_ID_MASK);
+	p = add_policy(plan, "192.0.2.1");
+	check_template(p, "192.0.2.1", "192.0.2.2", KERN_REQID_NODE | 1);
+	check_template(p, "192.0.2.3", "192.0.2.4", KERN_REQID_NODE | 2);
+	p = add_policy(plan, "192.0.2.2");
+	p->mark = (struct kern_mark){ 1 << KERN_MARK_SHIFT, KERN_MARK_MASK };
+	p->if_id = 12;
+	check_template(p, "192.0.2.1", "192.0.2.2", KERN_REQID_NODE | 1);
+	add_link(plan, KERN_LINK_DUMMY, "ippriv-pool");
+	add_link(plan, KERN_LINK_XFRM, "ippriv-x");
+}
+
+/* Nine of others: the client's range beside, half of a range, a mark like ours, other names. */
+static void fill_foreign(struct check_plan *plan)
+{
+	struct kern_policy *p;
+
+	add_sa(plan, 0x2001, KERN_REQID_CLIENT | 1);
+	add_sa(plan, 0x2002, 1);
+	add_sa(plan, 0x2003, 0);
+	p = add_policy(plan, "198.51.100.1");
+	check_template(p, "192.0.2.1", "192.0.2.2", KERN_REQID_NODE | 1);
+	check_template(p, "192.0.2.3", "192.0.2.4", 5);
+	p = add_policy(plan, "198.51.100.2");
+	p->mark = (struct kern_mark){ 1 << KERN_MARK_SHIFT, KERN_MARK_MASK };
+	check_template(p, "192.0.2.1", "192.0.2.2", 5);
+	add_policy(plan, "198.51.100.3");
+	p = add_policy(plan, "198.51.100.4");
+	check_template(p, "192.0.2.1", "192.0.2.2", KERN_REQID_CLIENT | 1);
+	add_link(plan, KERN_LINK_DUMMY, "other-pool");
+	add_link(plan, KERN_LINK_DUMMY, "ippri");
+}
+
+void check_purge(struct kern_linux *k)
+{
+	const struct kern *kern = kern_linux_ops(k);
+	struct check_plan ours = { 0 }, foreign = { 0 };
+	struct link_msg_link seen;
+	size_t removed = 99;
+
+	fill_ours(&ours);
+	fill_foreign(&foreign);
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_NODE, "ippriv", "ippriv_node", &removed), 0);
+	CHECK(removed == 0);
+	CHECK_INT(kern, kern_plan_add(kern, ours.ops, ours.count), 0);
+	CHECK_INT(kern, kern_plan_add(kern, foreign.ops, foreign.count), 0);
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_NODE, "ippriv", "ippriv_node", &removed), 0);
+	CHECK(removed == ours.count);
+	for (size_t i = 0; i < ours.count; i++)
+		CHECK(kern->del(kern->ctx, &ours.ops[i]) < 0);
+	CHECK_INT(kern, check_count_sas(&k->own), 3);
+	CHECK_INT(kern, check_count_policies(&k->own), 4);
+	CHECK_INT(kern, check_find_link(&k->own, "other-pool", &seen), 1);
+	CHECK_INT(kern, check_find_link(&k->own, "ippri", &seen), 1);
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_CLIENT, "nothing", NULL, &removed), 0);
+	CHECK(removed == 2);
+	/* The client's two are gone, the other seven are found. */
+	for (size_t i = 0; i < foreign.count; i++)
+		CHECK_INT(kern, kern->del(kern->ctx, &foreign.ops[i]),
+			  i == 0 || i == 6 ? -2 : 0);
+}
