@@ -1,84 +1,71 @@
 #!/bin/bash
-# t_nft.sh BUILD: the relay's firewall in a real kernel. BUILD: build directory (check_nft).
-# In namespaces of its own, also without root where users may make them. Needs nft, ip, ping, python3.
+# limit: 300 s
+# t_nft: the relay's firewall, loaded by check_nft into a real kernel, with circuits (SAs) made by hand.
 #
-#   client 198.51.100.2, 100.64.0.2, .3 --- 198.51.100.1 relay 203.0.113.1 --- 203.0.113.2 server
-#                                             192.0.2.1 (NAPT)
-#
-# There are no SAs here: what bears a pool address is in clear and must be dropped. NAPT is seen by
-# letting the pool pass the checks for SAs by hand.
-set -eu
-if [ -z "${T_NFT_INSIDE:-}" ]; then
-	T_NFT_INSIDE=1 exec unshare --user --map-root-user --net --mount --pid --fork --kill-child \
-		"$0" "$@"
-fi
-here=$(cd "$(dirname "$0")" && pwd)
-check=${1:?usage: t_nft.sh BUILD}/tests/kernel/check_nft
-ruleset=$here/../tests/unit/kern/firewall.nft
-work=$(mktemp -d)
-trap 'umount -l "$work" && rmdir "$work"' EXIT
-failed=0
+#   client 198.51.100.2 ── 198.51.100.1 relay 203.0.113.1 ── 203.0.113.2 server
+#          100.64.0.2 .3 ═════ ESP ═════ 192.0.2.1 (NAPT)
+. "$(dirname "$0")/lib.sh"
+run_where_esp_is "$0" "$@"
+require_root
+require_programs tests/kernel/check_nft
 
-expect() { # WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		echo "ok: $1"
-	else
-		echo "FAILED: $1: expected \"$2\", got \"$3\""
-		failed=1
-	fi
+relay() { ns_exec relay "$@"; }
+check_nft() { relay "$BUILD_DIR/tests/kernel/check_nft" "$@"; }
+counted() { # CHAIN COMMENT: what the first such drop has counted
+	relay nft list chain ip ippriv_node "$1" | sed -n "s/.*packets \([0-9]*\) .*comment \"$2\".*/\1/p" | head -n 1
 }
-counted() { # CHAIN COMMENT: packets that the first such drop has counted
-	nft list chain ip ippriv_node "$1" |
-		sed -n "s/.*packets \([0-9]*\) .*comment \"$2\".*/\1/p" | head -1
+counted_all() {
+	relay nft list table ip ippriv_node |
+		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
-dropped() { # WHAT CHAIN COMMENT COMMAND...: nothing comes back, this drop and no other counts
-	local before all what=$1 chain=$2 comment=$3
+check_dropped() { # TEXT CHAIN COMMENT CMD…: CMD gets no answer; this drop has counted one packet, no other any
+	local text=$1 chain=$2 comment=$3 before all
 	shift 3
 	before=$(counted "$chain" "$comment")
 	all=$(counted_all)
-	expect "$what" nothing "$("$@")"
-	expect "$what: \"$comment\" in $chain" $((before + 1)) "$(counted "$chain" "$comment")"
-	expect "$what: once" $((all + 1)) "$(counted_all)"
+	check_eq "$text: no answer" nothing "$("$@")"
+	check_eq "$text: counted in $chain, '$comment', once" "$((before + 1)) $((all + 1))" \
+		"$(counted "$chain" "$comment") $(counted_all)"
 }
-counted_all() {
-	nft list table ip ippriv_node |
-		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
-}
-in_range() { # WHAT NUMBER: it is one of the NAPT ports
-	if [ "$2" -ge 16384 ] 2> /dev/null && [ "$2" -le 65535 ]; then
-		echo "ok: $1"
-	else
-		echo "FAILED: $1: \"$2\" is not within 16384-65535"
-		failed=1
-	fi
-}
-client() { nsenter --net="$work/client" "$@"; }
-server() { nsenter --net="$work/server" "$@"; }
-hold() { # NAME: a network namespace, kept at $work/NAME
-	touch "$work/$1"
-	unshare --net sh -c "ip link set lo up; mount --bind /proc/\$\$/ns/net '$work/$1'"
-}
+check_nat_port() { check "$1: $2 is a NAPT port" test "$2" -ge 16384 -a "$2" -le 65535; }
 
-mount -t tmpfs tmpfs "$work"
-mount -t proc proc /proc
+# probe.py udp FROM PORT TO PORT: one datagram; prints the answer or, after half a second, "nothing".
+# probe.py raw PROTOCOL FROM TO: one packet of that protocol.
+# probe.py refuse FROM CLIENT PORT TO PORT: tells TO that FROM refuses what TO has sent to CLIENT.
+cat >"$OUT/probe.py" <<'PY'
+import socket, struct, sys
+kind, args = sys.argv[1], sys.argv[2:]
+answer = b"nothing"
 
-# probe.py FROM PORT TO PORT: one datagram; prints the answer, or "nothing" after half a second.
-cat > "$work/probe.py" <<'PY'
-import socket, sys
-source, sport, target, port = sys.argv[1:]
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(0.5)
-s.bind((source, int(sport)))
+def send_raw(protocol, source, target, data):
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+    s.bind((source, 0))
+    s.sendto(data, (target, 0))
+
 try:
-    s.sendto(b"?", (target, int(port)))
-    print(s.recv(100).decode().strip())
+    if kind == "raw":
+        send_raw(int(args[0]), args[1], args[2], bytes(32))
+    elif kind == "refuse":
+        source, client, client_port, target, port = args
+        told = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28, 1, 0, 64, 17, 0, socket.inet_aton(target),
+                           socket.inet_aton(client)) + \
+            struct.pack(">HHHH", int(port), int(client_port), 8, 0)
+        check = 0xffff - sum(struct.unpack(">18H", bytes([3, 3, 0, 0, 0, 0, 0, 0]) + told)) % 0xffff
+        send_raw(1, source, target, struct.pack(">BBHI", 3, 3, check, 0) + told)
+    else:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(0.5)
+        s.bind((args[0], int(args[1])))
+        s.sendto(b"?", (args[2], int(args[3])))
+        answer = s.recv(100)
 except (TimeoutError, PermissionError, ConnectionError):
-    print("nothing")
+    pass
+print(answer.decode().strip())
 PY
-# echoes.py: prints the id of each echo request that arrives, for a minute at most.
-cat > "$work/echoes.py" <<'PY'
+# echoes.py: prints the id of each echo request that arrives, for five minutes at most.
+cat >"$OUT/echoes.py" <<'PY'
 import signal, socket, struct
-signal.alarm(60)
+signal.alarm(300)
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 print("ready", flush=True)
 while True:
@@ -86,88 +73,123 @@ while True:
     if packet[20] == 8:
         print(struct.unpack_from(">H", packet, 24)[0], flush=True)
 PY
-probe() { client python3 "$work/probe.py" "$@"; }
+probe_in() { # NAME ARGS…
+	local name=$1
+	shift
+	ns_exec "$name" python3 "$OUT/probe.py" "$@"
+}
+probe() { probe_in client "$@"; }
 
-hold client
-hold server
-ip link set lo up
-ip link add c type veth peer name eth netns "$work/client"
-ip link add s type veth peer name eth netns "$work/server"
-ip addr add 198.51.100.1/24 dev c
-ip addr add 203.0.113.1/24 dev s
-ip addr add 192.0.2.1/32 dev lo
-ip link set c up
-ip link set s up
-ip route add 100.64.0.0/16 dev c
-echo 1 > /proc/sys/net/ipv4/ip_forward
-for address in 198.51.100.2/24 100.64.0.2/32 100.64.0.3/32; do
-	client ip addr add "$address" dev eth
-done
-client ip link set eth up
-client ip route add default via 198.51.100.1
-server ip addr add 203.0.113.2/24 dev eth
-server ip link set eth up
-server ip route add default via 203.0.113.1
-server "$here/services.py" --udp 203.0.113.2:7 --seconds 120 > "$work/server.out" &
-"$here/services.py" --udp 192.0.2.1:500 --seconds 120 > "$work/relay.out" &
-server python3 "$work/echoes.py" > "$work/echoes" &
-for i in $(seq 50); do
-	if grep -q ready "$work/server.out" && grep -q ready "$work/relay.out" &&
-		grep -q ready "$work/echoes"; then
-		break
-	fi
-	sleep 0.1
+esp() { # NAME SOURCE DESTINATION SPI REQID
+	ns_ip "$1" xfrm state add src "$2" dst "$3" proto esp spi "$4" reqid "$5" mode tunnel \
+		aead 'rfc4106(gcm(aes))' 0x0102030405060708090a0b0c0d0e0f1011121314 128 sel src 0.0.0.0/0 dst 0.0.0.0/0
+}
+policy() { # NAME DIRECTION OUTER_SOURCE OUTER_DESTINATION REQID SELECTOR…
+	local name=$1 dir=$2 src=$3 dst=$4 reqid=$5
+	shift 5
+	ns_ip "$name" xfrm policy add dir "$dir" "$@" tmpl src "$src" dst "$dst" proto esp reqid "$reqid" mode tunnel
+}
+
+ns_add client relay server
+ns_router relay
+link client relay 198.51.100.2/24 198.51.100.1/24
+link relay server 203.0.113.1/24 203.0.113.2/24
+ns_ip relay addr add 192.0.2.1/32 dev lo
+ns_ip relay route add default via 203.0.113.2
+ns_ip relay link add pool type dummy
+ns_ip relay link set pool up
+ns_ip relay route add 100.64.0.0/10 dev pool
+ns_ip client route add default via 198.51.100.1
+ns_ip server route add default via 203.0.113.1
+for address in 100.64.0.2 100.64.0.3 100.65.0.2; do
+	ns_ip client addr add $address/32 dev lo
 done
 
 # 1. What the kernel holds is what nft makes of the text; others' tables stay.
-nft add table ip others
-expect "load an exit's" ok "$("$check" exit)"
-expect "replace it" ok "$("$check" exit)"
-nft list ruleset > "$work/ours"
-expect "delete it" ok "$("$check" delete)"
-expect "others' table stays" "table ip others {
-}" "$(nft list ruleset)"
-expect "nothing to delete" "delete: No such file or directory" "$("$check" delete || true)"
-nft -f "$ruleset"
-nft list ruleset > "$work/text"
-expect "same as nft's own" "" "$(diff "$work/ours" "$work/text")"
-expect "replace by a relay without exit" ok "$("$check" middle)"
-expect "no NAPT, no conntrack in it" 0 "$(nft list ruleset | grep -c 'snat\|ct ' || true)"
+relay nft add table ip others
+check_eq "an exit's table is loaded" ok "$(check_nft exit)"
+check_eq "and replaced" ok "$(check_nft exit)"
+ours=$(relay nft list ruleset)
+check_eq "and deleted" ok "$(check_nft delete)"
+check_eq "others' tables stay" $'table ip others {\n}' "$(relay nft list ruleset)"
+check_eq "there is nothing more to delete" "delete: No such file or directory" "$(check_nft delete)"
+relay nft -f "$SOURCE/tests/unit/kern/firewall.nft"
+check_eq "it lists like nft's own" "$(relay nft list ruleset)" "$ours"
+check_eq "a relay without exit has neither NAPT nor conntrack" "ok 0" \
+	"$(check_nft middle) $(relay nft list table ip ippriv_node | grep -c 'snat\|ct ')"
 
-# 2. A pool address in clear goes nowhere; others' traffic passes as it is.
-expect "load the exit's again" ok "$("$check" exit)"
-expect "others pass" "198.51.100.2 4000" "$(probe 198.51.100.2 4000 203.0.113.2 7)"
-expect "others reach the relay" "198.51.100.2 4000" "$(probe 198.51.100.2 4000 192.0.2.1 500)"
-dropped "pool to the Internet" out_of_pool "pool address in clear" \
-	probe 100.64.0.2 4000 203.0.113.2 7
-dropped "pool to the relay's IKE" input "pool address in clear" \
-	probe 100.64.0.2 500 192.0.2.1 500
-dropped "Internet to the pool" into_pool "no circuit" \
-	server python3 "$work/probe.py" 203.0.113.2 4000 100.64.0.2 4000
-dropped "relay to the pool" output "no circuit" \
-	python3 "$work/probe.py" 198.51.100.1 4000 100.64.0.2 4000
+# 2. No circuit yet: a pool address in clear goes nowhere; others' traffic passes as it is.
+check_nft exit >/dev/null
+spawn server services "$SOURCE/netns/services.py" --udp 203.0.113.2:7 --seconds 300
+check "the server is there" wait_for 10 grep -q ready "$OUT/services.log"
+spawn relay ike "$SOURCE/netns/services.py" --udp 192.0.2.1:500 --seconds 300
+check "something listens on the relay's port 500" wait_for 10 grep -q ready "$OUT/ike.log"
+spawn server echoes python3 "$OUT/echoes.py"
+check "the server counts echo requests" wait_for 10 grep -q ready "$OUT/echoes.log"
+check_eq "others pass" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 203.0.113.2 7)"
+check_eq "others reach the relay" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 192.0.2.1 500)"
+check_dropped "pool to the Internet in clear" out_of_pool "pool address in clear" probe udp 100.64.0.2 4000 203.0.113.2 7
+check_dropped "pool to the relay's IKE in clear" input "pool address in clear" probe udp 100.64.0.2 500 192.0.2.1 500
+check_dropped "Internet to the pool" into_pool "no circuit" probe_in server udp 203.0.113.2 4000 100.64.0.2 4000
+check_dropped "relay to the pool" output "no circuit" probe_in relay udp 192.0.2.1 4000 100.64.0.2 4000
 
-# 3. NAPT, with the checks for SAs out of the way.
-nft insert rule ip ippriv_node out_of_pool ip daddr 203.0.113.2 jump exit
-nft insert rule ip ippriv_node into_pool ct direction reply ct state established,related accept
-nft insert rule ip ippriv_node last ip daddr 100.64.0.0/10 accept
+# 3. With circuits: what a client can do.
+for n in client relay; do
+	esp $n 198.51.100.2 192.0.2.1 0x1001 1
+	esp $n 192.0.2.1 198.51.100.2 0x1002 1
+done
+for address in 100.64.0.2 100.64.0.3 100.65.0.2; do
+	policy client out 198.51.100.2 192.0.2.1 1 src $address/32 dst 0.0.0.0/0
+	policy client in 192.0.2.1 198.51.100.2 1 src 0.0.0.0/0 dst $address/32
+	policy relay out 192.0.2.1 198.51.100.2 1 src 0.0.0.0/0 dst $address/32
+	policy relay fwd 198.51.100.2 192.0.2.1 1 src $address/32 dst 0.0.0.0/0
+	policy relay in 198.51.100.2 192.0.2.1 1 src $address/32 dst 0.0.0.0/0
+done
 for port in 22 500 4000 40000; do
-	read -r address mapped < <(probe 100.64.0.2 $port 203.0.113.2 7)
-	expect "port $port: the relay's address" 192.0.2.1 "$address"
-	in_range "port $port: a NAPT port" "$mapped"
+	read -r address mapped < <(probe udp 100.64.0.2 $port 203.0.113.2 7)
+	check_eq "port $port goes out as the relay" 192.0.2.1 "$address"
+	check_nat_port "port $port" "$mapped"
 done
-read -r address other < <(probe 100.64.0.3 40000 203.0.113.2 7)
-in_range "same port of another client" "$other"
-expect "a binding of its own" different "$([ "$other" = "$mapped" ] || echo different)"
-again=$(probe 100.64.0.2 40000 203.0.113.2 7)
-expect "the binding holds meanwhile" "192.0.2.1 $mapped" "$again"
+read -r address other < <(probe udp 100.64.0.3 40000 203.0.113.2 7)
+check_nat_port "the same port of another client" "$other"
+check_not "it is another one" test "$other" = "$mapped"
+check_eq "the first client keeps its own" "192.0.2.1 $mapped" "$(probe udp 100.64.0.2 40000 203.0.113.2 7)"
 for id in 500 40000; do
-	client ping -q -c 1 -W 1 -e $id -I 100.64.0.2 203.0.113.2 > "$work/ping" ||
-		expect "echo with id $id" answered "$(cat "$work/ping")"
-	in_range "echo id $id" "$(tail -1 "$work/echoes")"
+	check "echo with id $id is answered" ns_exec client ping -q -c 1 -W 2 -e $id -I 100.64.0.2 203.0.113.2
+	check_nat_port "echo with id $id" "$(tail -n 1 "$OUT/echoes.log")"
 done
-# Port shadow: a client tries to have a binding where the relay's IKE listens.
-expect "a client asks a closed port" nothing "$(probe 100.64.0.2 500 203.0.113.2 9)"
-expect "IKE at the relay is still the relay's" "203.0.113.2 9" \
-	"$(server python3 "$work/probe.py" 203.0.113.2 9 192.0.2.1 500)"
-exit $failed
+check_eq "a client reaches the relay's IKE, by its pool address" "100.64.0.2 500" "$(probe udp 100.64.0.2 500 192.0.2.1 500)"
+check_eq "conntrack has not seen that" 0 "$(relay cat /proc/net/nf_conntrack 2>/dev/null | grep -c 'src=100.64.0.2 .*dport=500 ')"
+
+# 4. What it cannot.
+probe udp 100.64.0.2 500 203.0.113.2 9 >/dev/null
+check_eq "no client has a binding on the relay's port 500" "203.0.113.2 9" "$(probe_in server udp 203.0.113.2 9 192.0.2.1 500)"
+check_dropped "the relay itself" input "client to the relay itself" probe udp 100.64.0.2 4000 192.0.2.1 7
+check_dropped "another client" out_of_pool "client to client" probe udp 100.64.0.2 4000 100.64.9.9 4000
+check_dropped "the pool address of another relay" out_of_pool "pool address of another relay" probe udp 100.65.0.2 4000 203.0.113.2 7
+check_dropped "a private network" out_of_pool "not a public address" probe udp 100.64.0.2 4000 10.1.2.3 7
+check_dropped "multicast's neighbours" out_of_pool "not a public address" probe udp 100.64.0.2 4000 240.0.0.1 7
+check_dropped "what the exit policy rejects" exit "exit policy" probe udp 100.64.0.2 4000 198.51.100.77 7
+check_dropped "a protocol that NAPT cannot tell apart" out_of_pool "protocol without NAPT" probe raw 253 100.64.0.2 203.0.113.2
+check_dropped "IKE to a stranger" out_of_pool "no connection of its own" probe udp 100.64.0.2 4001 203.0.113.2 500
+check_dropped "ESP to a stranger" out_of_pool "no connection of its own" probe raw 50 100.64.0.2 203.0.113.2
+check_dropped "from the Internet to a client" into_pool "not an answer to a client" \
+	probe_in server udp 203.0.113.2 4000 100.64.0.2 4000
+check_dropped "an ICMP error about another client's connection" out_of_pool "no connection of its own" \
+	probe refuse 100.64.0.2 100.64.0.3 40000 203.0.113.2 7
+check_eq "nothing with a pool address had to be caught behind NAT" "0 0" \
+	"$(counted last "pool address in clear") $(counted last "no circuit")"
+
+# 5. Tunnel traffic to another relay: only ESP and IKE, whatever the exit policy says.
+esp relay 192.0.2.1 203.0.113.2 0x2001 2
+policy relay out 192.0.2.1 203.0.113.2 2 src 100.64.0.0/16 dst 203.0.113.2/32
+ns_exec server nft "add table ip seen; add chain ip seen c { type filter hook input priority -400; }; \
+	add rule ip seen c ip saddr 192.0.2.1 ip protocol esp counter"
+seen() { ns_exec server nft list table ip seen | sed -n 's/.*packets \([0-9]*\) .*/\1/p'; }
+check_dropped "other traffic" out_of_pool "not tunnel traffic" probe udp 100.64.0.2 4000 203.0.113.2 7
+check_eq "a relay without exit forwards it too" ok "$(check_nft middle)"
+probe raw 50 100.64.0.2 203.0.113.2 >/dev/null
+probe udp 100.64.0.2 500 203.0.113.2 500 >/dev/null
+check_eq "ESP and IKE leave in ESP" 2 "$(seen)"
+check_eq "and nothing of it was dropped" 0 "$(counted_all)"
+check_dropped "it is no exit" out_of_pool "no exit" probe udp 100.64.0.2 4000 203.0.113.3 7
