@@ -1,0 +1,170 @@
+#!/bin/bash
+# world.sh: a small routed Internet for the end-to-end tests and the demo; source it after lib.sh.
+#
+#      dir    client1   n1               n2   n3   web
+#        \        |     /                  \   |   /
+#         +------ ra --+------------------- rb ---+
+#                   \                      /
+#                    +-------- rc --------+            three backbone routers, a triangle
+#                            / |  \  \
+#                     client2  n4  n5  quiet           every host has a link and a /30 of its own
+#
+# Hosts live in 203.0.113.0/24, the backbone in 198.51.100.0/24. Traffic of a host with another crosses
+# one or two routers; a capture on the routers' side of a link shows what its observer sees.
+# Daemons write to OUT/NAME.log; their files are under OUT/etc and OUT/state, their sockets in SCRATCH.
+
+WORLD_RELAYS="n1 n2 n3 n4 n5"
+WORLD_CLIENTS="client1 client2"
+declare -A world_router=([dir]=ra [client1]=ra [n1]=ra [n2]=rb [n3]=rb [web]=rb [client2]=rc [n4]=rc [n5]=rc)
+declare -A world_number=([dir]=1 [client1]=2 [n1]=3 [n2]=4 [n3]=5 [web]=6 [client2]=7 [n4]=8 [n5]=9)
+WORLD_NAME=www.example.net # what the resolver on web knows
+
+# world_ip HOST: its address. The routers' end of its link is one less.
+world_ip() { echo "203.0.113.$((4 * world_number[$1] + 2))"; }
+world_gateway() { echo "203.0.113.$((4 * world_number[$1] + 1))"; }
+
+# world_who ADDRESS: the host with that address, else the address itself.
+world_who() {
+	local host
+	for host in "${!world_number[@]}"; do
+		if [ "$1" = "$(world_ip "$host")" ]; then
+			echo "$host"
+			return
+		fi
+	done
+	echo "$1"
+}
+
+world_backbone() { # A B NUMBER
+	link "$1" "$2" "198.51.100.$((4 * $3 + 1))/30" "198.51.100.$((4 * $3 + 2))/30"
+}
+
+# world_route ROUTER OTHER VIA: the hosts of OTHER are reached through VIA.
+world_route() {
+	local host
+	for host in "${!world_router[@]}"; do
+		[ "${world_router[$host]}" = "$2" ] || continue
+		ns_ip "$1" route add "203.0.113.$((4 * world_number[$host]))/30" via "$3"
+	done
+}
+
+# world_up: all hosts, links and routes; nothing runs yet.
+world_up() {
+	local host
+	ns_add ra rb rc "${!world_router[@]}"
+	# shellcheck disable=SC2086
+	ns_router ra rb rc $WORLD_RELAYS
+	world_backbone ra rb 0
+	world_backbone rb rc 1
+	world_backbone rc ra 2
+	world_route ra rb 198.51.100.2
+	world_route ra rc 198.51.100.9
+	world_route rb ra 198.51.100.1
+	world_route rb rc 198.51.100.6
+	world_route rc ra 198.51.100.10
+	world_route rc rb 198.51.100.5
+	for host in "${!world_router[@]}"; do
+		link "${world_router[$host]}" "$host" "$(world_gateway "$host")/30" "$(world_ip "$host")/30" || return 1
+		ns_ip "$host" route add default via "$(world_gateway "$host")"
+	done
+	scratch
+	mkdir -p "$OUT/etc" "$OUT/state"
+}
+
+# world_conf NAME KIND LINES…: OUT/etc/NAME.conf.
+world_conf() {
+	local name=$1
+	shift
+	printf '%s\n' "$@" >"$OUT/etc/$name.conf"
+}
+
+world_directory_conf() {
+	[ -s "$OUT/etc/dir.pub" ] || "$BUILD_DIR/ippriv-directory" --keygen "$OUT/etc/dir.key" >"$OUT/etc/dir.pub"
+	mkdir -p "$OUT/state/dir"
+	world_conf dir "listen = \"$(world_ip dir):8080\"" "identity = \"$OUT/etc/dir.key\"" "state = \"$OUT/state/dir\"" \
+		"interval = 20" "list_life = 600"
+}
+
+# world_relay_conf RELAY [LINES…]: later lines of ours win over none: give only keys that are not here.
+world_relay_conf() {
+	local name=$1
+	shift
+	[ -s "$OUT/etc/$name.key" ] || "$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$name.key" >"$OUT/etc/$name.pub"
+	world_conf "$name" "address = $(world_ip "$name")" "identity = \"$OUT/etc/$name.key\"" "nickname = \"$name\"" \
+		"directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
+		"control = \"$SCRATCH/$name.sock\"" "refresh = 10" "log_level = \"debug\"" "$@"
+}
+
+world_client_conf() {
+	local name=$1
+	shift
+	mkdir -p "$OUT/state/$name"
+	world_conf "$name" "directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
+		"control = \"$SCRATCH/$name.sock\"" "state = \"$OUT/state/$name\"" "log_level = \"debug\"" "$@"
+}
+
+declare -A world_pid=()
+
+# world_start NAME: the daemon of that host, with its configuration; returns when it says ready.
+world_start() {
+	local program=ippriv-node
+	case $1 in
+	dir) program=ippriv-directory ;;
+	client*) program=ippriv-client ;;
+	esac
+	spawn "$1" "$1" "$BUILD_DIR/$program" -c "$OUT/etc/$1.conf"
+	world_pid[$1]=$spawned
+	wait_for 20 grep -q ': ready$' "$OUT/$1.log" || {
+		echo "# $1 did not start: $(tail -n 3 "$OUT/$1.log")"
+		return 1
+	}
+}
+
+world_stop() {
+	local name
+	for name; do
+		stop "${world_pid[$name]}"
+		unset "world_pid[$name]"
+	done
+}
+
+# world_services: page, echo and resolver on web; requests in OUT/web.requests.
+world_services() {
+	local ip
+	ip=$(world_ip web)
+	spawn web web python3 "$SOURCE/netns/services.py" --http "$ip:80" --udp "$ip:7" --dns "$ip:53" \
+		--name "$WORLD_NAME=$ip" --log "$OUT/web.requests"
+	wait_for 20 grep -q 'services: ready' "$OUT/web.log"
+}
+
+# world_list_has COUNT: the directory's list names that many relays.
+world_listed() {
+	[ "$(grep -c 'descriptor uploaded' /dev/null "$OUT"/n?.log | awk -F: '{s += $2} END {print s}')" -ge "$1" ]
+}
+
+# world_daemons [RELAY…]: directory, then these relays (all without arguments), dns and exit as configured here.
+world_daemons() {
+	local name
+	[ $# -gt 0 ] || set -- $WORLD_RELAYS
+	world_directory_conf
+	world_start dir || return 1
+	for name; do
+		[ -s "$OUT/etc/$name.conf" ] || world_relay_conf "$name" "exit = true" "dns = $(world_ip web)"
+		world_start "$name" || return 1
+	done
+	wait_for 20 world_listed $#
+}
+
+# ippriv NAME ARGS…: the command, on that client.
+ippriv() {
+	local name=$1
+	shift
+	ns_exec "$name" "$BUILD_DIR/ippriv" --control "$SCRATCH/$name.sock" "$@"
+}
+
+# run_in NAME CMD…: a command through that client's telescope.
+run_in() {
+	local name=$1
+	shift
+	ippriv "$name" run -- "$@"
+}
