@@ -6,6 +6,12 @@
 
 #include "common/base/log.h"
 
+/*
+ * An acquire that the kernel has sent once is not repeated for 30 s (net.core.xfrm_acq_expires), so
+ * for that long it is on us to try again.
+ */
+enum { WANTED_FOR = 30000, RETRY_FIRST = 500, RETRY_MOST = 8000 };
+
 struct tunnel {
 	struct ctl_session session; /* first: a session is its tunnel */
 	struct ctl_peers *owner;
@@ -23,12 +29,16 @@ struct peer {
 	struct dp_peer dp;
 	bool listed;  /* in the newest list; its traps are in */
 	bool linked;  /* dp.pool is known, its link policies are in */
+	uint64_t wanted_until; /* loop time up to which a failed tunnel is tried again */
+	uint64_t retry_at;     /* 0: no retry due */
+	uint32_t retry;        /* milliseconds to the one after */
 	struct tunnel *tunnels;
 };
 
 struct ctl_peers {
 	struct ctl_peers_conf conf;
 	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
+	struct io_timer *retry;
 	uint32_t highest;    /* no peer has a higher index */
 	struct peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
 };
@@ -138,6 +148,30 @@ static void peer_free(struct ctl_peers *peers, struct peer *peer)
 	free(peer);
 }
 
+/* One timer for all peers, at the earliest retry. */
+static void arm_retry(struct ctl_peers *peers)
+{
+	uint64_t now = io_loop_now(peers->conf.loop), first = UINT64_MAX;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i] && peers->table[i]->retry_at &&
+		    peers->table[i]->retry_at < first)
+			first = peers->table[i]->retry_at;
+	if (first != UINT64_MAX)
+		io_timer_start(peers->retry, first > now ? first - now : 0);
+}
+
+static void retry_later(struct ctl_peers *peers, struct peer *peer)
+{
+	uint64_t at = io_loop_now(peers->conf.loop) + peer->retry;
+
+	if (!peer->listed || at >= peer->wanted_until)
+		return;
+	peer->retry_at = at;
+	peer->retry = peer->retry * 2 > RETRY_MOST ? RETRY_MOST : peer->retry * 2;
+	arm_retry(peers);
+}
+
 static void tunnel_ended(struct ctl_session *session, enum ike_end why)
 {
 	struct tunnel *t = tunnel_of(session);
@@ -149,6 +183,8 @@ static void tunnel_ended(struct ctl_session *session, enum ike_end why)
 	if (t->up)
 		dp_tunnel_down(peers->conf.dp, &peer->dp, t->spi_in, t->spi_out);
 	DL_DELETE(peer->tunnels, t);
+	if (t->initiator && !t->established)
+		retry_later(peers, peer);
 	free(t);
 	if (!peer->listed && !peer->tunnels)
 		peer_free(peers, peer);
@@ -182,14 +218,13 @@ static struct ike_ts_list own_selectors(const struct ctl_peers *peers)
 				     .items = { self->pool, prefix_host(&self->address) } };
 }
 
-void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index)
+static void start_tunnel(struct ctl_peers *peers, struct peer *peer)
 {
-	struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
 	struct ike_init_conf conf = { .auth = IKE_AUTH_ED25519 };
 	struct tunnel *t;
 
-	peers->ike = ike;
-	if (!peer || !peer->listed || peer->tunnels)
+	peer->retry_at = 0;
+	if (!peer->listed || peer->tunnels)
 		return;
 	t = tunnel_new(peers, peer);
 	if (!t)
@@ -200,11 +235,35 @@ void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index
 	conf.initial_contact = true; /* we hold no tunnel with it */
 	conf.ts_local = own_selectors(peers);
 	conf.ts_remote = (struct ike_ts_list){ .count = 1, .items = { { .addr.family = AF_INET } } };
-	if (ctl_ike_initiate(ike, &conf, &t->session) < 0) {
+	if (ctl_ike_initiate(peers->ike, &conf, &t->session) < 0) {
 		log_warning("cannot start an overlay tunnel with %s", peer->nickname);
 		DL_DELETE(peer->tunnels, t);
 		free(t);
 	}
+}
+
+static void on_retry(void *data)
+{
+	struct ctl_peers *peers = data;
+	uint64_t now = io_loop_now(peers->conf.loop);
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i] && peers->table[i]->retry_at &&
+		    peers->table[i]->retry_at <= now)
+			start_tunnel(peers, peers->table[i]);
+	arm_retry(peers);
+}
+
+void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index)
+{
+	struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+
+	peers->ike = ike;
+	if (!peer)
+		return;
+	peer->wanted_until = io_loop_now(peers->conf.loop) + WANTED_FOR;
+	peer->retry = RETRY_FIRST;
+	start_tunnel(peers, peer);
 }
 
 int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
@@ -300,10 +359,16 @@ void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct
 int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 {
 	struct ctl_peers *peers = calloc(1, sizeof(*peers));
+	int err;
 
 	if (!peers)
 		return -ENOMEM;
 	peers->conf = *conf;
+	err = io_timer_new(conf->loop, on_retry, peers, &peers->retry);
+	if (err < 0) {
+		free(peers);
+		return err;
+	}
 	*out = peers;
 	return 0;
 }
@@ -315,6 +380,7 @@ void ctl_peers_free(struct ctl_peers *peers)
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i])
 			peer_free(peers, peers->table[i]);
+	io_timer_free(peers->retry);
 	free(peers);
 }
 
@@ -323,10 +389,13 @@ void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
 	struct tunnel *t, *next;
 
 	peers->ike = ike;
-	for (uint32_t i = 1; i <= peers->highest; i++)
-		if (peers->table[i])
-			DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
-				ctl_ike_close(ike, &t->session);
+	for (uint32_t i = 1; i <= peers->highest; i++) {
+		if (!peers->table[i])
+			continue;
+		peers->table[i]->wanted_until = 0;
+		DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
+			ctl_ike_close(ike, &t->session);
+	}
 }
 
 int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out)
