@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static struct {
 	const char *name;
@@ -28,10 +29,26 @@ int log_level_parse(const char *text)
 	return -1;
 }
 
+/* The time of day, in front of every line while debugging; the journal has its own. */
+static const char *clock_text(char *out, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+
+	out[0] = '\0';
+	if (log_state.most < LOG_LEVEL_DEBUG || log_state.journal)
+		return out;
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	snprintf(out, size, "%02d:%02d:%02d.%03ld ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 now.tv_nsec / 1000000);
+	return out;
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
 	static const char *const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
-	char line[1024];
+	char line[1024], clock[32];
 	va_list args;
 
 	if (level > log_state.most)
@@ -39,5 +56,6 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	fprintf(stderr, "%s%s: %s\n", log_state.journal ? prefix[level] : "", log_state.name, line);
+	fprintf(stderr, "%s%s%s: %s\n", log_state.journal ? prefix[level] : "",
+		clock_text(clock, sizeof(clock)), log_state.name, line);
 }
