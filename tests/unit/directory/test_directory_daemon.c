@@ -310,7 +310,8 @@ Test(directory_daemon, corrupt_state_is_skipped_with_a_warning)
 	struct daemon d;
 	uint8_t desc[DIR_DESC_MAX], other[DIR_DESC_MAX];
 	struct crypto_pub second = relay_identity(2), third = relay_identity(3);
-	char hex[CRYPTO_HEX], name[128], *log;
+	char hex[CRYPTO_HEX], name[128], junk[500] = "longer than what comes next", *log;
+	uint64_t published;
 	size_t len;
 
 	daemon_init(&d, "");
@@ -323,7 +324,7 @@ Test(directory_daemon, corrupt_state_is_skipped_with_a_warning)
 	snprintf(name, sizeof(name), "state/%s.desc", crypto_hex(third.bytes, hex));
 	write_file(&d, name, other, len); /* not the third's */
 	write_file(&d, "state/x.desc", "", 0);
-	write_file(&d, "state/new", "half", 4);
+	write_file(&d, "state/new", junk, sizeof(junk));
 	write_file(&d, "state/published", "12x\n", 4);
 	daemon_start(&d);
 	log = daemon_log(&d);
@@ -332,7 +333,13 @@ Test(directory_daemon, corrupt_state_is_skipped_with_a_warning)
 	cr_assert_not_null(strstr(log, crypto_hex(third.bytes, hex)), "%s", log);
 	cr_assert_not_null(strstr(log, "published skipped"), "%s", log);
 	free(log);
-	daemon_wait_count(&d, 1);
+	published = daemon_wait_count(&d, 1);
+	cr_assert(WIFSIGNALED(daemon_stop(&d, SIGKILL)));
+	daemon_start(&d);
+	log = daemon_log(&d);
+	cr_assert_null(strstr(log, "published skipped"), "%s", log);
+	free(log);
+	cr_assert_gt(daemon_wait_count(&d, 1), published);
 	daemon_fini(&d);
 }
 
