@@ -143,6 +143,27 @@ Test(dir_store, probe_makes_nothing)
 	cr_assert_not_null(strstr(why, "/no/such"));
 }
 
+/* What a crash left half written is longer than what is written next. */
+Test(dir_store, a_torn_file_is_no_part_of_the_next)
+{
+	struct dir_store *store = open_store();
+	char path[128], junk[500] = "torn";
+	FILE *f;
+
+	cr_assert_eq(dir_store_set_published(store, NOW), 0);
+	dir_store_free(store);
+	snprintf(path, sizeof(path), "%s/new", folder);
+	f = fopen(path, "w");
+	cr_assert_not_null(f);
+	cr_assert_eq(fwrite(junk, 1, sizeof(junk), f), sizeof(junk));
+	cr_assert_eq(fclose(f), 0);
+	store = open_store(); /* writes one file, to see that it can */
+	dir_store_free(store);
+	store = open_store();
+	cr_assert_eq(dir_store_published(store), NOW);
+	dir_store_free(store);
+}
+
 /* Descriptors under names that are not theirs, links, folders: none is taken. */
 Test(dir_store, takes_only_files_that_are_what_their_name_says)
 {
