@@ -388,6 +388,46 @@ Test(ike_exchange, relay_with_a_bad_signature)
 	initiator_lies(&conf, edit_signature);
 }
 
+/* No cipher of ours in the child's proposals. */
+static void edit_ciphers(uint8_t *plain, size_t len, const struct ike_payloads *p)
+{
+	(void)len;
+	for (size_t i = 0; i < p->proposal_count; i++)
+		inside(plain, p->proposals[i].spi.data)[4 + 7] = 12;
+}
+
+Test(ike_exchange, no_cipher_in_common)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	forge_from(&duo.a, edit_ciphers);
+	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
+	cr_assert_eq(duo.b.count, 0, "admit was not asked");
+}
+
+/* The responder's SA payload becomes an error: its IKE SA is up, the child is not (1.2). */
+static void edit_sa_to_error(uint8_t *plain, size_t len, const struct ike_payloads *p)
+{
+	uint8_t *sa = inside(plain, p->proposals[0].spi.data) - 8 - 4;
+
+	(void)len;
+	for (uint8_t *at = plain; at < sa; at += at[2] << 8 | at[3])
+		if (at + (at[2] << 8 | at[3]) == sa)
+			at[0] = IKE_PAYLOAD_NOTIFY;
+	sa[4] = sa[5] = 0;
+	sa[6] = 0;
+	sa[7] = IKE_NOTIFY_NO_PROPOSAL_CHOSEN;
+}
+
+Test(ike_exchange, responder_without_a_child_is_told_to_end)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	forge_from(&duo.b, edit_sa_to_error);
+	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
+	assert_gone(duo_last(&duo.b), IKE_END_PEER, 0);
+}
+
 /* ---- the outside refuses ---- */
 
 static void refused_admit(const struct ike_init_conf *conf, int result, uint16_t notify)
