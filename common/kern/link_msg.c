@@ -13,8 +13,10 @@ enum { INDEX_LO = 1 }; /* in every namespace */
 static struct nlmsghdr *message(void *buf, uint16_t type, uint16_t flags, const void *body,
 				size_t len)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh;
 
+	memset(buf, 0, LINK_MSG_ROOM); /* libmnl leaves the padding as it is */
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	memcpy(mnl_nlmsg_put_extra_header(nlh, len), body, len);

@@ -62,16 +62,28 @@ static bool pair_ok(const struct addr *src, const struct addr *dst)
 	return family_ok(dst->family) && src->family == dst->family;
 }
 
+/*
+ * BUF holds XFRM_MSG_ROOM bytes. Padding is zeroed here and, by memset, in the bodies: compilers leave
+ * what was on the stack in it.
+ */
 static struct nlmsghdr *message(void *buf, uint16_t type, uint16_t flags, const void *body,
 				size_t len)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh;
 
+	memset(buf, 0, XFRM_MSG_ROOM);
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	if (len > 0)
 		memcpy(mnl_nlmsg_put_extra_header(nlh, len), body, len);
 	return nlh;
+}
+
+static void set_unlimited(struct xfrm_lifetime_cfg *lft)
+{
+	lft->soft_byte_limit = lft->hard_byte_limit = XFRM_INF;
+	lft->soft_packet_limit = lft->hard_packet_limit = XFRM_INF;
 }
 
 static int finish(const struct nlmsghdr *nlh, size_t *len)
@@ -105,18 +117,21 @@ static void put_replay(struct nlmsghdr *nlh, const struct kern_sa *sa)
 		mnl_attr_put(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(replay), &replay);
 }
 
+static void set_tunnel(struct xfrm_usersa_info *info, const struct addr *src,
+		       const struct addr *dst, uint32_t reqid)
+{
+	memset(info, 0, sizeof(*info));
+	info->id.daddr = to_xfrm(dst);
+	info->id.proto = IPPROTO_ESP;
+	info->saddr = to_xfrm(src);
+	info->reqid = reqid;
+	info->family = dst->family;
+	info->mode = XFRM_MODE_TUNNEL;
+}
+
 int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *len)
 {
-	struct xfrm_usersa_info info = {
-		.id = { .daddr = to_xfrm(&sa->dst), .spi = htonl(sa->spi), .proto = IPPROTO_ESP },
-		.saddr = to_xfrm(&sa->src),
-		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0 },
-		.reqid = sa->reqid,
-		.family = sa->dst.family,
-		.mode = XFRM_MODE_TUNNEL,
-		.flags = XFRM_STATE_NOECN | XFRM_STATE_NOPMTUDISC | XFRM_STATE_AF_UNSPEC |
-			 (sa->esn ? XFRM_STATE_ESN : 0),
-	};
+	struct xfrm_usersa_info info;
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
@@ -124,6 +139,11 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 	if (!pair_ok(&sa->src, &sa->dst) || sa->key.len != AEAD_KEY || !aead_name(sa->aead) ||
 	    sa->replay_window > XFRM_MSG_WINDOW_MAX)
 		return -EINVAL;
+	set_tunnel(&info, &sa->src, &sa->dst, sa->reqid);
+	set_unlimited(&info.lft);
+	info.id.spi = htonl(sa->spi);
+	info.flags = XFRM_STATE_NOECN | XFRM_STATE_NOPMTUDISC | XFRM_STATE_AF_UNSPEC |
+		     (sa->esn ? XFRM_STATE_ESN : 0);
 	nlh = message(buf, XFRM_MSG_NEWSA, NLM_F_ACK, &info, sizeof(info));
 	put_aead(nlh, sa);
 	put_replay(nlh, sa);
@@ -140,17 +160,17 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 static int sa_id(void *buf, size_t size, uint16_t type, const struct addr *dst, uint32_t spi,
 		 size_t *len)
 {
-	struct xfrm_usersa_id id = {
-		.daddr = to_xfrm(dst),
-		.spi = htonl(spi),
-		.family = dst->family,
-		.proto = IPPROTO_ESP,
-	};
+	struct xfrm_usersa_id id;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
 	if (!family_ok(dst->family))
 		return -EINVAL;
+	memset(&id, 0, sizeof(id));
+	id.daddr = to_xfrm(dst);
+	id.spi = htonl(spi);
+	id.family = dst->family;
+	id.proto = IPPROTO_ESP;
 	return finish(message(buf, type, NLM_F_ACK, &id, sizeof(id)), len);
 }
 
@@ -170,26 +190,26 @@ static bool selector_ok(const struct kern_selector *s)
 	       s->dst.len <= addr_size(&s->dst.addr) * 8;
 }
 
-static struct xfrm_selector to_selector(const struct kern_selector *s)
+/* X is zeroed. */
+static void set_selector(struct xfrm_selector *x, const struct kern_selector *s)
 {
-	return (struct xfrm_selector){
-		.daddr = to_xfrm(&s->dst.addr),
-		.saddr = to_xfrm(&s->src.addr),
-		.dport = htons(s->dport),
-		.dport_mask = s->dport ? 0xffff : 0,
-		.sport = htons(s->sport),
-		.sport_mask = s->sport ? 0xffff : 0,
-		.family = s->dst.addr.family,
-		.prefixlen_d = s->dst.len,
-		.prefixlen_s = s->src.len,
-		.proto = s->proto,
-	};
+	x->daddr = to_xfrm(&s->dst.addr);
+	x->saddr = to_xfrm(&s->src.addr);
+	x->dport = htons(s->dport);
+	x->dport_mask = s->dport ? 0xffff : 0;
+	x->sport = htons(s->sport);
+	x->sport_mask = s->sport ? 0xffff : 0;
+	x->family = s->dst.addr.family;
+	x->prefixlen_d = s->dst.len;
+	x->prefixlen_s = s->src.len;
+	x->proto = s->proto;
 }
 
 static void put_templates(struct nlmsghdr *nlh, const struct kern_policy *policy)
 {
-	struct xfrm_user_tmpl t[ARRAY_SIZE(policy->templates)] = { 0 };
+	struct xfrm_user_tmpl t[ARRAY_SIZE(policy->templates)];
 
+	memset(t, 0, sizeof(t));
 	for (size_t i = 0; i < policy->template_count; i++) {
 		const struct kern_template *k = &policy->templates[i];
 
@@ -229,20 +249,20 @@ static bool policy_ok(const struct kern_policy *policy)
 
 int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
 {
-	struct xfrm_userpolicy_info info = {
-		.lft = { XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0 },
-		.priority = policy->priority,
-		.dir = policy_dir(policy->dir),
-		.action = XFRM_POLICY_ALLOW,
-		.share = XFRM_SHARE_ANY,
-	};
+	struct xfrm_userpolicy_info info;
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
 	if (!policy_ok(policy))
 		return -EINVAL;
-	info.sel = to_selector(&policy->sel);
+	memset(&info, 0, sizeof(info));
+	set_selector(&info.sel, &policy->sel);
+	set_unlimited(&info.lft);
+	info.priority = policy->priority;
+	info.dir = policy_dir(policy->dir);
+	info.action = XFRM_POLICY_ALLOW;
+	info.share = XFRM_SHARE_ANY;
 	nlh = message(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK, &info, sizeof(info));
 	put_templates(nlh, policy);
 	put_ids(nlh, &policy->mark, policy->if_id);
@@ -251,14 +271,16 @@ int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy
 
 int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
 {
-	struct xfrm_userpolicy_id id = { .dir = policy_dir(policy->dir) };
+	struct xfrm_userpolicy_id id;
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
 	if (!policy_ok(policy))
 		return -EINVAL;
-	id.sel = to_selector(&policy->sel);
+	memset(&id, 0, sizeof(id));
+	set_selector(&id.sel, &policy->sel);
+	id.dir = policy_dir(policy->dir);
 	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
 	put_ids(nlh, &policy->mark, policy->if_id);
 	return finish(nlh, len);
@@ -267,13 +289,16 @@ int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy
 int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_policy *policy,
 			      size_t *len)
 {
-	struct xfrm_userpolicy_id id = { .index = policy->index, .dir = policy_dir(policy->dir) };
+	struct xfrm_userpolicy_id id;
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
-	if (policy->index == 0 || id.dir == XFRM_POLICY_MAX)
+	if (policy->index == 0 || policy_dir(policy->dir) == XFRM_POLICY_MAX)
 		return -EINVAL;
+	memset(&id, 0, sizeof(id));
+	id.index = policy->index;
+	id.dir = policy_dir(policy->dir);
 	nlh = message(buf, XFRM_MSG_DELPOLICY, NLM_F_ACK, &id, sizeof(id));
 	put_ids(nlh, &policy->mark, policy->if_id);
 	return finish(nlh, len);
@@ -282,23 +307,16 @@ int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_poli
 int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larval, uint32_t spi,
 			 size_t *len)
 {
-	struct xfrm_userspi_info info = {
-		.info = {
-			.id = { .daddr = to_xfrm(&larval->dst), .proto = larval->proto },
-			.saddr = to_xfrm(&larval->src),
-			.reqid = larval->reqid,
-			.family = larval->dst.family,
-			.mode = XFRM_MODE_TUNNEL,
-		},
-		.min = spi,
-		.max = spi,
-	};
+	struct xfrm_userspi_info info;
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
 	if (!pair_ok(&larval->src, &larval->dst) || larval->spi != 0)
 		return -EINVAL;
+	memset(&info, 0, sizeof(info));
+	set_tunnel(&info.info, &larval->src, &larval->dst, larval->reqid);
+	info.min = info.max = spi;
 	nlh = message(buf, XFRM_MSG_ALLOCSPI, NLM_F_ACK, &info, sizeof(info));
 	put_ids(nlh, &larval->mark, larval->if_id);
 	return finish(nlh, len);

@@ -41,7 +41,8 @@ static void check_threads(struct kern_linux *k)
 	struct stat st = { 0 };
 	pthread_t thread;
 
-	CHECK(sem_init(&b.go, 0, 0) == 0 && pthread_create(&thread, NULL, stand_by, &b) == 0);
+	CHECK(sem_init(&b.go, 0, 0) == 0);
+	CHECK(pthread_create(&thread, NULL, stand_by, &b) == 0);
 	CHECK(kern_netns_new(k, &ns) == 0);
 	CHECK(fstat(ns->fd, &st) == 0 && st.st_ino != before);
 	CHECK(own_namespace() == before);
