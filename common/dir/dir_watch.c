@@ -205,6 +205,11 @@ void dir_watch_free(struct dir_watch *w)
 	free(w);
 }
 
+bool dir_watch_busy(const struct dir_watch *w)
+{
+	return w->fetch != NULL;
+}
+
 void dir_watch_hurry(struct dir_watch *w)
 {
 	uint64_t now = io_loop_now(w->loop);
