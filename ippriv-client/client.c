@@ -76,16 +76,6 @@ static void directory_of(const char *path, char *out, size_t size)
 	*strrchr(out, '/') = '\0';
 }
 
-static int make_dir(const char *path, mode_t mode, bool *made)
-{
-	*made = mkdir(path, mode) == 0;
-	if (*made || errno == EEXIST)
-		return 0;
-	log_error("cannot make the directory %s: %s; make it, or choose another place", path,
-		  strerror(errno));
-	return -errno;
-}
-
 static int start_kernel(struct client *c)
 {
 	char why[512];
@@ -113,9 +103,7 @@ static int start_control(struct client *c)
 	if (c->lock < 0)
 		return c->lock;
 	directory_of(c->conf->control, c->control_dir, sizeof(c->control_dir));
-	r = c->control_dir[0] ? make_dir(c->control_dir, 0755, &c->made_dir) : 0;
-	if (r < 0)
-		return r;
+	c->made_dir = access(c->control_dir, F_OK) < 0;
 	r = ctl_admin_new(c->loop, c->conf->control, &c->admin);
 	if (r < 0)
 		log_error("cannot listen on %s: %s; %s", c->conf->control, strerror(-r),
@@ -181,18 +169,18 @@ static int start_directory(struct client *c)
 		.list = on_list,
 		.user = c,
 	};
-	bool made;
-	int r;
 
 	if (snprintf(c->state_file, sizeof(c->state_file), "%s/newest-list", c->conf->state) >=
 	    (int)sizeof(c->state_file)) {
 		log_error("the path of state is too long; choose another");
 		return -ENAMETOOLONG;
 	}
-	r = make_dir(c->conf->state, 0700, &made);
-	if (r == 0)
-		r = dir_watch_new(c->loop, &conf, &c->watch);
-	return r;
+	if (mkdir(c->conf->state, 0700) < 0 && errno != EEXIST) {
+		log_error("cannot make the directory %s: %s; make it, or set another state",
+			  c->conf->state, strerror(errno));
+		return -errno;
+	}
+	return dir_watch_new(c->loop, &conf, &c->watch);
 }
 
 /* In this order, and taken back in the reverse one. Only from purge on is the kernel changed. */
@@ -233,6 +221,7 @@ static void client_fini(struct client *c)
 int client_run(const struct client_conf *conf)
 {
 	struct client c = { .conf = conf, .lock = -1 };
+	bool fetching;
 	int r;
 
 	r = io_loop_new(&c.loop);
@@ -247,7 +236,10 @@ int client_run(const struct client_conf *conf)
 	} else {
 		r = CLIENT_EXIT_SETUP;
 	}
+	fetching = c.watch && dir_watch_busy(c.watch);
 	client_fini(&c);
+	if (fetching)
+		_exit(r); /* all is given back; nobody need wait for a directory that is away */
 	io_loop_free(c.loop);
 	return r;
 }
