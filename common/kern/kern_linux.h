@@ -1,7 +1,7 @@
 #pragma once
 /*
  * struct kern on the running Linux kernel: netlink sockets, one set per namespace, opened when
- * first used. All calls come from one thread, which is in other namespaces for moments; no other is.
+ * first used. All calls come from one thread; for moments it is in other namespaces, it alone.
  */
 #include "common/kern/kern_ops.h"
 

@@ -114,8 +114,9 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 
 	if (err < 0)
 		return say(w, err,
-			   "this kernel cannot do the nftables rules that are needed (%s): modprobe "
-			   "nf_tables nft_nat nft_ct, or boot Debian's linux-image-amd64", k->error);
+			   "this kernel cannot do the nftables rules that are needed (%s): "
+			   "modprobe nf_tables nft_nat nft_ct, or boot Debian's linux-image-amd64",
+			   k->error);
 	return 0;
 }
 

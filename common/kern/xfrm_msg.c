@@ -63,8 +63,8 @@ static bool pair_ok(const struct addr *src, const struct addr *dst)
 }
 
 /*
- * BUF holds XFRM_MSG_ROOM bytes. Padding is zeroed here and, by memset, in the bodies: compilers leave
- * what was on the stack in it.
+ * BUF holds XFRM_MSG_ROOM bytes. Padding is zeroed here and, by memset, in the bodies: compilers
+ * leave what was on the stack in it.
  */
 static struct nlmsghdr *message(void *buf, uint16_t type, uint16_t flags, const void *body,
 				size_t len)

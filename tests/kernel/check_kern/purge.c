@@ -1,6 +1,8 @@
 /* What an earlier run left goes; what others made stays, however much alike it is. */
+#include <errno.h>
 #include <string.h>
 
+#include "common/kern/kern_firewall.h"
 #include "tests/kernel/check_kern/check.h"
 
 static void add_sa(struct check_plan *plan, uint32_t spi, uint32_t reqid)
@@ -64,6 +66,30 @@ static void fill_foreign(struct check_plan *plan)
 	add_link(plan, KERN_LINK_DUMMY, "ippri");
 }
 
+/* Of two tables only the named one goes; adding one again replaces it. */
+static void check_tables(struct kern_linux *k)
+{
+	const struct kern *kern = kern_linux_ops(k);
+	struct kern_firewall fw[2] = { 0 };
+	struct kern_op ops[2];
+	size_t removed = 99;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fw); i++) {
+		strcpy(fw[i].table, i ? "other_node" : "ippriv_node");
+		fw[i].pool = check_prefix("100.64.0.0/16");
+		fw[i].pools = check_prefix("100.64.0.0/10");
+		fw[i].address = check_addr("192.0.2.1");
+		ops[i] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = &fw[i] };
+		CHECK_INT(kern, kern->del(kern->ctx, &ops[i]), -ENOENT);
+		CHECK_INT(kern, kern->add(kern->ctx, &ops[i]), 0);
+		CHECK_INT(kern, kern->add(kern->ctx, &ops[i]), 0);
+	}
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_NODE, "ippriv", "ippriv_node", &removed), 0);
+	CHECK(removed == 1);
+	CHECK_INT(kern, kern->del(kern->ctx, &ops[0]), -ENOENT);
+	CHECK_INT(kern, kern->del(kern->ctx, &ops[1]), 0);
+}
+
 void check_purge(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
@@ -87,8 +113,9 @@ void check_purge(struct kern_linux *k)
 	CHECK_INT(kern, check_find_link(&k->own, "ippri", &seen), 1);
 	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_CLIENT, "nothing", NULL, &removed), 0);
 	CHECK(removed == 2);
+	check_tables(k);
 	/* The client's two are gone, the other seven are found. */
 	for (size_t i = 0; i < foreign.count; i++)
 		CHECK_INT(kern, kern->del(kern->ctx, &foreign.ops[i]),
-			  i == 0 || i == 6 ? -2 : 0);
+			  i == 0 || i == 6 ? -ENOENT : 0);
 }
