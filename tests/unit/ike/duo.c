@@ -127,9 +127,14 @@ static void op_random(void *user, void *out, size_t len)
 {
 	struct duo_side *side = user;
 	uint8_t *p = out;
+	uint32_t spi;
 
 	for (size_t i = 0; i < len; i++)
 		p[i] = (uint8_t)duo_random(&side->duo->seed);
+	if (len == sizeof(spi) && side->duo->spi_space > 0) {
+		spi = (uint32_t)(duo_random(&side->duo->seed) % side->duo->spi_space);
+		memcpy(out, &spi, sizeof(spi));
+	}
 }
 
 static struct duo_record *add_record(struct duo_side *side)

@@ -55,6 +55,7 @@ struct duo_datagram {
 struct duo {
 	struct duo_side a, b; /* initiator, responder */
 	uint64_t now, seed, fault_seed, numbers;
+	uint32_t spi_space; /* SPIs of child SAs are drawn below it, 0: no bound */
 	struct duo_faults faults;
 	struct ike_heap queue;
 	/* Sees every datagram before it is queued; false: it is gone. */

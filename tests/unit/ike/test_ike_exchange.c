@@ -288,10 +288,18 @@ static void edit_id(uint8_t *plain, size_t len, const struct ike_payloads *p)
 	inside(plain, p->id_r.data.data)[0] ^= 1;
 }
 
+/* Another ID, and a proof that fits it. */
 static void edit_id_i(uint8_t *plain, size_t len, const struct ike_payloads *p)
 {
+	const struct ike_handshake *hs = duo.a.host->by_spi->hs;
+	struct ike_signed s = { .message = { hs->i.message, hs->i.message_len },
+				.nonce = { hs->r.nonce, hs->r.nonce_len },
+				.id = p->id_i.body, .sk_p = hs->keys.pi };
+
 	(void)len;
 	inside(plain, p->id_i.body.data)[0] = IKE_ID_FQDN;
+	ike_proof_null(&s, inside(plain, p->auth.data));
+	cr_assert_eq(ike_proof_null_check(&s, p->auth), 0);
 }
 
 static void edit_ts_local(uint8_t *plain, size_t len, const struct ike_payloads *p)
@@ -572,6 +580,7 @@ Test(ike_exchange, both_close_at_once)
 	assert_gone(i, IKE_END_LOCAL, 0);
 	assert_gone(r, IKE_END_LOCAL, 0);
 	assert_nothing_left();
+	cr_assert_eq(duo.a.sent + duo.b.sent, 4 + 4, "a Delete and an answer each");
 }
 
 Test(ike_exchange, close_while_a_probe_is_out)
@@ -726,6 +735,35 @@ Test(ike_exchange, dead_peer_is_found)
 	assert_gone(r, IKE_END_TIMEOUT, 0);
 	cr_assert_eq(duo.a.sent, 2 + 6);
 	assert_nothing_left();
+}
+
+static bool cut_responder(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
+{
+	(void)msg;
+	(void)len;
+	return from == &d->a;
+}
+
+Test(ike_exchange, old_answer_is_no_answer)
+{
+	struct duo_record *i, *r;
+	struct ike_path path;
+	uint64_t heard;
+
+	establish(&i, &r);
+	duo.recording = true;
+	ike_host_probe(duo.a.host, i->sa);
+	duo_settle(&duo);
+	heard = i->sa->last_heard;
+	cr_assert_null(i->sa->request.data);
+	duo.tap = cut_responder;
+	ike_host_probe(duo.a.host, i->sa);
+	duo_settle(&duo);
+	path = duo_path_to(&duo.a);
+	duo_inject(&duo.a, &path, duo.log[1]->msg, duo.log[1]->len);
+	duo_settle(&duo);
+	cr_assert_not_null(i->sa->request.data, "still waiting");
+	cr_assert_eq(i->sa->last_heard, heard);
 }
 
 Test(ike_exchange, nobody_answers)

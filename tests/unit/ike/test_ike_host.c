@@ -84,9 +84,13 @@ Test(ike_host, child_spis_are_unique)
 
 	duo_init(&duo, 33);
 	duo_start(&duo, NULL);
+	duo.spi_space = 256 + 220;
 	conf = duo_client(&duo);
 	for (int i = 0; i < 200; i++)
 		duo_connect(&duo, &conf);
+	cr_assert_eq(duo.b.count, 200);
+	for (size_t i = 0; i < duo.b.count; i++)
+		cr_assert_geq(duo.b.records[i]->child.spi_in, 256);
 	for (size_t i = 0; i < duo.b.count; i++)
 		for (size_t k = 0; k < i; k++)
 			cr_assert_neq(duo.b.records[i]->child.spi_in,
