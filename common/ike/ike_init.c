@@ -219,7 +219,8 @@ struct attempt {
 };
 
 /* An unprotected answer that leaves no state behind. */
-static void answer_stateless(const struct attempt *a, uint16_t notify, const void *data, size_t size)
+static void answer_stateless(const struct attempt *a, uint16_t notify, const void *data,
+			     size_t size)
 {
 	const struct ike_header h = { .spi_i = a->h->spi_i, .exchange = IKE_EXCHANGE_SA_INIT,
 				      .flags = IKE_FLAG_RESPONSE };

@@ -134,7 +134,7 @@ static void input_unchanged(struct duo_side *to, const uint8_t *msg, size_t len)
 	cr_assert_eq(to->sent, sent, "answered");
 }
 
-/* Changed requests may well be good ones: their answers get lost, not mistaken for the right one. */
+/* Changed requests may well be good ones: their answers get lost, not taken for another. */
 static void change_plain(struct duo_side *from, struct duo_side *to, uint8_t *msg, size_t *len)
 {
 	(void)from;
