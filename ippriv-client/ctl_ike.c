@@ -8,7 +8,12 @@
 #include "common/io/udp.h"
 #include "ippriv-client/ctl_circuit.h"
 
-enum { IKE_PORT = 500, DATAGRAM_MAX = 4096, DATAGRAMS_AT_ONCE = 64 };
+enum {
+	IKE_PORT = 500,
+	TRIES = 5, /* 0.5, 1, 2, 4, 8 s: a hop that is silent for 15.5 s is dead */
+	DATAGRAM_MAX = 4096,
+	DATAGRAMS_AT_ONCE = 64,
+};
 
 struct channel {
 	struct ctl_ike *ike;
@@ -138,7 +143,8 @@ static void on_readable(void *data)
 int ctl_ike_new(struct io_loop *loop, uint32_t liveness, struct ctl_ike **out)
 {
 	struct ctl_ike *ike = calloc(1, sizeof(*ike));
-	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000 };
+	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000,
+				      .retransmit_tries = TRIES };
 	int r;
 
 	if (!ike)
