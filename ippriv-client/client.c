@@ -140,6 +140,7 @@ static int start_paths(struct client *c)
 		.loop = c->loop,
 		.keep = c->conf->circuits,
 		.liveness = c->conf->liveness,
+		.pins = c->conf->pins,
 		.events = &stock_events,
 		.user = c,
 	};

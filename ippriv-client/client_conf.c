@@ -32,11 +32,32 @@ static int read_trust(const char *path, const struct conf_strings *authorities,
 	return -EINVAL;
 }
 
+static const char *check_pin(const char *value)
+{
+	struct ctl_pin pin;
+
+	return ctl_pin_parse(value, &pin) < 0 ?
+		       "no relay; write its nickname or the 64 hex digits of its identity key" :
+		       NULL;
+}
+
+/* The table's check has judged each item. */
+static int read_pins(const struct conf_strings *names, struct ctl_pins *out)
+{
+	int r = 0;
+
+	_Static_assert((int)CTL_PINS >= (int)CONF_STRINGS_MAX, "a list in the file fits");
+	for (size_t i = 0; i < names->count && r == 0; i++)
+		r = ctl_pin_parse(names->items[i], &out->pins[i]);
+	out->count = names->count;
+	return r;
+}
+
 int client_conf_read(const char *path, struct client_conf *out, char *why, size_t why_size)
 {
 	_cleanup_free_ char *level = NULL;
 	struct client_conf c = { 0 };
-	struct conf_strings authorities = { 0 };
+	struct conf_strings authorities = { 0 }, pins[CTL_PATH_HOPS] = { 0 };
 	uint32_t threshold = 1;
 	int threshold_line = 0;
 	const struct conf_key keys[] = {
@@ -54,6 +75,9 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		  .check = conf_check_path },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c.liveness, .min = 1,
 		  .max = 3600 },
+		{ .name = "entry", .type = CONF_STRINGS, .value = &pins[0], .check = check_pin },
+		{ .name = "middle", .type = CONF_STRINGS, .value = &pins[1], .check = check_pin },
+		{ .name = "exit", .type = CONF_STRINGS, .value = &pins[2], .check = check_pin },
 		{ .name = "log_level", .type = CONF_STRING, .value = &level,
 		  .check = conf_check_level },
 	};
@@ -66,6 +90,11 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	if (r == 0)
 		r = read_trust(path, &authorities, threshold, threshold_line, &c.trust, why,
 			       why_size);
+	for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++) {
+		if (r == 0)
+			r = read_pins(&pins[hop], &c.pins[hop]);
+		conf_strings_fini(&pins[hop]);
+	}
 	conf_strings_fini(&authorities);
 	if (r < 0) {
 		client_conf_fini(&c);

@@ -8,12 +8,17 @@ enum { WEIGHT_MAX = 125000 };
 
 enum { BITS_NET = 16, BITS_ADDRESS = 32 };
 
-/* What the relays of one drawing must be. */
-struct rules {
-	const struct ctl_path_avoid *avoid; /* NULL: nobody */
-	unsigned int bits;  /* two relays whose addresses share that many are one */
+enum { ENTRY, MIDDLE, EXIT };
+
+/* The exit is drawn first, since not every relay is one. */
+static const size_t order[CTL_PATH_HOPS] = { EXIT, ENTRY, MIDDLE };
+
+struct drawing {
+	const struct dir_list *list;
+	unsigned int bits; /* two relays whose addresses share that many are one */
 	size_t taken_count;
 	const struct dir_entry *taken[CTL_PATH_HOPS];
+	uint8_t fit[DIR_LIST_ENTRIES]; /* by relay: one bit for each hop that it may be */
 };
 
 uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound)
@@ -47,33 +52,80 @@ static bool avoided(const struct ctl_path_avoid *avoid, const struct dir_entry *
 	return false;
 }
 
-static bool eligible(const struct rules *rules, const struct dir_entry *e, bool exit)
+static bool fits(const struct dir_entry *e, size_t hop, const struct ctl_pins *pins)
 {
-	if (exit && !(e->flags & DIR_FLAG_EXIT))
+	return (hop != EXIT || e->flags & DIR_FLAG_EXIT) &&
+	       (!pins || ctl_pins_allow(&pins[hop], e));
+}
+
+/* Whether relay I may be the hop after those that are taken, as far as they go. */
+static bool eligible(const struct drawing *d, size_t i, size_t hop)
+{
+	if (!(d->fit[i] & 1u << hop))
 		return false;
-	if (avoided(rules->avoid, e))
-		return false;
-	for (size_t i = 0; i < rules->taken_count; i++)
-		if (same_group(rules->taken[i], e, rules->bits))
+	for (size_t k = 0; k < d->taken_count; k++)
+		if (same_group(d->taken[k], &d->list->entries[i], d->bits))
 			return false;
 	return true;
 }
 
-static const struct dir_entry *draw(const struct dir_list *list, const struct rules *rules,
-				    bool exit, ctl_path_random random, void *ctx)
+/* Somebody for HOP who is not in the group of OTHER (NULL: whoever). */
+static const struct dir_entry *somebody(const struct drawing *d, size_t hop,
+					const struct dir_entry *other)
+{
+	for (size_t i = 0; i < d->list->count; i++) {
+		const struct dir_entry *e = &d->list->entries[i];
+
+		if (eligible(d, i, hop) && (!other || !same_group(e, other, d->bits)))
+			return e;
+	}
+	return NULL;
+}
+
+/* Whether the hops that are not taken can still be filled. */
+static bool can_go_on(const struct drawing *d)
+{
+	const struct dir_entry *first, *second;
+
+	if (d->taken_count == CTL_PATH_HOPS)
+		return true;
+	second = somebody(d, MIDDLE, NULL);
+	if (!second || d->taken_count == CTL_PATH_HOPS - 1)
+		return second;
+	first = somebody(d, ENTRY, NULL);
+	/* Two of different groups, or one of them has an alternative. */
+	return first && (!same_group(first, second, d->bits) || somebody(d, MIDDLE, first) ||
+			 somebody(d, ENTRY, second));
+}
+
+/* Whether relay I may be HOP and leaves somebody for the others. */
+static bool possible(struct drawing *d, size_t i, size_t hop)
+{
+	bool yes;
+
+	if (!eligible(d, i, hop))
+		return false;
+	d->taken[d->taken_count++] = &d->list->entries[i];
+	yes = can_go_on(d);
+	d->taken_count--;
+	return yes;
+}
+
+static const struct dir_entry *draw(struct drawing *d, size_t hop, ctl_path_random random,
+				    void *ctx)
 {
 	uint64_t sum = 0, at;
 
-	for (size_t i = 0; i < list->count; i++)
-		if (eligible(rules, &list->entries[i], exit))
-			sum += weight(&list->entries[i]);
+	for (size_t i = 0; i < d->list->count; i++)
+		if (possible(d, i, hop))
+			sum += weight(&d->list->entries[i]);
 	if (sum == 0)
 		return NULL;
 	at = ctl_path_below(random, ctx, sum);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct dir_entry *e = &list->entries[i];
+	for (size_t i = 0; i < d->list->count; i++) {
+		const struct dir_entry *e = &d->list->entries[i];
 
-		if (!eligible(rules, e, exit))
+		if (!possible(d, i, hop))
 			continue;
 		if (at < weight(e))
 			return e;
@@ -82,49 +134,86 @@ static const struct dir_entry *draw(const struct dir_list *list, const struct ru
 	return NULL;
 }
 
-/*
- * The exit first, since not every relay is one. No dead end can follow: when the exit is drawn
- * from a list of three groups or more, each of the others still has somebody.
- */
-static int choose(const struct dir_list *list, struct rules *rules, ctl_path_random random,
-		  void *ctx, struct ctl_path *out)
+static bool choose(struct drawing *d, ctl_path_random random, void *ctx, struct ctl_path *out)
 {
-	static const size_t order[CTL_PATH_HOPS] = { CTL_PATH_HOPS - 1, 0, 1 };
-
 	for (size_t i = 0; i < CTL_PATH_HOPS; i++) {
-		const struct dir_entry *e = draw(list, rules, i == 0, random, ctx);
+		const struct dir_entry *e = draw(d, order[i], random, ctx);
 
 		if (!e)
-			return i == 0 ? -ESRCH : -ENOENT;
-		rules->taken[rules->taken_count++] = e;
+			return false;
+		d->taken[d->taken_count++] = e;
 		out->hops[order[i]] = *e;
 	}
-	return 0;
+	return true;
+}
+
+static void fit_all(struct drawing *d, const struct ctl_path_avoid *avoid,
+		    const struct ctl_pins *pins)
+{
+	for (size_t i = 0; i < d->list->count; i++) {
+		const struct dir_entry *e = &d->list->entries[i];
+
+		for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++)
+			if (!avoided(avoid, e) && fits(e, hop, pins))
+				d->fit[i] |= (uint8_t)(1u << hop);
+	}
+}
+
+static bool anybody(const struct dir_list *list, size_t hop, const struct ctl_pins *pins)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (fits(&list->entries[i], hop, pins))
+			return true;
+	return false;
 }
 
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    ctl_path_random random, void *ctx, struct ctl_path *out)
+		    const struct ctl_pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    struct ctl_path *out)
 {
-	const struct rules wishes[] = {
-		{ .avoid = avoid, .bits = BITS_NET },
-		{ .avoid = NULL, .bits = BITS_NET },
-		{ .avoid = avoid, .bits = BITS_ADDRESS },
-		{ .avoid = NULL, .bits = BITS_ADDRESS },
+	const struct {
+		const struct ctl_path_avoid *avoid;
+		unsigned int bits;
+	} wishes[] = {
+		{ avoid, BITS_NET },
+		{ NULL, BITS_NET },
+		{ avoid, BITS_ADDRESS },
+		{ NULL, BITS_ADDRESS },
 	};
 	struct ctl_path path = { 0 };
-	int r = -ENOENT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
-		struct rules rules = wishes[i];
+		struct drawing d = { .list = list, .bits = wishes[i].bits };
 
-		r = choose(list, &rules, random, ctx, &path);
-		if (r < 0)
+		fit_all(&d, wishes[i].avoid, pins);
+		if (!choose(&d, random, ctx, &path))
 			continue;
-		path.shares_net = rules.bits != BITS_NET;
+		path.shares_net = d.bits != BITS_NET;
 		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
 			path.avoid_broken |= avoided(avoid, &path.hops[k]);
 		*out = path;
 		return 0;
 	}
-	return list->count < CTL_PATH_HOPS ? -ENOENT : r;
+	if (list->count < CTL_PATH_HOPS)
+		return -ENOENT;
+	if (!anybody(list, EXIT, NULL))
+		return -ESRCH;
+	for (size_t hop = 0; pins && hop < CTL_PATH_HOPS; hop++)
+		if (pins[hop].count > 0)
+			return -ENXIO;
+	return -ENOENT;
+}
+
+const char *ctl_path_why(const struct dir_list *list, const struct ctl_pins pins[CTL_PATH_HOPS])
+{
+	static const char *const nobody[CTL_PATH_HOPS] = {
+		"no relay in the list is one that `entry` names",
+		"no relay in the list is one that `middle` names",
+		"no exit in the list is one that `exit` names",
+	};
+
+	for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++)
+		if (!anybody(list, hop, pins))
+			return nobody[hop];
+	return "what `entry`, `middle` and `exit` name makes no three different relays";
 }

@@ -1,6 +1,6 @@
 #pragma once
 /* Choosing entry, middle and exit from the list. Pure: randomness comes in. */
-#include "common/dir/dir_list.h"
+#include "ippriv-client/ctl_pins.h"
 
 enum { CTL_PATH_HOPS = 3, CTL_PATH_AVOID = 4 };
 
@@ -19,12 +19,16 @@ struct ctl_path_avoid {
 typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
 
 /*
- * Three different relays (by key and by address), the last with DIR_FLAG_EXIT, each drawn with a
- * chance in proportion to its bandwidth, no two in one /16, none to avoid; the last two wishes
- * are given up, in this order: avoidance, /16, when the list is too small for them.
- * -ENOENT: fewer than three relays. -ESRCH: no exit among them.
+ * Three different relays (by key and by address), the last with DIR_FLAG_EXIT, each one that PINS
+ * (entry, middle, exit; NULL: any relay) allow there, drawn with a chance in proportion to its
+ * bandwidth, no two in one /16, none to avoid; the last two wishes are given up, in this order:
+ * avoidance, /16, when there are too few relays for them.
+ * -ENOENT: fewer than three relays. -ESRCH: no exit among them. -ENXIO: not with these pins.
  */
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    ctl_path_random random, void *ctx, struct ctl_path *out) _must_check_;
+		    const struct ctl_pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    struct ctl_path *out) _must_check_;
+/* After -ENXIO: what a person reads behind "no path: ". */
+const char *ctl_path_why(const struct dir_list *list, const struct ctl_pins pins[CTL_PATH_HOPS]);
 /* A uniform number below BOUND (at least 1). */
 uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound);

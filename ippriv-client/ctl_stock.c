@@ -179,10 +179,12 @@ static bool choose(struct ctl_stock *stock, struct ctl_path *out)
 	int r;
 
 	forget_avoided(stock);
-	r = ctl_path_choose(stock->list, &stock->avoid, random_bytes, NULL, out);
+	r = ctl_path_choose(stock->list, &stock->avoid, stock->conf.pins, random_bytes, NULL, out);
 	if (r < 0 && r != stock->path_error)
-		log_warning("no path: the relay list has %s; waiting for a better list",
-			    r == -ESRCH ? "no exit" : "fewer than three relays");
+		log_warning("no path: %s; waiting for a better list",
+			    r == -ENXIO ? ctl_path_why(stock->list, stock->conf.pins) :
+			    r == -ESRCH ? "the relay list has no exit" :
+					  "the relay list has fewer than three relays");
 	stock->path_error = r;
 	if (r == 0 && out->shares_net)
 		log_debug("the relay list is small: two hops stand in one /16");

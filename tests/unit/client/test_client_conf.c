@@ -50,7 +50,8 @@ Test(client_conf, every_key)
 	cr_assert_eq(read_text("directory = \"http://192.0.2.1\"\n"
 			       "authorities = { \"" KEY_2 "\", \"" KEY_1 "\" }\n"
 			       "threshold = 2\ncircuits = 3\ncontrol = \"/tmp/c\"\nstate = \"/tmp/s\"\n"
-			       "liveness = 5\nlog_level = debug\n", &c), 0, "%s", why);
+			       "liveness = 5\nlog_level = debug\nentry = { \"n1\" }\n"
+			       "exit = { \"n2\", \"" KEY_2 "\" }\n", &c), 0, "%s", why);
 	cr_assert_eq(c.trust.count, 2);
 	cr_assert_eq(c.trust.threshold, 2);
 	cr_assert_eq(c.trust.keys[0].bytes[0], 2);
@@ -59,6 +60,11 @@ Test(client_conf, every_key)
 	cr_assert_str_eq(c.control, "/tmp/c");
 	cr_assert_str_eq(c.state, "/tmp/s");
 	cr_assert_eq(c.log_level, LOG_LEVEL_DEBUG);
+	cr_assert_eq(c.pins[0].count, 1);
+	cr_assert_str_eq(c.pins[0].pins[0].nickname, "n1");
+	cr_assert_eq(c.pins[1].count, 0);
+	cr_assert_eq(c.pins[2].count, 2);
+	cr_assert(c.pins[2].pins[1].is_key && c.pins[2].pins[1].key.bytes[0] == 2);
 	client_conf_fini(&c);
 }
 
@@ -76,6 +82,8 @@ Test(client_conf, errors_say_where)
 		{ MINIMUM "log_level = loud\n", ":3:", "level" },
 		{ MINIMUM "control = \"run/control\"\n", ":3:", "control" },
 		{ MINIMUM "state = \"here\"\n", ":3:", "state" },
+		{ MINIMUM "entry = { n1,\n\"no such name\" }\n", ":4:", "nickname" },
+		{ MINIMUM "middle = { \"\" }\n", ":3:", "nickname" },
 		{ MINIMUM "threshold = 2\n", ":3:", "threshold" },
 		{ "directory = \"192.0.2.1\"\nauthorities = { \"" KEY_1 "\" }\n", ":1:", "directory" },
 		{ "directory = \"http://192.0.2.1\"\nauthorities = { \"0101\" }\n", ":2:", "key" },

@@ -71,7 +71,7 @@ Test(path, has_three_different_relays_and_an_exit_at_its_end)
 	for (int i = 0; i < DRAWS; i++) {
 		struct ctl_path p;
 
-		cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		cr_assert(p.hops[2].flags & DIR_FLAG_EXIT);
 		cr_assert_not(share(&p, 16));
 		cr_assert_not(p.shares_net || p.avoid_broken);
@@ -102,7 +102,7 @@ Test(path, draws_by_bandwidth_up_to_a_limit)
 	for (int i = 0; i < DRAWS; i++) {
 		struct ctl_path p;
 
-		cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		seen[number_of(&p.hops[2])]++;
 	}
 	cr_assert(seen[0] > 4350 && seen[0] < 4650, "%zu", seen[0]);
@@ -114,7 +114,7 @@ Test(path, draws_by_bandwidth_up_to_a_limit)
 	for (int i = 0; i < DRAWS; i++) {
 		struct ctl_path p;
 
-		cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		seen[number_of(&p.hops[2])]++;
 	}
 	cr_assert(seen[0] > 2850 && seen[0] < 3150, "%zu", seen[0]);
@@ -133,7 +133,7 @@ Test(path, crosses_three_networks_whenever_there_are_three)
 	for (int i = 0; i < 1000; i++) {
 		struct ctl_path p;
 
-		cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		cr_assert_not(p.shares_net);
 		cr_assert_not(share(&p, 16));
 		cr_assert_eq(number_of(&p.hops[2]), 0);
@@ -152,7 +152,7 @@ Test(path, falls_back_on_a_small_list)
 	for (int i = 0; i < 1000; i++) {
 		struct ctl_path p;
 
-		cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		cr_assert(p.shares_net);
 		cr_assert_not(share(&p, 32));
 	}
@@ -169,14 +169,14 @@ Test(path, avoids_who_failed_as_long_as_it_can)
 	for (size_t i = 0; i < 4; i++)
 		avoid.relays[i] = entries[i + 1].identity; /* two exits among them */
 	for (int i = 0; i < 1000; i++) {
-		cr_assert_eq(ctl_path_choose(&list, &avoid, numbers, &state, &p), 0);
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
 		cr_assert_not(p.avoid_broken);
 		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
 			cr_assert(number_of(&p.hops[k]) == 0 || number_of(&p.hops[k]) > 4);
 	}
 	/* of three relays none can be spared, and networks matter more than avoidance */
 	list.count = 3;
-	cr_assert_eq(ctl_path_choose(&list, &avoid, numbers, &state, &p), 0);
+	cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
 	cr_assert(p.avoid_broken);
 	cr_assert_not(p.shares_net);
 }
@@ -189,15 +189,15 @@ Test(path, says_why_there_is_none)
 	struct ctl_path p = { .shares_net = true };
 	uint64_t state = 6;
 
-	cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), -ESRCH);
+	cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), -ESRCH);
 	list = spread(entries, 2, 2);
-	cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), -ENOENT);
+	cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), -ENOENT);
 	list = spread(entries, 0, 0);
-	cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), -ENOENT);
+	cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), -ENOENT);
 	/* three keys at one address are one relay */
 	list = spread(entries, 3, 3);
 	entries[1].address = entries[2].address = entries[0].address;
-	cr_assert_eq(ctl_path_choose(&list, &nobody, numbers, &state, &p), -ENOENT);
+	cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), -ENOENT);
 	cr_assert(p.shares_net, "the result was touched");
 }
 

@@ -1,0 +1,35 @@
+#include "ippriv-client/ctl_pins.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char nickname_letters[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+
+int ctl_pin_parse(const char *text, struct ctl_pin *out)
+{
+	struct ctl_pin pin = { 0 };
+	size_t len = strlen(text);
+
+	if (crypto_hex_parse(text, pin.key.bytes) == 0) {
+		pin.is_key = true;
+	} else {
+		if (len == 0 || len > DIR_NICKNAME || strspn(text, nickname_letters) != len)
+			return -EINVAL;
+		memcpy(pin.nickname, text, len);
+	}
+	*out = pin;
+	return 0;
+}
+
+bool ctl_pins_allow(const struct ctl_pins *pins, const struct dir_entry *e)
+{
+	for (size_t i = 0; i < pins->count; i++) {
+		const struct ctl_pin *pin = &pins->pins[i];
+
+		if (pin->is_key ? memcmp(&pin->key, &e->identity, sizeof(pin->key)) == 0
+				: strcmp(pin->nickname, e->nickname) == 0)
+			return true;
+	}
+	return pins->count == 0;
+}
