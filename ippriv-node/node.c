@@ -254,6 +254,18 @@ void node_stop(struct node *node)
 		on_goodbye(node);
 }
 
+/* Larval SAs of acquires that nobody answered would stay for half a minute. */
+static void free_kernel(struct node *node)
+{
+	size_t removed;
+
+	if (node->dp && kern_linux_purge(node->kern, KERN_REQID_NODE, "ippriv-pool",
+					 node->conf->firewall.table, &removed) < 0)
+		log_warning("something of ours may be left in the kernel");
+	if (node->kern)
+		kern_linux_free(node->kern);
+}
+
 void node_free(struct node *node)
 {
 	if (!node)
@@ -269,8 +281,7 @@ void node_free(struct node *node)
 	ctl_circuits_free(node->circuits);
 	ctl_peers_free(node->peers);
 	dp_free(node->dp);
-	if (node->kern)
-		kern_linux_free(node->kern);
+	free_kernel(node);
 	if (node->lock >= 0)
 		close(node->lock);
 	free(node);
