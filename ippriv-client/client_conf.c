@@ -34,21 +34,21 @@ static int read_trust(const char *path, const struct conf_strings *authorities,
 
 static const char *check_pin(const char *value)
 {
-	struct ctl_pin pin;
+	struct pin pin;
 
-	return ctl_pin_parse(value, &pin) < 0 ?
+	return pins_parse(value, &pin) < 0 ?
 		       "no relay; write its nickname or the 64 hex digits of its identity key" :
 		       NULL;
 }
 
 /* The table's check has judged each item. */
-static int read_pins(const struct conf_strings *names, struct ctl_pins *out)
+static int read_pins(const struct conf_strings *names, struct pins *out)
 {
 	int r = 0;
 
-	_Static_assert((int)CTL_PINS >= (int)CONF_STRINGS_MAX, "a list in the file fits");
+	_Static_assert((int)PINS_MAX >= (int)CONF_STRINGS_MAX, "a list in the file fits");
 	for (size_t i = 0; i < names->count && r == 0; i++)
-		r = ctl_pin_parse(names->items[i], &out->pins[i]);
+		r = pins_parse(names->items[i], &out->pins[i]);
 	out->count = names->count;
 	return r;
 }
@@ -57,7 +57,7 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 {
 	_cleanup_free_ char *level = NULL;
 	struct client_conf c = { 0 };
-	struct conf_strings authorities = { 0 }, pins[CTL_PATH_HOPS] = { 0 };
+	struct conf_strings authorities = { 0 }, pins[PINS_HOPS] = { 0 };
 	uint32_t threshold = 1;
 	int threshold_line = 0;
 	const struct conf_key keys[] = {
@@ -90,7 +90,7 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	if (r == 0)
 		r = read_trust(path, &authorities, threshold, threshold_line, &c.trust, why,
 			       why_size);
-	for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++) {
+	for (size_t hop = 0; hop < PINS_HOPS; hop++) {
 		if (r == 0)
 			r = read_pins(&pins[hop], &c.pins[hop]);
 		conf_strings_fini(&pins[hop]);

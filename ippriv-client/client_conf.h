@@ -2,7 +2,7 @@
 /* The client's configuration as one validated value. */
 #include "common/base/log.h"
 #include "common/dir/dir_watch.h"
-#include "ippriv-client/ctl_path.h"
+#include "ippriv-client/pins.h"
 
 enum { CLIENT_CONF_CIRCUITS = 16 };
 
@@ -13,7 +13,7 @@ struct client_conf {
 	char *control;      /* path of the control socket */
 	char *state;        /* directory that keeps the newest list's time */
 	uint32_t liveness;  /* seconds without a sign of life from a hop before it is probed */
-	struct ctl_pins pins[CTL_PATH_HOPS]; /* keys entry, middle, exit */
+	struct pins pins[PINS_HOPS]; /* keys entry, middle, exit */
 	enum log_level log_level;
 };
 

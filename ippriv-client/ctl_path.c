@@ -52,10 +52,10 @@ static bool avoided(const struct ctl_path_avoid *avoid, const struct dir_entry *
 	return false;
 }
 
-static bool fits(const struct dir_entry *e, size_t hop, const struct ctl_pins *pins)
+static bool fits(const struct dir_entry *e, size_t hop, const struct pins *pins)
 {
 	return (hop != EXIT || e->flags & DIR_FLAG_EXIT) &&
-	       (!pins || ctl_pins_allow(&pins[hop], e));
+	       (!pins || pins_allow(&pins[hop], e));
 }
 
 /* Whether relay I may be the hop after those that are taken, as far as they go. */
@@ -148,7 +148,7 @@ static bool choose(struct drawing *d, ctl_path_random random, void *ctx, struct 
 }
 
 static void fit_all(struct drawing *d, const struct ctl_path_avoid *avoid,
-		    const struct ctl_pins *pins)
+		    const struct pins *pins)
 {
 	for (size_t i = 0; i < d->list->count; i++) {
 		const struct dir_entry *e = &d->list->entries[i];
@@ -159,7 +159,7 @@ static void fit_all(struct drawing *d, const struct ctl_path_avoid *avoid,
 	}
 }
 
-static bool anybody(const struct dir_list *list, size_t hop, const struct ctl_pins *pins)
+static bool anybody(const struct dir_list *list, size_t hop, const struct pins *pins)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (fits(&list->entries[i], hop, pins))
@@ -168,7 +168,7 @@ static bool anybody(const struct dir_list *list, size_t hop, const struct ctl_pi
 }
 
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    const struct ctl_pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    const struct pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
 		    struct ctl_path *out)
 {
 	const struct {
@@ -204,7 +204,7 @@ int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *av
 	return -ENOENT;
 }
 
-const char *ctl_path_why(const struct dir_list *list, const struct ctl_pins pins[CTL_PATH_HOPS])
+const char *ctl_path_why(const struct dir_list *list, const struct pins pins[CTL_PATH_HOPS])
 {
 	static const char *const nobody[CTL_PATH_HOPS] = {
 		"no relay in the list is one that `entry` names",

@@ -1,8 +1,8 @@
 #pragma once
 /* Choosing entry, middle and exit from the list. Pure: randomness comes in. */
-#include "ippriv-client/ctl_pins.h"
+#include "ippriv-client/pins.h"
 
-enum { CTL_PATH_HOPS = 3, CTL_PATH_AVOID = 4 };
+enum { CTL_PATH_HOPS = PINS_HOPS, CTL_PATH_AVOID = 4 };
 
 struct ctl_path {
 	struct dir_entry hops[CTL_PATH_HOPS]; /* entry, middle, exit */
@@ -26,9 +26,9 @@ typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
  * -ENOENT: fewer than three relays. -ESRCH: no exit among them. -ENXIO: not with these pins.
  */
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    const struct ctl_pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    const struct pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
 		    struct ctl_path *out) _must_check_;
 /* After -ENXIO: what a person reads behind "no path: ". */
-const char *ctl_path_why(const struct dir_list *list, const struct ctl_pins pins[CTL_PATH_HOPS]);
+const char *ctl_path_why(const struct dir_list *list, const struct pins pins[CTL_PATH_HOPS]);
 /* A uniform number below BOUND (at least 1). */
 uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound);

@@ -24,7 +24,7 @@ struct ctl_stock_conf {
 	struct dp *dp;
 	uint32_t keep;     /* circuits to keep ready */
 	uint32_t liveness; /* seconds; counters are looked at more often than that */
-	const struct ctl_pins *pins; /* entry, middle, exit */
+	const struct pins *pins; /* entry, middle, exit */
 	const struct ctl_stock_events *events; /* all borrowed */
 	void *user;
 };

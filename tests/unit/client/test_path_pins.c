@@ -38,9 +38,9 @@ static struct dir_list relays(struct dir_entry entries[RELAYS])
 	return (struct dir_list){ .count = RELAYS, .entries = entries };
 }
 
-static void pin(struct ctl_pins *pins, const char *text)
+static void pin(struct pins *pins, const char *text)
 {
-	cr_assert_eq(ctl_pin_parse(text, &pins->pins[pins->count]), 0, "%s", text);
+	cr_assert_eq(pins_parse(text, &pins->pins[pins->count]), 0, "%s", text);
 	pins->count++;
 }
 
@@ -50,7 +50,7 @@ static size_t number_of(const struct dir_entry *e)
 }
 
 /* Draws many paths; SEEN counts the relays at each hop. */
-static void draw(const struct dir_list *list, const struct ctl_pins *pins,
+static void draw(const struct dir_list *list, const struct pins *pins,
 		 size_t seen[CTL_PATH_HOPS][RELAYS])
 {
 	uint64_t state = 7;
@@ -74,17 +74,17 @@ Test(pins, are_nicknames_or_keys)
 	static const char key[] = "0303030303030303030303030303030303030303030303030303030303030303";
 	static const char *const bad[] = { "", "seventeen-letters", "under_score", "r 1", "r1\n" };
 	struct dir_entry entries[RELAYS];
-	struct ctl_pins pins = { 0 };
-	struct ctl_pin out = { .is_key = true };
+	struct pins pins = { 0 };
+	struct pin out = { .is_key = true };
 
 	relays(entries);
-	cr_assert(ctl_pins_allow(&pins, &entries[5]), "no pins allow everybody");
+	cr_assert(pins_allow(&pins, &entries[5]), "no pins allow everybody");
 	pin(&pins, key);
 	pin(&pins, "r6");
 	for (size_t i = 0; i < RELAYS; i++)
-		cr_assert_eq(ctl_pins_allow(&pins, &entries[i]), i == 2 || i == 6, "%zu", i);
+		cr_assert_eq(pins_allow(&pins, &entries[i]), i == 2 || i == 6, "%zu", i);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		cr_assert_eq(ctl_pin_parse(bad[i], &out), -EINVAL, "%s", bad[i]);
+		cr_assert_eq(pins_parse(bad[i], &out), -EINVAL, "%s", bad[i]);
 	cr_assert(out.is_key, "the result was touched");
 	/* all of a nickname counts, and it is no key */
 	pins.count = 0;
@@ -92,14 +92,14 @@ Test(pins, are_nicknames_or_keys)
 	pin(&pins, "r66");
 	pin(&pins, "R6");
 	for (size_t i = 0; i < RELAYS; i++)
-		cr_assert_not(ctl_pins_allow(&pins, &entries[i]));
+		cr_assert_not(pins_allow(&pins, &entries[i]));
 }
 
 Test(pins, restrict_their_hop_only)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = relays(entries);
-	struct ctl_pins pins[CTL_PATH_HOPS] = { 0 };
+	struct pins pins[CTL_PATH_HOPS] = { 0 };
 	size_t seen[CTL_PATH_HOPS][RELAYS];
 
 	pin(&pins[0], "r5");
@@ -122,7 +122,7 @@ Test(pins, never_draw_into_a_dead_end)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = relays(entries);
-	struct ctl_pins pins[CTL_PATH_HOPS] = { 0 };
+	struct pins pins[CTL_PATH_HOPS] = { 0 };
 	size_t seen[CTL_PATH_HOPS][RELAYS];
 
 	/* r1 can only be the middle, so r0 is the exit and r2 the entry, whatever is drawn first */
@@ -142,7 +142,7 @@ Test(pins, outlive_the_other_wishes)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = relays(entries);
-	struct ctl_pins pins[CTL_PATH_HOPS] = { 0 };
+	struct pins pins[CTL_PATH_HOPS] = { 0 };
 	struct ctl_path_avoid avoid = { .count = 1 };
 	struct ctl_path p;
 	uint64_t state = 8;
@@ -160,7 +160,7 @@ Test(pins, outlive_the_other_wishes)
 	cr_assert(p.shares_net && !p.avoid_broken);
 }
 
-static void expect_why(const struct dir_list *list, const struct ctl_pins *pins, const char *why)
+static void expect_why(const struct dir_list *list, const struct pins *pins, const char *why)
 {
 	struct ctl_path p = { .shares_net = true };
 	uint64_t state = 9;
@@ -174,7 +174,7 @@ Test(pins, say_which_of_them_leaves_nobody)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = relays(entries);
-	struct ctl_pins pins[CTL_PATH_HOPS] = { 0 };
+	struct pins pins[CTL_PATH_HOPS] = { 0 };
 	struct ctl_path p;
 	uint64_t state = 10;
 

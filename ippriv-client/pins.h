@@ -2,23 +2,23 @@
 /* Relays that the configuration allows at one place of a path: `entry`, `middle` or `exit`. */
 #include "common/dir/dir_list.h"
 
-enum { CTL_PINS = 64 };
+enum { PINS_HOPS = 3, PINS_MAX = 64 };
 
 /*
  * A nickname is what a relay says of itself, and several may say the same: it serves where all
  * relays are one's own. An identity key is proof.
  */
-struct ctl_pin {
+struct pin {
 	bool is_key;
 	struct crypto_pub key;
 	char nickname[DIR_NICKNAME + 1];
 };
 
-struct ctl_pins {
+struct pins {
 	size_t count; /* 0: any relay */
-	struct ctl_pin pins[CTL_PINS];
+	struct pin pins[PINS_MAX];
 };
 
 /* An identity key (64 hex digits) or a nickname. 0 or -EINVAL. */
-int ctl_pin_parse(const char *text, struct ctl_pin *out) _must_check_;
-bool ctl_pins_allow(const struct ctl_pins *pins, const struct dir_entry *e);
+int pins_parse(const char *text, struct pin *out) _must_check_;
+bool pins_allow(const struct pins *pins, const struct dir_entry *e);

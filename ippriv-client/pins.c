@@ -1,4 +1,4 @@
-#include "ippriv-client/ctl_pins.h"
+#include "ippriv-client/pins.h"
 
 #include <errno.h>
 #include <string.h>
@@ -6,9 +6,9 @@
 static const char nickname_letters[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
 
-int ctl_pin_parse(const char *text, struct ctl_pin *out)
+int pins_parse(const char *text, struct pin *out)
 {
-	struct ctl_pin pin = { 0 };
+	struct pin pin = { 0 };
 	size_t len = strlen(text);
 
 	if (crypto_hex_parse(text, pin.key.bytes) == 0) {
@@ -22,10 +22,10 @@ int ctl_pin_parse(const char *text, struct ctl_pin *out)
 	return 0;
 }
 
-bool ctl_pins_allow(const struct ctl_pins *pins, const struct dir_entry *e)
+bool pins_allow(const struct pins *pins, const struct dir_entry *e)
 {
 	for (size_t i = 0; i < pins->count; i++) {
-		const struct ctl_pin *pin = &pins->pins[i];
+		const struct pin *pin = &pins->pins[i];
 
 		if (pin->is_key ? memcmp(&pin->key, &e->identity, sizeof(pin->key)) == 0
 				: strcmp(pin->nickname, e->nickname) == 0)
