@@ -16,7 +16,7 @@ struct draft {
 	struct conf_strings authorities, exit_rules;
 	uint32_t threshold;
 	char *nat_ports, *log_level;
-	int address_line, identity_line, pool_line, dns_line, nat_line;
+	int address_line, identity_line, threshold_line, pool_line, dns_line, nat_line;
 	char *why;
 	size_t why_size;
 };
@@ -57,7 +57,11 @@ static int set_trust(const struct draft *d, struct node_conf *c)
 	const char *wrong = dir_trust_parse(d->authorities.items, d->authorities.count,
 					    d->threshold, &c->trust, &bad);
 
-	return wrong ? fail(d, d->authorities.lines[bad], "%s", wrong) : 0;
+	if (!wrong)
+		return 0;
+	if (d->threshold_line && d->threshold > d->authorities.count)
+		return fail(d, d->threshold_line, "%s", wrong);
+	return fail(d, d->authorities.lines[bad], "%s", wrong);
 }
 
 static int set_addresses(const struct draft *d, struct node_conf *c)
@@ -106,6 +110,9 @@ static int set_identity(const struct draft *d, struct node_conf *c)
 	if (err == -EPERM)
 		return fail(d, d->identity_line, "%s: others can read it; `chmod 600 %s`",
 			    c->identity, c->identity);
+	if (err == -EACCES)
+		return fail(d, d->identity_line, "%s: this user may not read it; run as its owner",
+			    c->identity);
 	if (err == -EBADMSG)
 		return fail(d, d->identity_line, "%s: is no key file; make one with `ippriv-node "
 						 "--keygen FILE`", c->identity);
@@ -159,7 +166,7 @@ static int read_file(struct draft *d, struct node_conf *c)
 		{ .name = "authorities", .type = CONF_STRINGS, .value = &d->authorities,
 		  .required = true, .check = conf_check_key },
 		{ .name = "threshold", .type = CONF_UINT, .value = &d->threshold, .min = 1,
-		  .max = DIR_LIST_AUTHORITIES },
+		  .max = DIR_LIST_AUTHORITIES, .line = &d->threshold_line },
 		{ .name = "pool", .type = CONF_PREFIX, .value = &c->pool, .line = &d->pool_line },
 		{ .name = "dns", .type = CONF_ADDR, .value = &c->dns, .line = &d->dns_line },
 		{ .name = "exit", .type = CONF_BOOL, .value = &c->firewall.exit },
