@@ -393,6 +393,7 @@ void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
 		if (!peers->table[i])
 			continue;
 		peers->table[i]->wanted_until = 0;
+		peers->table[i]->retry_at = 0;
 		DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
 			ctl_ike_close(ike, &t->session);
 	}
