@@ -8,6 +8,7 @@
 
 struct ctl_admin {
 	struct ctl_admin_conf conf;
+	struct io_loop *loop;
 	struct ctl_server *server;
 	uint64_t since;
 };
@@ -77,7 +78,7 @@ static json_t *status_json(struct ctl_admin *admin, bool addresses)
 	ctl_peers_each(admin->conf.peers, add_tunnel, &tunnels);
 	return json_pack("{s:b,s:s,s:s,s:I,s:o,s:o,s:o}", "ok", 1, "nickname",
 			 admin->conf.nickname, "address", addr_text(&admin->conf.address, text),
-			 "age", (json_int_t)((io_loop_now(admin->conf.loop) - admin->since) / 1000),
+			 "age", (json_int_t)((io_loop_now(admin->loop) - admin->since) / 1000),
 			 "circuits", circuits.list, "tunnels", tunnels.list, "ike",
 			 counters_json(admin));
 }
@@ -106,22 +107,27 @@ static void on_closed(void *user, struct ctl_conn *conn)
 
 static const struct ctl_handler handler = { .request = on_request, .closed = on_closed };
 
-int ctl_admin_new(const struct ctl_admin_conf *conf, struct ctl_admin **out)
+int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out)
 {
 	struct ctl_admin *admin = calloc(1, sizeof(*admin));
 	int err;
 
 	if (!admin)
 		return -ENOMEM;
-	admin->conf = *conf;
-	admin->since = io_loop_now(conf->loop);
-	err = ctl_server_new(conf->loop, conf->path, 0600, &handler, admin, &admin->server);
+	admin->loop = loop;
+	admin->since = io_loop_now(loop);
+	err = ctl_server_new(loop, path, 0600, &handler, admin, &admin->server);
 	if (err < 0) {
 		free(admin);
 		return err;
 	}
 	*out = admin;
 	return 0;
+}
+
+void ctl_admin_serve(struct ctl_admin *admin, const struct ctl_admin_conf *conf)
+{
+	admin->conf = *conf;
 }
 
 void ctl_admin_free(struct ctl_admin *admin)

@@ -142,6 +142,11 @@ void ctl_publish_free(struct ctl_publish *p)
 	free(p);
 }
 
+bool ctl_publish_busy(const struct ctl_publish *p)
+{
+	return p->upload != NULL;
+}
+
 void ctl_publish_seen(struct ctl_publish *p, const struct dir_list *list)
 {
 	if (p->told && !dir_list_find(list, &p->conf->key.pub)) {

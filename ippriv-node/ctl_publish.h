@@ -10,5 +10,7 @@ struct ctl_publish;
 int ctl_publish_new(struct io_loop *loop, const struct node_conf *conf,
 		    struct ctl_publish **out) _must_check_;
 void ctl_publish_free(struct ctl_publish *publish);
+/* An upload is under way. */
+bool ctl_publish_busy(const struct ctl_publish *publish);
 /* A new list came: uploads soon when we are not in it. */
 void ctl_publish_seen(struct ctl_publish *publish, const struct dir_list *list);

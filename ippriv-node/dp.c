@@ -37,7 +37,7 @@ int dp_new(const struct kern *kern, const struct dp_self *self,
 	if (!dp)
 		return -ENOMEM;
 	*dp = (struct dp){ .kern = kern, .self = *self, .firewall = firewall };
-	err = run_add(dp, ops, dp_plan_base(firewall, ops), "the relay's route and firewall");
+	err = kern_plan_add(kern, ops, dp_plan_base(firewall, ops));
 	if (err < 0) {
 		free(dp);
 		return err;

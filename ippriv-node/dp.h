@@ -53,7 +53,7 @@ struct dp_stats {
 
 struct dp;
 
-/* KERN and FIREWALL are borrowed. Installs the base. */
+/* KERN and FIREWALL are borrowed. Installs the base. Logs nothing: KERN tells what was wrong. */
 int dp_new(const struct kern *kern, const struct dp_self *self,
 	   const struct kern_firewall *firewall, struct dp **out) _must_check_;
 /* Takes the base down; tunnels, links, traps and circuits must be gone. */

@@ -17,7 +17,8 @@
 
 enum {
 	IKE_PORT = 500,
-	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes */
+	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
+	GOODBYE_TUNNELS = 500, /* those for the tunnels, which carry those for the circuits */
 	GOODBYE_STEP = 20,
 };
 
@@ -36,6 +37,7 @@ struct node {
 	struct ctl_admin *admin;
 	struct io_timer *goodbye;
 	uint64_t goodbye_until; /* loop time, 0: not stopping */
+	bool tunnels_closed;
 };
 
 static int admit_client(void *user, const struct ike_path *path, struct ike_lease *lease,
@@ -102,7 +104,6 @@ static int fail(int err, char *why, size_t size, const char *what, const char *a
 
 static int start_kernel(struct node *node, char *why, size_t size)
 {
-	size_t removed = 0;
 	int err;
 
 	node->lock = lock_take("ippriv-node");
@@ -111,12 +112,23 @@ static int start_kernel(struct node *node, char *why, size_t size)
 			    "stop it first");
 	err = kern_linux_new(&node->kern);
 	if (err < 0)
-		return fail(err, why, size, "cannot open netlink sockets", "run as root");
-	err = kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
-	if (err < 0)
-		return err;
-	err = kern_linux_purge(node->kern, KERN_REQID_NODE, "ippriv-pool",
-			       node->conf->firewall.table, &removed);
+		return fail(err, why, size, "cannot open netlink sockets",
+			    err == -EPROTONOSUPPORT ? "modprobe xfrm_user nfnetlink" : "run as root");
+	return kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+}
+
+static int purge(struct node *node, size_t *removed)
+{
+	return kern_linux_purge(node->kern, KERN_REQID_NODE, "ippriv-pool",
+				node->conf->firewall.table, removed);
+}
+
+/* The first that changes the kernel: everything that can be refused before has been tried. */
+static int start_clean(struct node *node, char *why, size_t size)
+{
+	size_t removed = 0;
+	int err = purge(node, &removed);
+
 	if (err < 0)
 		return fail(err, why, size, "cannot remove what an earlier run left",
 			    "see `ip xfrm state`, `nft list ruleset`");
@@ -161,9 +173,12 @@ static int start_paths(struct node *node, char *why, size_t size)
 						   .loop = node->loop };
 	int err = dp_new(kern_linux_ops(node->kern), &self, &conf->firewall, &node->dp);
 
-	if (err < 0)
-		return fail(err, why, size, "cannot install route and firewall",
-			    "is another program using the pool's addresses?");
+	if (err < 0) {
+		snprintf(why, size, "cannot install the relay's route and firewall: %s; does another "
+			 "program use 100.64.0.0/10?",
+			 kern_linux_ops(node->kern)->error(kern_linux_ops(node->kern)->ctx));
+		return err;
+	}
 	peers_conf.dp = circuits_conf.dp = node->dp;
 	err = ctl_peers_new(&peers_conf, &node->peers);
 	circuits_conf.peers = node->peers;
@@ -190,14 +205,19 @@ static int start_directory(struct node *node, char *why, size_t size)
 
 static int start_admin(struct node *node, char *why, size_t size)
 {
-	struct ctl_admin_conf conf = { .path = node->conf->control,
-				       .nickname = node->conf->nickname,
-				       .address = node->conf->address, .ike = node->ike,
-				       .peers = node->peers, .circuits = node->circuits,
-				       .loop = node->loop };
-	int err = ctl_admin_new(&conf, &node->admin);
+	const char *path = node->conf->control;
+	int err = ctl_admin_new(node->loop, path, &node->admin);
 
-	return err < 0 ? fail(err, why, size, node->conf->control, "choose another `control`") : 0;
+	return err < 0 ? fail(err, why, size, path, "choose another `control`") : 0;
+}
+
+static void serve_admin(struct node *node)
+{
+	struct ctl_admin_conf conf = { .nickname = node->conf->nickname,
+				       .address = node->conf->address, .ike = node->ike,
+				       .peers = node->peers, .circuits = node->circuits };
+
+	ctl_admin_serve(node->admin, &conf);
 }
 
 int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **out, char *why,
@@ -215,24 +235,34 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 	if (err == 0)
 		err = start_ike(node, why, size);
 	if (err == 0)
-		err = start_paths(node, why, size);
-	if (err == 0)
 		err = start_admin(node, why, size);
+	if (err == 0)
+		err = start_clean(node, why, size);
+	if (err == 0)
+		err = start_paths(node, why, size);
 	if (err == 0)
 		err = start_directory(node, why, size);
 	if (err < 0) {
 		node_free(node);
 		return err;
 	}
+	serve_admin(node);
 	*out = node;
 	return 0;
 }
 
+/* Circuits first: their Deletes and the answers go through the tunnels. */
 static void on_goodbye(void *data)
 {
 	struct node *node = data;
+	uint64_t now = io_loop_now(node->loop);
 
-	if (io_loop_now(node->loop) >= node->goodbye_until ||
+	if (!node->tunnels_closed && (ctl_circuits_count(node->circuits) == 0 ||
+				      now + GOODBYE_TUNNELS >= node->goodbye_until)) {
+		ctl_peers_close(node->peers, node->ike);
+		node->tunnels_closed = true;
+	}
+	if (now >= node->goodbye_until ||
 	    ctl_circuits_count(node->circuits) + ctl_peers_tunnels(node->peers) == 0)
 		io_loop_stop(node->loop);
 	else
@@ -247,7 +277,6 @@ void node_stop(struct node *node)
 	}
 	node->goodbye_until = io_loop_now(node->loop) + GOODBYE;
 	ctl_circuits_close(node->circuits, node->ike, 0);
-	ctl_peers_close(node->peers, node->ike);
 	if (io_timer_new(node->loop, on_goodbye, node, &node->goodbye) < 0)
 		io_loop_stop(node->loop);
 	else
@@ -259,11 +288,15 @@ static void free_kernel(struct node *node)
 {
 	size_t removed;
 
-	if (node->dp && kern_linux_purge(node->kern, KERN_REQID_NODE, "ippriv-pool",
-					 node->conf->firewall.table, &removed) < 0)
+	if (node->dp && purge(node, &removed) < 0)
 		log_warning("something of ours may be left in the kernel");
 	if (node->kern)
 		kern_linux_free(node->kern);
+}
+
+bool node_busy(const struct node *node)
+{
+	return dir_watch_busy(node->watch) || ctl_publish_busy(node->publish);
 }
 
 void node_free(struct node *node)
