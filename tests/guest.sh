@@ -128,7 +128,7 @@ boot() {
 		-chardev "file,id=report,path=$tmp/report" -device virtserialport,chardev=report,name=report \
 		</dev/null 2>"$tmp/qemu" &
 	qemu=$!
-	trap 'kill $qemu 2>/dev/null || true; exit 130' INT TERM HUP
+	trap 'kill $qemu 2>/dev/null || true; wait $qemu || true; exit 130' INT TERM HUP
 	qemu_status=0
 	wait $qemu || qemu_status=$?
 	wait $stream || true
