@@ -10,7 +10,12 @@
 
 enum {
 	IKE_PORT = 500,
-	TRIES = 5, /* 0.5, 1, 2, 4, 8 s: a hop that is silent for 15.5 s is dead */
+	/*
+	 * 0.25, 0.5 … 8 s: a hop that is silent for 15.75 s is dead. The first is short since the
+	 * first datagram to a relay that the hop before has no overlay tunnel with is lost.
+	 */
+	FIRST_MS = 250,
+	TRIES = 6,
 	DATAGRAM_MAX = 4096,
 	DATAGRAMS_AT_ONCE = 64,
 };
@@ -144,7 +149,7 @@ int ctl_ike_new(struct io_loop *loop, uint32_t liveness, struct ctl_ike **out)
 {
 	struct ctl_ike *ike = calloc(1, sizeof(*ike));
 	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000,
-				      .retransmit_tries = TRIES };
+				      .retransmit_first = FIRST_MS, .retransmit_tries = TRIES };
 	int r;
 
 	if (!ike)
