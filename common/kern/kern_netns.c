@@ -55,6 +55,7 @@ static int family_of(enum kern_bus bus)
 	case KERN_BUS_ROUTE:
 		return NETLINK_ROUTE;
 	case KERN_BUS_NETFILTER:
+	case KERN_BUS_CONNTRACK:
 		return NETLINK_NETFILTER;
 	}
 	return -1;

@@ -3,8 +3,13 @@
 #include "common/kern/kern_linux.h"
 #include "common/kern/nl_sock.h"
 
-enum kern_bus { KERN_BUS_XFRM, KERN_BUS_ROUTE, KERN_BUS_NETFILTER };
-enum { KERN_BUS_COUNT = KERN_BUS_NETFILTER + 1 };
+enum kern_bus {
+	KERN_BUS_XFRM,
+	KERN_BUS_ROUTE,
+	KERN_BUS_NETFILTER,
+	KERN_BUS_CONNTRACK, /* netfilter too: its list goes on while the other deletes */
+};
+enum { KERN_BUS_COUNT = KERN_BUS_CONNTRACK + 1 };
 
 struct kern_netns {
 	struct kern_linux *kern; /* borrowed */
@@ -25,5 +30,7 @@ int kern_netns_talk(struct kern_netns *ns, enum kern_bus bus, void *msgs, size_t
 		    int (*each)(const struct nlmsghdr *msg, void *data), void *data) _must_check_;
 /* Fills K->own with the namespace of the calling thread. */
 int kern_netns_init_own(struct kern_linux *k) _must_check_;
+/* struct kern's flows_del. */
+int kern_linux_flows_del(void *ctx, const struct prefix *src);
 /* Closes the descriptor and the sockets. */
 void kern_netns_fini(struct kern_netns *ns);

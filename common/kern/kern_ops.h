@@ -149,6 +149,12 @@ struct kern {
 	int (*del)(void *ctx, const struct kern_op *op);
 	int (*sa_stats)(void *ctx, struct kern_netns *netns, const struct addr *dst, uint32_t spi,
 			struct kern_sa_stats *out);
+	/*
+	 * Makes the daemon's own namespace forget all connections that began at an address in SRC:
+	 * what NAT did for them ends, too. Of one IPv4 address the kernel searches its table
+	 * itself, of other prefixes it hands out all. -EPROTONOSUPPORT: it cannot list them.
+	 */
+	int (*flows_del)(void *ctx, const struct prefix *src);
 	const char *(*error)(void *ctx);
 };
 

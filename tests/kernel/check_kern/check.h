@@ -48,4 +48,5 @@ int check_count_policies(struct kern_netns *ns);
 void check_objects(struct kern_linux *k);
 void check_namespaces(struct kern_linux *k);
 void check_purge(struct kern_linux *k);
+void check_flows(struct kern_linux *k);
 void check_traffic(struct kern_linux *k);

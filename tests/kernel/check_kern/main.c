@@ -16,6 +16,7 @@ static const struct part {
 	{ "objects", check_objects },
 	{ "namespaces", check_namespaces },
 	{ "purge", check_purge },
+	{ "flows", check_flows },
 	{ "traffic", check_traffic },
 };
 

@@ -139,7 +139,8 @@ static int ns_socket(struct kern_netns *ns, int domain, int type, int protocol)
 void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){
-		.ops = { k, fake_add, fake_del, fake_stats, fake_error },
+		.ops = { .ctx = k, .add = fake_add, .del = fake_del, .sa_stats = fake_stats,
+			 .error = fake_error },
 	};
 }
 
