@@ -69,10 +69,12 @@ static void circuit_established(struct ctl_session *session)
 static void circuit_free(struct circuit *c)
 {
 	struct ctl_circuits *owner = c->owner;
+	int err = 0;
 
 	if (c->up)
-		dp_circuit_down(owner->conf.dp, &c->dp, c->spi_in, c->spi_out);
-	ctl_pool_return(owner->pool, &c->dp.assigned);
+		err = dp_circuit_down(owner->conf.dp, &c->dp, c->spi_in, c->spi_out);
+	if (err == 0)
+		ctl_pool_return(owner->pool, &c->dp.assigned);
 	HASH_DEL(owner->table, c);
 	free(c);
 }

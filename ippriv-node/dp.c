@@ -9,6 +9,7 @@ struct dp {
 	const struct kern *kern;
 	struct dp_self self;
 	const struct kern_firewall *firewall;
+	bool closing;
 };
 
 static int run_add(struct dp *dp, struct kern_op *ops, size_t count, const char *what)
@@ -21,10 +22,36 @@ static int run_add(struct dp *dp, struct kern_op *ops, size_t count, const char 
 	return err;
 }
 
-static void run_del(struct dp *dp, const struct kern_op *ops, size_t count, const char *what)
+static int run_del(struct dp *dp, const struct kern_op *ops, size_t count, const char *what)
 {
-	if (kern_plan_del(dp->kern, ops, count) < 0)
+	int err = kern_plan_del(dp->kern, ops, count);
+
+	if (err < 0)
 		log_warning("cannot remove %s: %s", what, dp->kern->error(dp->kern->ctx));
+	return err;
+}
+
+/* What clients with an address in SRC had through this exit; nobody has connections elsewhere. */
+static int forget_flows(struct dp *dp, const struct prefix *src)
+{
+	return dp->firewall->exit ? dp->kern->flows_del(dp->kern->ctx, src) : 0;
+}
+
+static int del_flows(struct dp *dp, const struct prefix *src)
+{
+	int err = forget_flows(dp, src);
+
+	if (err < 0)
+		log_warning("connections of ended circuits stay: %s",
+			    dp->kern->error(dp->kern->ctx));
+	return err;
+}
+
+static int run_del_base(struct dp *dp)
+{
+	struct kern_op ops[DP_BASE_OPS];
+
+	return run_del(dp, ops, dp_plan_base(dp->firewall, ops), "the relay's route and firewall");
 }
 
 int dp_new(const struct kern *kern, const struct dp_self *self,
@@ -38,21 +65,31 @@ int dp_new(const struct kern *kern, const struct dp_self *self,
 		return -ENOMEM;
 	*dp = (struct dp){ .kern = kern, .self = *self, .firewall = firewall };
 	err = kern_plan_add(kern, ops, dp_plan_base(firewall, ops));
+	if (err < 0)
+		goto out;
+	err = forget_flows(dp, &self->pool); /* of a killed run */
 	if (err < 0) {
-		free(dp);
-		return err;
+		(void)run_del_base(dp);
+		goto out;
 	}
 	*out = dp;
-	return 0;
+	dp = NULL;
+out:
+	free(dp);
+	return err;
+}
+
+void dp_closing(struct dp *dp)
+{
+	dp->closing = true;
 }
 
 void dp_free(struct dp *dp)
 {
-	struct kern_op ops[DP_BASE_OPS];
-
 	if (!dp)
 		return;
-	run_del(dp, ops, dp_plan_base(dp->firewall, ops), "the relay's route and firewall");
+	(void)del_flows(dp, &dp->self.pool); /* before the firewall goes that keeps new ones away */
+	(void)run_del_base(dp);
 	free(dp);
 }
 
@@ -67,7 +104,7 @@ void dp_trap_del(struct dp *dp, const struct dp_peer *peer)
 {
 	struct kern_op ops[DP_TRAP_OPS];
 
-	run_del(dp, ops, dp_plan_trap(&dp->self, peer, ops), "a relay's trap policies");
+	(void)run_del(dp, ops, dp_plan_trap(&dp->self, peer, ops), "a relay's trap policies");
 }
 
 int dp_link_add(struct dp *dp, const struct dp_peer *peer)
@@ -81,7 +118,7 @@ void dp_link_del(struct dp *dp, const struct dp_peer *peer)
 {
 	struct kern_op ops[DP_LINK_OPS];
 
-	run_del(dp, ops, dp_plan_link(&dp->self, peer, ops), "a relay's link policies");
+	(void)run_del(dp, ops, dp_plan_link(&dp->self, peer, ops), "a relay's link policies");
 }
 
 int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys *keys)
@@ -96,7 +133,7 @@ void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, 
 	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
 	struct kern_op ops[DP_TUNNEL_OPS];
 
-	run_del(dp, ops, dp_plan_tunnel(&dp->self, peer, &keys, ops), "an overlay tunnel");
+	(void)run_del(dp, ops, dp_plan_tunnel(&dp->self, peer, &keys, ops), "an overlay tunnel");
 }
 
 int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit, const struct dp_keys *keys)
@@ -106,13 +143,19 @@ int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit, const struct 
 	return run_add(dp, ops, dp_plan_circuit(&dp->self, circuit, keys, ops), "a circuit");
 }
 
-void dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
-		     uint32_t spi_out)
+int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
+		    uint32_t spi_out)
 {
 	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
+	struct prefix assigned = prefix_host(&circuit->assigned);
 	struct kern_op ops[DP_CIRCUIT_OPS];
+	int err, flows = 0;
 
-	run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, &keys, ops), "a circuit");
+	/* First what lets the client's packets in: they would make new connections. */
+	err = run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, &keys, ops), "a circuit");
+	if (!dp->closing)
+		flows = del_flows(dp, &assigned);
+	return err < 0 ? err : flows;
 }
 
 int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,

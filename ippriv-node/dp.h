@@ -53,9 +53,14 @@ struct dp_stats {
 
 struct dp;
 
-/* KERN and FIREWALL are borrowed. Installs the base. Logs nothing: KERN tells what was wrong. */
+/*
+ * KERN and FIREWALL are borrowed. Installs the base; an exit also forgets the connections that its
+ * pool has from a killed run. Logs nothing: KERN tells what was wrong.
+ */
 int dp_new(const struct kern *kern, const struct dp_self *self,
 	   const struct kern_firewall *firewall, struct dp **out) _must_check_;
+/* No circuit comes up any more: those that end leave their connections to dp_free, all at once. */
+void dp_closing(struct dp *dp);
 /* Takes the base down; tunnels, links, traps and circuits must be gone. */
 void dp_free(struct dp *dp);
 
@@ -67,8 +72,12 @@ int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys
 void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, uint32_t spi_out);
 int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit,
 		  const struct dp_keys *keys) _must_check_;
-void dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
-		     uint32_t spi_out);
+/*
+ * Also makes an exit forget the connections of the assigned address. After an error something of
+ * this circuit may be left: nobody else can have its address.
+ */
+int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
+		    uint32_t spi_out) _must_check_;
 /* Counters of one SA pair whose far outer address is FAR. */
 int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,
 	     struct dp_stats *out) _must_check_;

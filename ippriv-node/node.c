@@ -171,12 +171,16 @@ static int start_paths(struct node *node, char *why, size_t size)
 	struct ctl_circuits_conf circuits_conf = { .self = self, .dns = conf->dns,
 						   .most = conf->max_circuits,
 						   .loop = node->loop };
-	int err = dp_new(kern_linux_ops(node->kern), &self, &conf->firewall, &node->dp);
+	const struct kern *kern = kern_linux_ops(node->kern);
+	int err = dp_new(kern, &self, &conf->firewall, &node->dp);
 
+	if (err == -EPROTONOSUPPORT) {
+		snprintf(why, size, "%s", kern->error(kern->ctx));
+		return err;
+	}
 	if (err < 0) {
 		snprintf(why, size, "cannot install the relay's route and firewall: %s; does another "
-			 "program use 100.64.0.0/10?",
-			 kern_linux_ops(node->kern)->error(kern_linux_ops(node->kern)->ctx));
+			 "program use 100.64.0.0/10?", kern->error(kern->ctx));
 		return err;
 	}
 	peers_conf.dp = circuits_conf.dp = node->dp;
@@ -276,6 +280,7 @@ void node_stop(struct node *node)
 		return;
 	}
 	node->goodbye_until = io_loop_now(node->loop) + GOODBYE;
+	dp_closing(node->dp);
 	ctl_circuits_close(node->circuits, node->ike, 0);
 	if (io_timer_new(node->loop, on_goodbye, node, &node->goodbye) < 0)
 		io_loop_stop(node->loop);
