@@ -97,6 +97,18 @@ check() {
 	fi
 }
 
+# must TEXT CMD ARGS…: CMD, in this shell (what it starts and sets stays), has to succeed; the test ends when it does not.
+must() {
+	local text=$1
+	shift
+	if "$@"; then
+		ok "$text"
+	else
+		fail "$text"
+		exit 1
+	fi
+}
+
 # check_not TEXT CMD ARGS…: CMD fails.
 check_not() {
 	local text=$1 said
@@ -179,9 +191,12 @@ link_end() {
 	ns_ip "$1" link set "$2" up
 }
 
-# ns_state NAME: what the namespace's kernel holds, without counters or lifetimes: equal before and after means nothing was left.
+# ns_state NAME: what the namespace's kernel holds ('-' for the one we are in), without counters or lifetimes: equal before and
+# after means nothing was left.
 ns_state() {
-	ns_exec "$1" bash -c '
+	local in=(ns_exec "$1")
+	[ "$1" != - ] || in=()
+	"${in[@]}" bash -c '
 		ip -o link | sed "s/^[0-9]*: //; s/@[^:]*:/:/" | cut -d" " -f1,2 | sort
 		for v in -4 -6; do
 			ip $v -o addr | awk "{print \$2, \$3, \$4}" | sort
@@ -297,6 +312,7 @@ cleanup() {
 		done
 		ip netns del "$PREFIX-$name" 2>/dev/null
 	done
+	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
 	pids=() namespaces=()
 }
 
@@ -316,6 +332,10 @@ at_exit() {
 	[ $checks_failed = 0 ] || exit 1
 	exit "$status"
 }
+
+# For Unix sockets and what need not outlive the script (OUT may be on a file system without sockets): made by scratch.
+SCRATCH=
+scratch() { [ -n "$SCRATCH" ] || SCRATCH=$(mktemp -d /run/ippriv-scratch.XXXXXX); }
 
 OUT=${IPPRIV_OUT:-}
 if [ -z "$OUT" ]; then

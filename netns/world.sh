@@ -18,6 +18,8 @@ WORLD_CLIENTS="client1 client2"
 declare -A world_router=([dir]=ra [client1]=ra [n1]=ra [n2]=rb [n3]=rb [web]=rb [client2]=rc [n4]=rc [n5]=rc)
 declare -A world_number=([dir]=1 [client1]=2 [n1]=3 [n2]=4 [n3]=5 [web]=6 [client2]=7 [n4]=8 [n5]=9)
 WORLD_NAME=www.example.net # what the resolver on web knows
+WORLD_LOG_LEVEL=${WORLD_LOG_LEVEL:-debug} # of relays and clients
+WORLD_REFRESH=${WORLD_REFRESH:-5} # seconds between a relay's looks at the list
 
 # world_ip HOST: its address. The routers' end of its link is one less.
 world_ip() { echo "203.0.113.$((4 * world_number[$1] + 2))"; }
@@ -48,6 +50,13 @@ world_route() {
 	done
 }
 
+# world_in_order HOST: each pair of addresses on a processor of its own, as network cards do it. veth by itself lets the packets of
+# one flow be handled on all processors at once, and they overtake each other.
+world_in_order() {
+	ns_exec "$1" bash -c 'for f in /sys/class/net/to-*/queues/rx-0/rps_cpus; do echo "$0" >"$f"; done' \
+		"$(printf %x $(((1 << $(nproc)) - 1)))"
+}
+
 # world_up: all hosts, links and routes; nothing runs yet.
 world_up() {
 	local host
@@ -66,6 +75,9 @@ world_up() {
 	for host in "${!world_router[@]}"; do
 		link "${world_router[$host]}" "$host" "$(world_gateway "$host")/30" "$(world_ip "$host")/30" || return 1
 		ns_ip "$host" route add default via "$(world_gateway "$host")"
+	done
+	for host in ra rb rc "${!world_router[@]}"; do
+		world_in_order "$host"
 	done
 	scratch
 	mkdir -p "$OUT/etc" "$OUT/state"
@@ -92,7 +104,7 @@ world_relay_conf() {
 	[ -s "$OUT/etc/$name.key" ] || "$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$name.key" >"$OUT/etc/$name.pub"
 	world_conf "$name" "address = $(world_ip "$name")" "identity = \"$OUT/etc/$name.key\"" "nickname = \"$name\"" \
 		"directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
-		"control = \"$SCRATCH/$name.sock\"" "refresh = 10" "log_level = \"debug\"" "$@"
+		"control = \"$SCRATCH/$name.sock\"" "refresh = $WORLD_REFRESH" "log_level = \"$WORLD_LOG_LEVEL\"" "$@"
 }
 
 world_client_conf() {
@@ -100,10 +112,10 @@ world_client_conf() {
 	shift
 	mkdir -p "$OUT/state/$name"
 	world_conf "$name" "directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
-		"control = \"$SCRATCH/$name.sock\"" "state = \"$OUT/state/$name\"" "log_level = \"debug\"" "$@"
+		"control = \"$SCRATCH/$name.sock\"" "state = \"$OUT/state/$name\"" "log_level = \"$WORLD_LOG_LEVEL\"" "$@"
 }
 
-declare -A world_pid=()
+declare -A world_pid=() # of what runs, by host
 
 # world_start NAME: the daemon of that host, with its configuration; returns when it says ready.
 world_start() {
@@ -134,12 +146,16 @@ world_services() {
 	ip=$(world_ip web)
 	spawn web web python3 "$SOURCE/netns/services.py" --http "$ip:80" --udp "$ip:7" --dns "$ip:53" \
 		--name "$WORLD_NAME=$ip" --log "$OUT/web.requests"
+	world_pid[web]=$spawned
 	wait_for 20 grep -q 'services: ready' "$OUT/web.log"
 }
 
-# world_list_has COUNT: the directory's list names that many relays.
+# world_listed COUNT: every relay that runs has a list with that many. Before that, not every path can be had.
 world_listed() {
-	[ "$(grep -c 'descriptor uploaded' /dev/null "$OUT"/n?.log | awk -F: '{s += $2} END {print s}')" -ge "$1" ]
+	local name
+	for name in $WORLD_RELAYS; do
+		[ -z "${world_pid[$name]:-}" ] || grep -q "relay list with $1 relays" "$OUT/$name.log" || return 1
+	done
 }
 
 # world_daemons [RELAY…]: directory, then these relays (all without arguments), dns and exit as configured here.
@@ -152,7 +168,7 @@ world_daemons() {
 		[ -s "$OUT/etc/$name.conf" ] || world_relay_conf "$name" "exit = true" "dns = $(world_ip web)"
 		world_start "$name" || return 1
 	done
-	wait_for 20 world_listed $#
+	wait_for 30 world_listed $#
 }
 
 # ippriv NAME ARGS…: the command, on that client.
@@ -167,4 +183,36 @@ run_in() {
 	local name=$1
 	shift
 	ippriv "$name" run -- "$@"
+}
+
+# session_open NAME: a shell in one `ippriv run` on that client, so that several commands share a circuit.
+# Its words to the error output are in OUT/session.log.
+session_open() {
+	coproc SESSION { exec ip netns exec "$PREFIX-$1" "$BUILD_DIR/ippriv" --control "$SCRATCH/$1.sock" run -- bash \
+		2>>"$OUT/session.log"; }
+	session_pid=$SESSION_PID
+	pids+=("$session_pid")
+	exec {session_in}>&"${SESSION[1]}" {session_out}<&"${SESSION[0]}"
+	session true
+}
+
+# session CMD ARGS…: in that shell; output and status are the command's. 124 when it takes over two minutes.
+session() {
+	local status
+	printf '{ %s; } </dev/null >%q 2>&1; echo $?\n' "${*@Q}" "$SCRATCH/session.said" >&"$session_in" || return 125
+	read -r -t 120 status <&"$session_out" || return 124
+	cat "$SCRATCH/session.said"
+	return "$status"
+}
+
+session_close() {
+	echo exit >&"$session_in"
+	exec {session_in}>&- {session_out}<&-
+	wait_for 5 is_gone "$session_pid" || return 1
+	wait "$session_pid" 2>/dev/null
+}
+
+# world_paths NAME: the relays of each of that client's circuits, a line "ENTRY MIDDLE EXIT" each; the one in use first.
+world_paths() {
+	ippriv "$1" status --json | jq -r '.circuits | sort_by(.attached | not)[] | .hops | map(.nickname) | join(" ")'
 }
