@@ -160,12 +160,6 @@ static bool acceptable(const struct ike_sa *sa, const struct ike_header *h,
 	       (sa->hs->conf.auth == IKE_AUTH_NULL || knows_identity_hash(p));
 }
 
-static bool same_path(const struct ike_path *a, const struct ike_path *b)
-{
-	return addr_equal(&a->remote.addr, &b->remote.addr) && a->remote.port == b->remote.port &&
-	       a->mark == b->mark && a->channel == b->channel;
-}
-
 void ike_init_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 		       const uint8_t *msg, size_t len)
 {
@@ -173,7 +167,7 @@ void ike_init_response(struct ike_sa *sa, const struct ike_path *path, const str
 	struct ike_payloads p;
 
 	if (sa->state != IKE_STATE_INIT_SENT || h->flags & IKE_FLAG_INITIATOR ||
-	    h->message_id != 0 || !same_path(path, &sa->path)) {
+	    h->message_id != 0 || !ike_sa_path_fits(sa, path)) {
 		counters->dropped++;
 		return;
 	}

@@ -32,14 +32,6 @@ static bool expects_response(const struct ike_sa *sa, const struct ike_header *h
 	       sa->request.id == h->message_id && sa->request.exchange == h->exchange;
 }
 
-/* IKE_AUTH has to come from where IKE_SA_INIT came from: only there the data path will lead. */
-static bool path_fits(const struct ike_sa *sa, const struct ike_path *path)
-{
-	return sa->state != IKE_STATE_HALF_OPEN ||
-	       (addr_equal(&path->remote.addr, &sa->path.remote.addr) &&
-		path->remote.port == sa->path.remote.port && path->mark == sa->path.mark);
-}
-
 /* Checks and decrypts: what the peer put inside SK, in PLAIN. 0 or -errno. */
 static int open_message(struct ike_sa *sa, const struct ike_header *h, const uint8_t *msg,
 			size_t len, uint8_t *plain, struct ike_view *inner, uint8_t *first)
@@ -117,7 +109,7 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 	int parsed;
 
 	if (!(response ? expects_response(sa, h) : expects_request(sa, h)) ||
-	    !path_fits(sa, path)) {
+	    !ike_sa_path_fits(sa, path)) {
 		sa->host->counters.dropped++;
 		return;
 	}

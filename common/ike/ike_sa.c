@@ -239,3 +239,10 @@ const char *ike_end_name(enum ike_end why)
 	}
 	return "unknown";
 }
+
+bool ike_sa_path_fits(const struct ike_sa *sa, const struct ike_path *path)
+{
+	return addr_equal(&path->remote.addr, &sa->path.remote.addr) &&
+	       path->remote.port == sa->path.remote.port && path->mark == sa->path.mark &&
+	       path->channel == sa->path.channel;
+}

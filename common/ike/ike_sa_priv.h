@@ -82,6 +82,12 @@ struct ike_out {
 
 /* ike_sa.c: life. New SAs are in by_spi; NULL when there are too many or no memory. */
 struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ike_path *path);
+/*
+ * Whether a message came the way of its SA. Another way gets no answer, however well the message
+ * is encrypted: a hop that knows the keys could send it to every address of the Internet, and the
+ * client would answer from its own.
+ */
+bool ike_sa_path_fits(const struct ike_sa *sa, const struct ike_path *path);
 /* The only place where a state changes. False: no such transition, nothing changed. */
 bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to);
 /* Chooses the SPI of our side's child SA, unique in this host. 0 or -ENOMEM. */

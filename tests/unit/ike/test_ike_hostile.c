@@ -317,6 +317,52 @@ Test(ike_hostile, replays_change_nothing)
 	duo_fini(&duo);
 }
 
+/* Sends the next probe of FROM to TO by PATH; how many datagrams TO answered with. */
+static unsigned int answers_to_probe(struct duo_side *from, struct ike_sa *sa, struct duo_side *to,
+				     const struct ike_path *path)
+{
+	struct duo_datagram *g;
+
+	duo.recording = true;
+	duo.logged = 0;
+	duo.faults.lose = 100; /* only the injected copy arrives */
+	ike_host_probe(from->host, sa);
+	duo.faults.lose = 0;
+	cr_assert_eq(duo.logged, 1);
+	g = duo.log[0];
+	duo_inject(to, path, g->msg, g->len);
+	duo_settle(&duo);
+	duo.recording = false;
+	return (unsigned int)duo.logged - 1;
+}
+
+/* A hop that knows the keys looks for its client's other addresses: no other way gets an answer. */
+Test(ike_hostile, probe_by_another_way_gets_no_answer)
+{
+	struct ike_init_conf conf;
+	struct duo_record *i, *r;
+
+	for (int way = 0; way < 5; way++) {
+		struct ike_path path;
+		unsigned int answers;
+
+		start(13);
+		duo.tap = NULL;
+		conf = duo_client(&duo);
+		i = duo_connect(&duo, &conf);
+		r = duo_last(&duo.b);
+		cr_assert(is_up(i) && is_up(r));
+		path = duo_path_to(&duo.a);
+		path.channel += way == 1;
+		path.mark += way == 2;
+		path.remote.port += way == 3;
+		path.remote.addr.bytes[3] ^= way == 4;
+		answers = answers_to_probe(&duo.b, r->sa, &duo.a, &path);
+		cr_expect_eq(answers, way == 0 ? 1 : 0, "way %d: %u answers", way, answers);
+		duo_fini(&duo);
+	}
+}
+
 /* Random bytes with a plausible header, to hosts in every state. */
 Test(ike_hostile, noise)
 {
