@@ -70,6 +70,16 @@ static int fake_stats(void *ctx, struct kern_netns *netns, const struct addr *ds
 	return 0;
 }
 
+static int fake_flows(void *ctx, const struct prefix *src)
+{
+	struct fake_kern *k = ctx;
+
+	k->forgets++;
+	k->forgot = *src;
+	k->forgot_at = k->count;
+	return k->flows_error;
+}
+
 static const char *fake_error(void *ctx)
 {
 	(void)ctx;
@@ -79,7 +89,8 @@ static const char *fake_error(void *ctx)
 void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){ .ops = { .ctx = k, .add = fake_add, .del = fake_del,
-					  .sa_stats = fake_stats, .error = fake_error } };
+					  .sa_stats = fake_stats, .flows_del = fake_flows,
+					  .error = fake_error } };
 }
 
 size_t fake_kern_count(const struct fake_kern *k, enum kern_op_type type)
@@ -195,7 +206,7 @@ void fake_relay_init(struct fake_relay *r)
 					    .pool = fake_prefix("100.65.0.0/16"),
 					    .pools = fake_prefix("100.64.0.0/10") } };
 	r->firewall = (struct kern_firewall){ .pool = r->self.pool, .pools = r->self.pools,
-					      .address = r->self.address };
+					      .address = r->self.address, .exit = true };
 	fake_kern_init(&r->kern);
 	cr_assert_eq(dp_new(&r->kern.ops, &r->self, &r->firewall, &r->dp), 0);
 	cr_assert_eq(io_loop_new(&r->loop), 0);

@@ -17,6 +17,10 @@ struct fake_kern {
 	unsigned int adds, fail_at; /* the fail_at-th add fails, 0: none does */
 	unsigned int wrong;         /* things added twice, or deleted that are not there */
 	uint64_t packets;           /* what every SA counts */
+	unsigned int forgets;       /* calls of flows_del; the last one: */
+	struct prefix forgot;
+	size_t forgot_at;           /* things that stood then */
+	int flows_error;            /* what flows_del answers */
 };
 
 void fake_kern_init(struct fake_kern *k);
@@ -36,7 +40,7 @@ struct ctl_ike {
 	struct ctl_session *closing[FAKE_CALLS];
 };
 
-/* A relay B at 203.0.113.2 that assigns 100.65.0.0/16, its data path on the fake kernel. */
+/* An exit B at 203.0.113.2 that assigns 100.65.0.0/16, its data path on the fake kernel. */
 struct fake_relay {
 	struct fake_kern kern;
 	struct ctl_ike ike;

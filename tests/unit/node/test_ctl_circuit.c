@@ -222,6 +222,34 @@ Test(ctl_circuit, a_pool_that_is_empty)
 	three->ops->ended(three, IKE_END_TIMEOUT);
 }
 
+Test(ctl_circuit, connections_go_with_it)
+{
+	struct ctl_session *one, *two = NULL;
+	struct ike_lease a, b;
+	struct prefix host;
+
+	ctl_circuits_free(circuits);
+	start_circuits("100.65.0.0/30", NULL);
+	one = admitted("192.0.2.1", 0, &a);
+	host = prefix_host(&a.address);
+	cr_assert_eq(up(one, 0x1000), 0);
+	relay.kern.forgets = 0;
+	one->ops->ended(one, IKE_END_PEER);
+	cr_assert_eq(relay.kern.forgets, 1u);
+	cr_expect(prefix_equal(&relay.kern.forgot, &host));
+	cr_expect_eq(relay.kern.forgot_at, before, "when no packet can make new ones");
+
+	relay.kern.flows_error = -ENOMEM;
+	for (size_t i = 0; i < 2; i++) {
+		one = admitted("192.0.2.1", 0, &a);
+		cr_assert_eq(up(one, 0x1000), 0);
+		one->ops->ended(one, IKE_END_PEER);
+	}
+	relay.kern.flows_error = 0;
+	cr_expect_eq(admit("192.0.2.1", 0, &b, &two), -EADDRNOTAVAIL,
+		     "addresses whose connections stay are not given again");
+}
+
 Test(ctl_circuit, a_kernel_that_refuses)
 {
 	for (unsigned int k = 1; k <= CIRCUIT_OPS; k++) {
