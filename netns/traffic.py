@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Traffic that tells its own: what arrives is compared, byte by byte, with what its sender had to send.
+
+usage: traffic.py serve ADDR:PORT [SECONDS]             TCP and UDP, until SECONDS (300) are over
+       traffic.py tcp ADDR:PORT SEED BYTES              BYTES each way at once over one connection
+       traffic.py udp ADDR:PORT SEED COUNT [PORT]       COUNT datagrams, each with its echo, from PORT
+       traffic.py ports ADDR:PORT COUNT                 the ports that COUNT connections come from, by UDP
+       traffic.py send FROM COUNT PACKET...             no answer is awaited; FROM need not be free. PACKET:
+              udp:PORT:ADDR:PORT, icmp:ADDR or the number of a protocol as 50:ADDR
+
+tcp prints "good" when both sides have got exactly the other's bytes; udp "sent N back N foreign N".
+"""
+import hashlib
+import random
+import signal
+import socket
+import socketserver
+import struct
+import sys
+import threading
+
+CHUNK = 1 << 16
+UDP_MAX = 2048
+
+
+def stream(seed, count):
+    source = random.Random(seed)
+    while count > 0:
+        yield source.randbytes(min(CHUNK, count))
+        count -= CHUNK
+
+
+def send_stream(sock, seed, count):
+    for chunk in stream(seed, count):
+        sock.sendall(chunk)
+
+
+def receive_stream(file, seed, count):
+    return all(file.read(len(chunk)) == chunk for chunk in stream(seed, count))
+
+
+class Tcp(socketserver.StreamRequestHandler):
+    timeout = 60
+
+    def handle(self):
+        seed, count = self.rfile.readline(100).decode().split()
+        down = threading.Thread(target=send_stream, args=(self.request, seed + " down", int(count)))
+        down.start()
+        good = receive_stream(self.rfile, seed + " up", int(count))
+        down.join()
+        self.wfile.write(b"good\n" if good else b"bad\n")
+
+
+class TcpServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def handle_error(self, request, client_address):
+        pass  # a client that is killed on purpose
+
+
+class Udp(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, sock = self.request
+        if data == b"port?":
+            data = str(self.client_address[1]).encode()
+        sock.sendto(data, self.client_address)
+
+
+class UdpServer(socketserver.UDPServer):
+    max_packet_size = UDP_MAX
+
+
+def endpoint(text):
+    address, _, port = text.partition(":")
+    return address, int(port or 0)
+
+
+def serve(where, seconds="300"):
+    signal.alarm(int(seconds))
+    servers = [TcpServer(endpoint(where), Tcp), UdpServer(endpoint(where), Udp)]
+    for server in servers[1:]:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    print("traffic: ready", flush=True)
+    servers[0].serve_forever()
+
+
+def tcp(where, seed, count):
+    sock = socket.create_connection(endpoint(where), timeout=60)
+    file = sock.makefile("rb")
+    sock.sendall(f"{seed} {count}\n".encode())
+    up = threading.Thread(target=send_stream, args=(sock, seed + " up", int(count)))
+    up.start()
+    good = receive_stream(file, seed + " down", int(count))
+    up.join()
+    print("good" if good and file.readline() == b"good\n" else "bad")
+
+
+def udp_socket(where, port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("", int(port)))
+    sock.settimeout(2)
+    sock.connect(endpoint(where))
+    return sock
+
+
+def udp(where, seed, count, port="0"):
+    sock = udp_socket(where, port)
+    back = foreign = 0
+    for i in range(int(count)):
+        token = hashlib.sha256(f"{seed} {i}".encode()).digest() * 30
+        sock.send(token)
+        try:
+            while (got := sock.recv(UDP_MAX)) != token:
+                foreign += 1
+            back += 1
+        except (TimeoutError, ConnectionError):
+            pass
+    print(f"sent {count} back {back} foreign {foreign}")
+
+
+def ports(where, count):
+    socks = [udp_socket(where, 0) for _ in range(int(count))]
+    for sock in socks:
+        sock.send(b"port?")
+        try:
+            print(sock.recv(UDP_MAX).decode())
+        except (TimeoutError, ConnectionError):
+            print("lost")
+
+
+def raw_packet(what):
+    kind, *args = what.split(":")
+    if kind == "udp":
+        return 17, args[1], struct.pack(">HHHH", int(args[0]), int(args[2]), 40, 0) + bytes(32)
+    if kind == "icmp":
+        return 1, args[0], struct.pack(">BBHHH", 8, 0, 0xffff - 0x0800 - 7, 0, 7)
+    return int(kind), args[0], bytes(32)
+
+
+def send(source, count, *packets):
+    for what in packets:
+        protocol, target, data = raw_packet(what)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+        sock.bind((source, 0))
+        for _ in range(int(count)):
+            sock.sendto(data, (target, 0))
+
+
+commands = {"serve": serve, "tcp": tcp, "udp": udp, "ports": ports, "send": send}
+if len(sys.argv) < 3 or sys.argv[1] not in commands:
+    sys.exit(__doc__)
+commands[sys.argv[1]](*sys.argv[2:])
