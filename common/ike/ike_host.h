@@ -18,7 +18,11 @@ struct ike_host_conf {
 	uint32_t half_open_life;       /* [30000] */
 	uint32_t liveness;             /* [30000] without a message from the peer: probe it */
 	uint32_t cookie_threshold;     /* [64] half-open SAs, then stateless cookies */
-	uint32_t half_open_max;        /* [1024] then drop */
+	/*
+	 * [1024] Half of them for paths without a mark, an eighth for each mark. When there is no
+	 * room the oldest goes, of the address that holds most behind the fullest mark.
+	 */
+	uint32_t half_open_max;
 	uint32_t half_open_per_path;   /* [16] per remote address and mark, then drop */
 	uint32_t sa_max;               /* [65536] */
 };

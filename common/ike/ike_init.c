@@ -243,6 +243,43 @@ static bool answer_duplicate(const struct attempt *a)
 	return true;
 }
 
+/* What all addresses behind one mark may hold: nobody can shut out those who come another way. */
+static size_t share_of(const struct ike_host *host, uint32_t mark)
+{
+	uint32_t parts = mark ? 8 : 2;
+
+	return ((size_t)host->conf.half_open_max + parts - 1) / parts;
+}
+
+static bool is_full(const struct attempt *a)
+{
+	const struct ike_limit *limit = &a->host->half_open;
+
+	return limit->total >= a->host->conf.half_open_max ||
+	       ike_limit_count_mark(limit, a->path->mark) >= share_of(a->host, a->path->mark);
+}
+
+/* Takes the room for another one from those who have most of it. */
+static void make_room(const struct attempt *a)
+{
+	struct ike_limit *limit = &a->host->half_open;
+	uint32_t from = a->path->mark;
+	struct ike_limit_item *oldest;
+	struct ike_sa *sa;
+
+	if (!is_full(a))
+		return;
+	if (ike_limit_count_mark(limit, from) < share_of(a->host, from))
+		from = ike_limit_largest(limit);
+	oldest = ike_limit_oldest(limit, from);
+	sa = (struct ike_sa *)((char *)oldest - offsetof(struct ike_sa, limit));
+	a->host->counters.dropped++;
+	if (sa->state == IKE_STATE_DEAD)
+		ike_sa_release(sa);
+	else
+		ike_sa_end(sa, IKE_END_TIMEOUT);
+}
+
 /*
  * Room for another half-open SA? A path that holds half of its share, or a host that holds its
  * threshold, has to show a cookie, so forged addresses cannot use up anybody's share.
@@ -255,13 +292,11 @@ static bool admit_half_open(const struct attempt *a)
 	size_t here = ike_limit_count(&host->half_open, a->path);
 	uint8_t cookie[IKE_COOKIE_SIZE];
 
-	if (here >= host->conf.half_open_per_path ||
-	    host->half_open.total >= host->conf.half_open_max ||
-	    host->sa_count >= host->conf.sa_max) {
+	if (here >= host->conf.half_open_per_path || host->sa_count >= host->conf.sa_max) {
 		host->counters.dropped++;
 		return false;
 	}
-	if (host->half_open.total < host->conf.cookie_threshold &&
+	if (host->half_open.total < host->conf.cookie_threshold && !is_full(a) &&
 	    here < (host->conf.half_open_per_path + 1) / 2)
 		return true;
 	ike_cookie_jar_rotate(&host->jar, host->conf.ops, host->conf.user);
@@ -294,10 +329,13 @@ static void refuse(const struct attempt *a, uint16_t notify)
 
 static void accept_half_open(const struct attempt *a)
 {
-	struct ike_sa *sa = ike_sa_new(a->host, false, a->path);
 	struct ike_header h;
 	struct ike_build b;
+	struct ike_sa *sa;
+	int counted;
 
+	make_room(a);
+	sa = ike_sa_new(a->host, false, a->path);
 	if (!sa) {
 		a->host->counters.dropped++;
 		return;
@@ -307,11 +345,11 @@ static void accept_half_open(const struct attempt *a)
 	memcpy(sa->hs->dh_peer, a->p.ke.data, CRYPTO_DH);
 	memcpy(sa->digest, a->digest, sizeof(sa->digest));
 	HASH_ADD(hh_digest, a->host->by_digest, digest, sizeof(sa->digest), sa);
-	sa->slot = ike_limit_enter(&a->host->half_open, a->path);
+	counted = ike_limit_enter(&a->host->half_open, a->path, &sa->limit);
 	choose_secrets(sa, &sa->hs->r);
 	h = ike_send_header(sa, IKE_EXCHANGE_SA_INIT, true);
 	ike_build_init(&b, sa->hs->r.message, IKE_BUILD_MAX, &h);
-	if (!sa->hh_digest.tbl || !sa->slot || build(sa, &b, a->proposal, &sa->hs->r) < 0) {
+	if (!sa->hh_digest.tbl || counted < 0 || build(sa, &b, a->proposal, &sa->hs->r) < 0) {
 		ike_sa_end(sa, IKE_END_LOCAL);
 		return;
 	}

@@ -94,20 +94,13 @@ static void free_handshake(struct ike_sa *sa)
 	sa->hs = NULL;
 }
 
-static void leave_limit(struct ike_sa *sa)
-{
-	if (sa->slot)
-		ike_limit_leave(&sa->host->half_open, sa->slot);
-	sa->slot = NULL;
-}
-
 bool ike_sa_establish(struct ike_sa *sa)
 {
 	if (!ike_sa_set_state(sa, IKE_STATE_ESTABLISHED))
 		return false;
 	sa->established_at = sa->last_heard = ike_host_now(sa->host);
 	free_handshake(sa);
-	leave_limit(sa);
+	ike_limit_leave(&sa->host->half_open, &sa->limit);
 	ike_send_arm(sa);
 	return true;
 }
@@ -177,7 +170,7 @@ void ike_sa_release(struct ike_sa *sa)
 	if (sa->hh_child.tbl)
 		HASH_DELETE(hh_child, host->by_child, sa);
 	ike_heap_remove(&host->timers, &sa->timer);
-	leave_limit(sa);
+	ike_limit_leave(&host->half_open, &sa->limit);
 	host->sa_count--;
 	sa->next_garbage = host->garbage;
 	host->garbage = sa;

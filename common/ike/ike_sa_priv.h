@@ -70,7 +70,7 @@ struct ike_sa {
 	struct ike_heap_item timer;
 	uint8_t digest[CRYPTO_PRF]; /* of the IKE_SA_INIT request */
 	UT_hash_handle hh, hh_digest, hh_child;
-	struct ike_limit_slot *slot; /* a half-open responder's */
+	struct ike_limit_item limit; /* counts a half-open responder's */
 	struct ike_sa *next_garbage;
 };
 

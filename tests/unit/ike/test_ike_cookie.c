@@ -246,11 +246,11 @@ Test(ike_flood, total_is_bounded_and_frees_itself)
 {
 	struct ike_init_conf conf;
 
-	start(&(struct ike_host_conf){ .cookie_threshold = 100, .half_open_max = 10 });
+	start(&(struct ike_host_conf){ .cookie_threshold = 100, .half_open_max = 20 });
 	flood(30, false);
-	cr_assert_eq(duo_counters(&duo.b).half_open, 10);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 10, "half of them without a mark");
 	cr_assert_eq(duo_counters(&duo.b).sas, 10);
-	cr_assert_eq(duo_counters(&duo.b).dropped, 20);
+	cr_assert_eq(duo_counters(&duo.b).cookies_sent, 20, "nobody goes for a forged address");
 	duo.tap = mute_responder;
 	duo_run(&duo, duo.now + 62000);
 	cr_assert_eq(duo_counters(&duo.b).half_open, 0);
@@ -259,6 +259,113 @@ Test(ike_flood, total_is_bounded_and_frees_itself)
 	duo.tap = NULL;
 	conf = duo_client(&duo);
 	cr_assert_eq(duo_connect(&duo, &conf)->established, 1);
+}
+
+/* COUNT addresses behind MARK, each with TRIES requests that follow cookies, but never IKE_AUTH. */
+static void flood_behind(uint32_t mark, uint32_t count, int tries)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	conf.path.mark = mark;
+	duo.tap = only_cookies_back;
+	for (int k = 0; k < tries; k++) {
+		for (uint32_t i = 0; i < count; i++) {
+			conf.path.local.addr = addr_v4(0x64400005 + i);
+			ike_host_drop(duo.a.host, duo_connect(&duo, &conf)->sa, IKE_END_LOCAL);
+		}
+	}
+	duo.tap = NULL;
+}
+
+static unsigned int serves(uint32_t address, uint32_t mark)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	conf.path.local.addr = addr_v4(address);
+	conf.path.mark = mark;
+	return duo_connect(&duo, &conf)->established;
+}
+
+Test(ike_flood, who_comes_through_one_tunnel_cannot_close_the_others)
+{
+	start(&(struct ike_host_conf){ .cookie_threshold = 8, .half_open_max = 64,
+				       .half_open_per_path = 4 });
+	flood_behind(1, 32, 4);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 8);
+	cr_assert_eq(duo_counters(&duo.b).sas, 8);
+	cr_assert_eq(serves(0xcb007107, 0), 1, "straight from the Internet");
+	cr_assert_eq(serves(0x64410009, 2), 1, "through another tunnel");
+	cr_assert_eq(serves(0x64400105, 1), 1, "another client of the same entry");
+	cr_assert_eq(duo.b.count, 3, "the outside never heard of the others");
+}
+
+Test(ike_flood, the_fullest_mark_makes_room)
+{
+	struct ike_host_counters counters;
+
+	start(&(struct ike_host_conf){ .cookie_threshold = 4, .half_open_max = 32,
+				       .half_open_per_path = 4 });
+	flood_behind(0, 24, 1);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 16);
+	for (uint32_t mark = 1; mark <= 4; mark++)
+		flood_behind(mark, 6, 1);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 32);
+	flood_behind(5, 1, 1);
+	counters = duo_counters(&duo.b);
+	cr_assert_eq(counters.half_open, 32);
+	cr_assert_eq(counters.sas, 32);
+	cr_assert_eq(ike_limit_count_mark(&duo.b.host->half_open, 0), 15);
+	cr_assert_eq(ike_limit_count_mark(&duo.b.host->half_open, 5), 1);
+	cr_assert_eq(serves(0xcb007107, 0), 1);
+	cr_assert_eq(serves(0x64410009, 6), 1);
+}
+
+Test(ike_flood, sas_that_died_make_room_too)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .half_open_max = 2 });
+	duo.b.admit_result = -EACCES;
+	conf = duo_client(&duo);
+	cr_assert_eq(duo_connect(&duo, &conf)->why, IKE_END_REFUSED);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 1, "it answers duplicates for a while");
+	duo.b.admit_result = 0;
+	cr_assert_eq(serves(0xcb007107, 0), 1);
+	cr_assert_eq(duo_counters(&duo.b).half_open, 0);
+	cr_assert_eq(duo_counters(&duo.b).sas, 1);
+}
+
+Test(ike_limit, the_oldest_of_who_has_most)
+{
+	struct ike_path one = duo_path(), two = duo_path(), far = duo_path();
+	struct ike_limit_item a, b[3], c;
+	struct ike_limit l = { 0 };
+
+	two.remote.addr.bytes[3] ^= 1;
+	far.mark = 7;
+	cr_assert_null(ike_limit_oldest(&l, 0));
+	cr_assert_eq(ike_limit_enter(&l, &one, &a), 0);
+	for (size_t i = 0; i < 3; i++)
+		cr_assert_eq(ike_limit_enter(&l, &two, &b[i]), 0);
+	cr_assert_eq(ike_limit_enter(&l, &far, &c), 0);
+	cr_assert_eq(l.total, 5);
+	cr_assert_eq(ike_limit_count(&l, &two), 3);
+	cr_assert_eq(ike_limit_count_mark(&l, 0), 4);
+	cr_assert_eq(ike_limit_largest(&l), 0);
+	cr_assert_eq(ike_limit_oldest(&l, 7), &c);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(ike_limit_oldest(&l, 0), &b[i]);
+		ike_limit_leave(&l, &b[i]);
+		ike_limit_leave(&l, &b[i]);
+	}
+	cr_assert_eq(ike_limit_oldest(&l, 0), &a, "of equals, who came first");
+	ike_limit_leave(&l, &a);
+	ike_limit_leave(&l, &b[2]);
+	cr_assert_eq(ike_limit_largest(&l), 7);
+	ike_limit_leave(&l, &c);
+	cr_assert_eq(l.total, 0);
+	cr_assert_null(l.slots);
+	cr_assert_null(l.groups);
 }
 
 Test(ike_flood, all_sas_are_bounded)
