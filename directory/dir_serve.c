@@ -179,15 +179,23 @@ static enum MHD_Result answer_list(struct dir_serve *s, struct MHD_Connection *c
 	return MHD_queue_response(connection, MHD_HTTP_OK, s->list);
 }
 
-static bool may_ask(struct dir_serve *s, struct MHD_Connection *connection)
+/* The other side's address, without family when it cannot be told. */
+static struct addr address_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct endpoint from;
 
 	if (!info || endpoint_from_sockaddr(info->client_addr, &from) < 0)
-		return false;
-	return dir_rate_take(s->rate, &from.addr, io_loop_now(s->loop));
+		return (struct addr){ 0 };
+	return from.addr;
+}
+
+static bool may_ask(struct dir_serve *s, struct MHD_Connection *connection)
+{
+	struct addr from = address_of(connection);
+
+	return from.family != 0 && dir_rate_take(s->rate, &from, io_loop_now(s->loop));
 }
 
 static enum MHD_Result answer_too_big(struct MHD_Connection *connection)
@@ -249,6 +257,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	struct body *b = *context;
 	char say[SAY_MAX] = "";
 	unsigned int status;
+	struct addr from;
 
 	(void)version;
 	if (!b)
@@ -257,7 +266,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		return take_part(s, b, data, len);
 	if (b->swallowed > 0)
 		return answer_too_big(connection);
-	status = s->conf.upload(s->conf.user, b->data, b->len, say, sizeof(say));
+	from = address_of(connection);
+	status = s->conf.upload(s->conf.user, &from, b->data, b->len, say, sizeof(say));
 	return answer(connection, status, say, NULL);
 }
 

@@ -21,10 +21,11 @@ struct dir_serve_conf {
 	uint32_t requests;         /* a minute from one address, 0: any number */
 	size_t upload_max;         /* bytes */
 	/*
-	 * A body of LEN bytes was posted to /descriptor. Returns the HTTP status and writes one
-	 * line for the uploader into SAY.
+	 * A body of LEN bytes was posted to /descriptor from address FROM. Returns the HTTP status
+	 * and writes one line for the uploader into SAY.
 	 */
-	unsigned int (*upload)(void *user, const uint8_t *data, size_t len, char *say, size_t size);
+	unsigned int (*upload)(void *user, const struct addr *from, const uint8_t *data,
+			       size_t len, char *say, size_t size);
 	void *user;
 };
 

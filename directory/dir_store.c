@@ -70,6 +70,12 @@ static void insert(struct dir_store *s, size_t at, const struct dir_desc *desc)
 	s->count++;
 }
 
+static void take_out(struct dir_store *s, size_t at)
+{
+	s->count--;
+	memmove(s->descs + at, s->descs + at + 1, (s->count - at) * sizeof(*s->descs));
+}
+
 static void desc_name(const struct crypto_pub *identity, char out[DESC_NAME])
 {
 	char hex[CRYPTO_HEX];
@@ -320,6 +326,35 @@ static bool same_entry(const struct dir_entry *a, const struct dir_entry *b)
 	return wx.len == wy.len && memcmp(x, y, wx.len) == 0;
 }
 
+static void forget(struct dir_store *s, size_t at)
+{
+	char name[DESC_NAME];
+
+	desc_name(&s->descs[at].entry.identity, name);
+	if (unlinkat(s->folder, name, 0) < 0 && errno != ENOENT)
+		log_warning("%s: cannot remove it: %s", name, strerror(errno));
+	take_out(s, at);
+}
+
+/* Who had the address of DESC before: at most one, or what a crash left. */
+static bool forget_former(struct dir_store *s, const struct dir_desc *desc)
+{
+	bool any = false;
+
+	for (size_t i = s->count; i-- > 0;) {
+		const struct dir_entry *e = &s->descs[i].entry;
+
+		if (!addr_equal(&e->address, &desc->entry.address) ||
+		    memcmp(&e->identity, &desc->entry.identity, sizeof(e->identity)) == 0)
+			continue;
+		log_info("relay %s drops out: %s has its address now", e->nickname,
+			 desc->entry.nickname);
+		forget(s, i);
+		any = true;
+	}
+	return any;
+}
+
 int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const uint8_t *data,
 		  size_t len, bool *changed)
 {
@@ -342,34 +377,34 @@ int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const ui
 		store->descs[at] = *desc;
 	else
 		insert(store, at, desc);
+	*changed |= forget_former(store, desc);
 	return 0;
 }
 
 size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life)
 {
-	size_t kept = 0, gone;
+	size_t gone = 0;
 
-	for (size_t i = 0; i < store->count; i++) {
+	for (size_t i = store->count; i-- > 0;) {
 		const struct dir_desc *d = &store->descs[i];
-		char name[DESC_NAME];
 
-		if (d->published > now || now - d->published < life) {
-			store->descs[kept++] = *d;
+		if (d->published > now || now - d->published < life)
 			continue;
-		}
-		desc_name(&d->entry.identity, name);
 		log_info("relay %s drops out: it uploads no more", d->entry.nickname);
-		if (unlinkat(store->folder, name, 0) < 0 && errno != ENOENT)
-			log_warning("%s: cannot remove it: %s", name, strerror(errno));
+		forget(store, i);
+		gone++;
 	}
-	gone = store->count - kept;
-	store->count = kept;
 	return gone;
 }
 
 size_t dir_store_count(const struct dir_store *store)
 {
 	return store->count;
+}
+
+const struct dir_desc *dir_store_at(const struct dir_store *store, size_t index)
+{
+	return &store->descs[index];
 }
 
 void dir_store_entries(const struct dir_store *store, struct dir_entry *out)

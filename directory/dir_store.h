@@ -22,15 +22,18 @@ void dir_store_free(struct dir_store *store);
  */
 int dir_store_probe(const char *path, bool *busy, char *why, size_t size) _must_check_;
 /*
- * Remembers DESC, which DATA (LEN bytes, verified) says. *CHANGED tells whether its entry is not
- * what the last one of this relay said. -EALREADY when it is not newer than the one that is there,
- * -ENOSPC when there are DIR_LIST_ENTRIES relays, else -errno of the disk: then nothing changes.
+ * Remembers DESC, which DATA (LEN bytes, verified) says, and forgets another relay at its address.
+ * *CHANGED tells whether its entry is not what the last one of this relay said. -EALREADY when it
+ * is not newer than the one that is there, -ENOSPC when there are DIR_LIST_ENTRIES relays, else
+ * -errno of the disk: then nothing changes.
  */
 int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const uint8_t *data,
 		  size_t len, bool *changed) _must_check_;
 /* Forgets descriptors published LIFE seconds or more before NOW; returns how many. */
 size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life);
 size_t dir_store_count(const struct dir_store *store);
+/* The descriptor at INDEX (below dir_store_count), sorted by identity; until the next change. */
+const struct dir_desc *dir_store_at(const struct dir_store *store, size_t index);
 /* The entries, sorted by identity, at OUT: room for dir_store_count. */
 void dir_store_entries(const struct dir_store *store, struct dir_entry *out);
 /* When the newest list was published, 0 when there was none; and remembers it. */

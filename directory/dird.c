@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/log.h"
+#include "directory/dir_judge.h"
 #include "directory/dir_serve.h"
 #include "directory/dir_store.h"
 
@@ -83,40 +84,6 @@ static void on_timer(void *data)
 	schedule(d, 1000 * (uint64_t)d->conf->interval);
 }
 
-static bool allowed(const struct dird_conf *conf, const struct crypto_pub *identity)
-{
-	if (conf->relay_count == 0)
-		return true;
-	for (size_t i = 0; i < conf->relay_count; i++)
-		if (memcmp(&conf->relays[i], identity, sizeof(*identity)) == 0)
-			return true;
-	return false;
-}
-
-/* 200, or the status and a line that refuse DESC for what it says. */
-static unsigned int judge(const struct dird_conf *conf, const struct dir_desc *desc, uint64_t now,
-			  char *say, size_t size)
-{
-	char hex[CRYPTO_HEX];
-
-	if (!allowed(conf, &desc->entry.identity)) {
-		snprintf(say, size, "this directory takes configured relays only; ask its operator "
-			 "to add %s to relays", crypto_hex(desc->entry.identity.bytes, hex));
-		return 403;
-	}
-	if (desc->published > now && desc->published - now > DIR_SKEW) {
-		snprintf(say, size, "the descriptor is dated %" PRIu64 " s in the future; set the "
-			 "relay's clock", desc->published - now);
-		return 400;
-	}
-	if (desc->published < now && now - desc->published >= conf->descriptor_life) {
-		snprintf(say, size, "the descriptor is %" PRIu64 " s old, %u is too old; set the "
-			 "relay's clock", now - desc->published, conf->descriptor_life);
-		return 400;
-	}
-	return 200;
-}
-
 static unsigned int keep(struct dird *d, const struct dir_desc *desc, const uint8_t *data,
 			 size_t len, char *say, size_t size)
 {
@@ -146,7 +113,8 @@ static unsigned int keep(struct dird *d, const struct dir_desc *desc, const uint
 	return 200;
 }
 
-static unsigned int on_upload(void *user, const uint8_t *data, size_t len, char *say, size_t size)
+static unsigned int on_upload(void *user, const struct addr *from, const uint8_t *data, size_t len,
+			      char *say, size_t size)
 {
 	struct dird *d = user;
 	struct dir_desc desc;
@@ -158,7 +126,7 @@ static unsigned int on_upload(void *user, const uint8_t *data, size_t len, char 
 		log_debug("refused an upload: %s", say);
 		return 400;
 	}
-	status = judge(d->conf, &desc, wall_clock(), say, size);
+	status = dir_judge(d->conf, d->store, &desc, from, wall_clock(), say, size);
 	if (status == 200)
 		status = keep(d, &desc, data, len, say, size);
 	if (status != 200)

@@ -71,6 +71,8 @@ static int read_raw(const char *path, struct raw *raw, struct dird_conf *c, char
 		  .min = 1, .max = DIR_DESC_LIFE },
 		{ .name = "requests_per_minute", .type = CONF_UINT, .value = &c->requests,
 		  .max = 1000000 },
+		{ .name = "any_source", .type = CONF_BOOL, .value = &c->any_source },
+		{ .name = "per_network", .type = CONF_UINT, .value = &c->per_network, .max = 256 },
 		{ .name = "log_level", .type = CONF_STRING, .value = &raw->log_level,
 		  .check = conf_check_level },
 	};
@@ -104,6 +106,7 @@ int dird_conf_read(const char *path, struct dird_conf *out, char *why, size_t si
 		.list_life = 3 * 3600,
 		.descriptor_life = 3 * 3600,
 		.requests = 120,
+		.per_network = 16,
 	};
 	int err = read_raw(path, &raw, &c, why, size);
 

@@ -13,6 +13,8 @@ struct dird_conf {
 	uint32_t list_life;            /* seconds a list is valid */
 	uint32_t descriptor_life;      /* seconds since it was published, then the relay drops out */
 	uint32_t requests;             /* a minute from one address, 0: any number */
+	bool any_source;               /* take descriptors from other addresses than they name */
+	uint32_t per_network;          /* relays in one /24 at most, 0: any number */
 	int log_level;
 };
 

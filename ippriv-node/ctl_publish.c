@@ -19,6 +19,7 @@ enum {
 struct upload {
 	struct ctl_publish *publish; /* NULL: nobody wants it any more */
 	char *url;
+	struct addr source; /* directories take a descriptor only from the address it names */
 	uint8_t data[DIR_DESC_MAX];
 	size_t len;
 	int err;
@@ -45,7 +46,9 @@ static void upload_work(void *data)
 {
 	struct upload *u = data;
 
-	u->err = dir_http_upload(u->url, UPLOAD_TIMEOUT, u->data, u->len, u->why, sizeof(u->why));
+	struct dir_http_to to = { .url = u->url, .timeout = UPLOAD_TIMEOUT, .source = u->source };
+
+	u->err = dir_http_upload(&to, u->data, u->len, u->why, sizeof(u->why));
 }
 
 static void upload_failed(struct ctl_publish *p, const char *why)
@@ -83,6 +86,7 @@ static int upload_fill(struct ctl_publish *p, struct upload *u)
 
 	p->last = now > p->last ? now : p->last + 1;
 	desc.published = p->last;
+	u->source = p->conf->address;
 	u->url = strdup(p->conf->directory);
 	if (!u->url)
 		return -ENOMEM;

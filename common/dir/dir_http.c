@@ -77,7 +77,21 @@ static int join_url(const char *base, const char *path, char out[URL_MAX], char 
 	return 0;
 }
 
-static CURL *request_new(const char *url, unsigned int timeout, struct sink *sink, char *detail)
+/* The source as an address, never as the name of an interface; and a peer of its family. */
+static void set_source(CURL *curl, const struct addr *source)
+{
+	char text[ADDR_TEXT], from[ADDR_TEXT + 8];
+
+	if (source->family == 0)
+		return;
+	snprintf(from, sizeof(from), "host!%s", addr_text(source, text));
+	curl_easy_setopt(curl, CURLOPT_INTERFACE, from);
+	curl_easy_setopt(curl, CURLOPT_IPRESOLVE, source->family == AF_INET ? CURL_IPRESOLVE_V4
+									    : CURL_IPRESOLVE_V6);
+}
+
+static CURL *request_new(const struct dir_http_to *to, const char *url, struct sink *sink,
+			 char *detail)
 {
 	CURL *curl = curl_easy_init();
 
@@ -88,7 +102,8 @@ static CURL *request_new(const char *url, unsigned int timeout, struct sink *sin
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)timeout);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)to->timeout);
+	set_source(curl, &to->source);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
@@ -155,17 +170,17 @@ static int perform(CURL *curl, const char *url, const struct sink *sink, const c
 	return -EREMOTEIO;
 }
 
-int dir_http_fetch(const char *url, unsigned int timeout, uint8_t **out, size_t *len, char *why,
+int dir_http_fetch(const struct dir_http_to *to, uint8_t **out, size_t *len, char *why,
 		   size_t why_size)
 {
 	char detail[CURL_ERROR_SIZE] = "", full[URL_MAX];
 	struct sink sink = { .max = DIR_LIST_MAX };
 	_cleanup_(cleanup_curl) CURL *curl = NULL;
-	int err = join_url(url, "/list", full, why, why_size);
+	int err = join_url(to->url, "/list", full, why, why_size);
 
 	if (err < 0)
 		return err;
-	curl = request_new(full, timeout, &sink, detail);
+	curl = request_new(to, full, &sink, detail);
 	if (!curl) {
 		snprintf(why, why_size, "%s: out of memory", full);
 		return -ENOMEM;
@@ -184,18 +199,18 @@ int dir_http_fetch(const char *url, unsigned int timeout, uint8_t **out, size_t 
 	return 0;
 }
 
-int dir_http_upload(const char *url, unsigned int timeout, const uint8_t *data, size_t len,
-		    char *why, size_t why_size)
+int dir_http_upload(const struct dir_http_to *to, const uint8_t *data, size_t len, char *why,
+		    size_t why_size)
 {
 	char detail[CURL_ERROR_SIZE] = "", full[URL_MAX];
 	struct sink sink = { .max = 16 * ANSWER_MAX };
 	_cleanup_(cleanup_headers) struct curl_slist *headers = NULL;
 	_cleanup_(cleanup_curl) CURL *curl = NULL;
-	int err = join_url(url, "/descriptor", full, why, why_size);
+	int err = join_url(to->url, "/descriptor", full, why, why_size);
 
 	if (err < 0)
 		return err;
-	curl = request_new(full, timeout, &sink, detail);
+	curl = request_new(to, full, &sink, detail);
 	headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
 	if (!curl || !headers) {
 		snprintf(why, why_size, "%s: out of memory", full);

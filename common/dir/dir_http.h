@@ -2,18 +2,26 @@
 /*
  * Fetching the list and uploading a descriptor over HTTP (libcurl). Blocking: call them from a
  * work thread (io_work). No redirects followed, no cookies, no user agent that tells a version,
- * at most DIR_LIST_MAX bytes taken, TIMEOUT seconds in all.
+ * at most DIR_LIST_MAX bytes taken.
  */
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/addr.h"
 #include "common/base/cleanup.h"
+
+/* A directory and how to talk to it. */
+struct dir_http_to {
+	const char *url;      /* borrowed, http://HOST[:PORT] */
+	unsigned int timeout; /* seconds in all */
+	struct addr source;   /* address to connect from, one of this host; no family: any */
+};
 
 /* Once in main before threads start. */
 int dir_http_init(void) _must_check_;
 /* GET URL/list. 0 with *OUT malloc'ed, or -errno with one line in WHY. */
-int dir_http_fetch(const char *url, unsigned int timeout, uint8_t **out, size_t *len, char *why,
+int dir_http_fetch(const struct dir_http_to *to, uint8_t **out, size_t *len, char *why,
 		   size_t why_size) _must_check_;
 /* POST URL/descriptor. */
-int dir_http_upload(const char *url, unsigned int timeout, const uint8_t *data, size_t len,
-		    char *why, size_t why_size) _must_check_;
+int dir_http_upload(const struct dir_http_to *to, const uint8_t *data, size_t len, char *why,
+		    size_t why_size) _must_check_;

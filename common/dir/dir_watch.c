@@ -57,7 +57,9 @@ static void fetch_work(void *data)
 {
 	struct fetch *f = data;
 
-	f->err = dir_http_fetch(f->url, FETCH_TIMEOUT, &f->data, &f->len, f->why, sizeof(f->why));
+	struct dir_http_to to = { .url = f->url, .timeout = FETCH_TIMEOUT };
+
+	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
 }
 
 static int state_load(struct dir_watch *w)

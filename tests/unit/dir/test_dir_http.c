@@ -10,8 +10,12 @@
 #include "common/dir/dir_http.h"
 #include "common/dir/dir_list.h"
 
+/* As the argument of one call. */
+#define to(address, seconds) (&(struct dir_http_to){ .url = (address), .timeout = (seconds) })
+
 struct server {
 	int fd;
+	struct sockaddr_in from; /* who asked */
 	char url[64];
 	const char *head;     /* what it answers, then... */
 	size_t body;          /* ...that many bytes 'x' */
@@ -24,7 +28,8 @@ struct server {
 static void *serve_one(void *data)
 {
 	struct server *s = data;
-	int fd = accept(s->fd, NULL, NULL);
+	socklen_t from_len = sizeof(s->from);
+	int fd = accept(s->fd, (struct sockaddr *)&s->from, &from_len);
 	char chunk[4096];
 	ssize_t n;
 
@@ -73,7 +78,7 @@ static uint8_t *fetch(struct server *s, int err, const char *words, size_t *len)
 	uint8_t *data = NULL;
 
 	server_start(s);
-	cr_assert_eq(dir_http_fetch(s->url, 3, &data, len, why, sizeof(why)), err, "%s", why);
+	cr_assert_eq(dir_http_fetch(to(s->url, 3), &data, len, why, sizeof(why)), err, "%s", why);
 	if (err < 0) {
 		cr_assert_not_null(strstr(why, s->url), "%s", why);
 		cr_assert_not_null(strstr(why, words), "%s", why);
@@ -143,7 +148,7 @@ Test(dir_http, a_server_that_sleeps)
 
 	server_start(&s);
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	cr_assert_eq(dir_http_fetch(s.url, 1, &data, &len, why, sizeof(why)), -ETIMEDOUT, "%s",
+	cr_assert_eq(dir_http_fetch(to(s.url, 1), &data, &len, why, sizeof(why)), -ETIMEDOUT, "%s",
 		     why);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	cr_assert_leq(to.tv_sec - from.tv_sec, 2);
@@ -158,7 +163,7 @@ Test(dir_http, upload_posts_the_bytes)
 	server_start(&s);
 	/* a slash at the end of the URL changes nothing */
 	strcat(s.url, "/");
-	cr_assert_eq(dir_http_upload(s.url, 3, (const uint8_t *)"a\0b", 3, why, sizeof(why)), 0,
+	cr_assert_eq(dir_http_upload(to(s.url, 3), (const uint8_t *)"a\0b", 3, why, sizeof(why)), 0,
 		     "%s", why);
 	server_stop(&s);
 	cr_assert_eq(strncmp(s.request, "POST /descriptor HTTP/1.1\r\n", 27), 0, "%s", s.request);
@@ -172,10 +177,29 @@ Test(dir_http, upload_tells_what_the_server_said)
 	char why[512] = "";
 
 	server_start(&s);
-	cr_assert_eq(dir_http_upload(s.url, 3, (const uint8_t *)"x", 1, why, sizeof(why)),
+	cr_assert_eq(dir_http_upload(to(s.url, 3), (const uint8_t *)"x", 1, why, sizeof(why)),
 		     -EREMOTEIO);
 	server_stop(&s);
 	cr_assert_not_null(strstr(why, "/descriptor: the server answered 400: too old"), "%s", why);
+}
+
+Test(dir_http, connects_from_the_address_it_is_told)
+{
+	struct server s = { .head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntaken\n" };
+	struct dir_http_to from = { .url = s.url, .timeout = 3, .source = addr_v4(0x7f090807) };
+	char why[512] = "";
+
+	server_start(&s);
+	cr_assert_eq(dir_http_upload(&from, (const uint8_t *)"x", 1, why, sizeof(why)), 0, "%s",
+		     why);
+	server_stop(&s);
+	cr_assert_eq(s.from.sin_addr.s_addr, htonl(0x7f090807));
+	/* not an address of this host: it must not fall back to another */
+	from.source = addr_v4(0xc0000201);
+	server_start(&s);
+	cr_assert_lt(dir_http_upload(&from, (const uint8_t *)"x", 1, why, sizeof(why)), 0);
+	server_stop(&s);
+	cr_assert_not_null(strstr(why, "bind"), "%s", why);
 }
 
 Test(dir_http, no_other_schemes_no_nobody)
@@ -189,17 +213,17 @@ Test(dir_http, no_other_schemes_no_nobody)
 	cr_assert_eq(dir_http_init(), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		*why = '\0';
-		cr_assert_eq(dir_http_fetch(bad[i], 1, &data, &len, why, sizeof(why)), -EINVAL);
+		cr_assert_eq(dir_http_fetch(to(bad[i], 1), &data, &len, why, sizeof(why)), -EINVAL);
 		cr_assert_not_null(strstr(why, "http://HOST"), "%s", why);
 	}
 	memset(longest + 7, 'x', sizeof(longest) - 8);
-	cr_assert_eq(dir_http_fetch(longest, 1, &data, &len, why, sizeof(why)), -EINVAL);
-	cr_assert_eq(dir_http_fetch("http://127.0.0.1:1", 1, &data, &len, why, sizeof(why)),
+	cr_assert_eq(dir_http_fetch(to(longest, 1), &data, &len, why, sizeof(why)), -EINVAL);
+	cr_assert_eq(dir_http_fetch(to("http://127.0.0.1:1", 1), &data, &len, why, sizeof(why)),
 		     -ECONNREFUSED);
 	cr_assert_not_null(strstr(why, "http://127.0.0.1:1/list: "), "%s", why);
 	/* whatever proxy the environment names */
 	setenv("http_proxy", "http://127.0.0.1:2", 1);
-	cr_assert_eq(dir_http_upload("http://127.0.0.1:1", 1, (uint8_t *)"x", 1, why, sizeof(why)),
+	cr_assert_eq(dir_http_upload(to("http://127.0.0.1:1", 1), (uint8_t *)"x", 1, why, sizeof(why)),
 		     -ECONNREFUSED);
 	cr_assert_not_null(strstr(why, "port 1 "), "%s", why);
 }

@@ -44,8 +44,8 @@ void daemon_init(struct daemon *d, const char *extra)
 	crypto_sign_key_wipe(&key);
 	conf = fopen(daemon_path(d, "conf", path), "w");
 	cr_assert_not_null(conf);
-	fprintf(conf, "listen = \"127.0.0.1:0\"\nidentity = \"%s/key\"\nstate = \"%s/state\"\n%s",
-		d->folder, d->folder, extra);
+	fprintf(conf, "listen = \"127.0.0.1:0\"\nidentity = \"%s/key\"\nstate = \"%s/state\"\n%s%s",
+		d->folder, d->folder, strstr(extra, "any_source") ? "" : "any_source = true\n", extra);
 	cr_assert_eq(fclose(conf), 0);
 }
 
@@ -155,13 +155,14 @@ int daemon_run(char *const args[], char *out, size_t size)
 struct dir_list daemon_list(const struct daemon *d, uint64_t newest)
 {
 	struct dir_trust trust = { .count = 1, .threshold = 1, .keys = { d->authority } };
+	struct dir_http_to to = { .url = d->url, .timeout = 10 };
 	struct dir_list list;
 	char why[256] = "";
 	uint8_t *data;
 	size_t len;
 	int err;
 
-	cr_assert_eq(dir_http_fetch(d->url, 10, &data, &len, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(dir_http_fetch(&to, &data, &len, why, sizeof(why)), 0, "%s", why);
 	err = dir_list_parse(data, len, &trust, (uint64_t)time(NULL), newest, &list);
 	cr_assert_eq(err, 0, "%s", dir_error_text(err));
 	free(data);
@@ -227,8 +228,16 @@ int daemon_ask(const struct daemon *d, const void *request, size_t len)
 
 int daemon_upload(const struct daemon *d, const uint8_t *data, size_t len, char why[256])
 {
+	return daemon_upload_from(d, (struct addr){ 0 }, data, len, why);
+}
+
+int daemon_upload_from(const struct daemon *d, struct addr source, const uint8_t *data, size_t len,
+		       char why[256])
+{
+	struct dir_http_to to = { .url = d->url, .timeout = 10, .source = source };
+
 	*why = '\0';
-	return dir_http_upload(d->url, 10, data, len, why, 256);
+	return dir_http_upload(&to, data, len, why, 256);
 }
 
 static struct crypto_sign_key relay_key(uint8_t number)
@@ -246,6 +255,12 @@ struct crypto_pub relay_identity(uint8_t number)
 	return relay_key(number).pub;
 }
 
+/* Four in each /24. */
+struct addr relay_address(uint8_t number)
+{
+	return addr_v4(0xc0000201u + (number / 4u << 8) + number % 4);
+}
+
 size_t relay_desc(uint8_t number, uint64_t published, uint32_t bandwidth,
 		  uint8_t out[DIR_DESC_MAX])
 {
@@ -254,7 +269,7 @@ size_t relay_desc(uint8_t number, uint64_t published, uint32_t bandwidth,
 		.published = published,
 		.entry = {
 			.identity = key.pub,
-			.address = addr_v4(0xc0000200 + number),
+			.address = relay_address(number),
 			.port = 500,
 			.bandwidth = bandwidth,
 		},

@@ -12,7 +12,10 @@ struct daemon {
 	struct crypto_pub authority;
 };
 
-/* Makes folder, key and configuration: listen and EXTRA lines of configuration. Starts nothing. */
+/*
+ * Makes folder, key and configuration: listen, any_source (true unless EXTRA says else), and EXTRA
+ * lines of configuration. Starts nothing.
+ */
 void daemon_init(struct daemon *d, const char *extra);
 /* Starts the program and waits until it is ready. */
 void daemon_start(struct daemon *d);
@@ -37,6 +40,12 @@ int daemon_ask(const struct daemon *d, const void *request, size_t len);
 /* Uploads DATA: 0, or the error with WHY. */
 int daemon_upload(const struct daemon *d, const uint8_t *data, size_t len, char why[256]);
 
+/* The same, connecting from SOURCE. */
+int daemon_upload_from(const struct daemon *d, struct addr source, const uint8_t *data, size_t len,
+		       char why[256]);
+
+/* What the relay's descriptor has as its address. */
+struct addr relay_address(uint8_t number);
 /* A descriptor of the relay with seed 32 times NUMBER, at BANDWIDTH, signed. Its bytes. */
 size_t relay_desc(uint8_t number, uint64_t published, uint32_t bandwidth,
 		  uint8_t out[DIR_DESC_MAX]);

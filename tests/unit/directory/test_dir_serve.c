@@ -16,13 +16,16 @@ struct fixture {
 	struct daemon at; /* only its port and URL */
 	uint8_t body[512];
 	size_t body_len;
+	struct addr from;
 	unsigned int status;
 };
 
-static unsigned int on_upload(void *user, const uint8_t *data, size_t len, char *say, size_t size)
+static unsigned int on_upload(void *user, const struct addr *from, const uint8_t *data, size_t len,
+			      char *say, size_t size)
 {
 	struct fixture *f = user;
 
+	f->from = *from;
 	memcpy(f->body, data, len);
 	f->body_len = len;
 	snprintf(say, size, "seen %zu", len);
@@ -88,21 +91,23 @@ static void serve_while(struct fixture *f, void (*run)(struct fixture *f))
 
 static void fetch_nothing(struct fixture *f)
 {
+	struct dir_http_to to = { .url = f->at.url, .timeout = 5 };
 	char why[256] = "";
 	uint8_t *data;
 	size_t len;
 
-	cr_assert_eq(dir_http_fetch(f->at.url, 5, &data, &len, why, sizeof(why)), -EREMOTEIO);
+	cr_assert_eq(dir_http_fetch(&to, &data, &len, why, sizeof(why)), -EREMOTEIO);
 	cr_assert_not_null(strstr(why, "503"), "%s", why);
 }
 
 static void fetch_big(struct fixture *f)
 {
+	struct dir_http_to to = { .url = f->at.url, .timeout = 5 };
 	char why[256] = "";
 	uint8_t *data;
 	size_t len;
 
-	cr_assert_eq(dir_http_fetch(f->at.url, 5, &data, &len, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(dir_http_fetch(&to, &data, &len, why, sizeof(why)), 0, "%s", why);
 	cr_assert_eq(len, DIR_LIST_MAX);
 	for (size_t i = 0; i < len; i++)
 		cr_assert_eq(data[i], (uint8_t)(i * 7));
@@ -111,17 +116,20 @@ static void fetch_big(struct fixture *f)
 
 static void post_some(struct fixture *f)
 {
+	struct dir_http_to to = { .url = f->at.url, .timeout = 5 };
 	uint8_t body[512];
 	char why[256] = "";
 
 	memset(body, 0x5a, sizeof(body));
+	to.source = addr_v4(0x7f000203);
 	f->status = 200;
-	cr_assert_eq(dir_http_upload(f->at.url, 5, body, sizeof(body), why, sizeof(why)), 0, "%s",
+	cr_assert_eq(dir_http_upload(&to, body, sizeof(body), why, sizeof(why)), 0, "%s",
 		     why);
+	cr_assert_eq(addr_to_v4(&f->from), 0x7f000203);
 	cr_assert_eq(f->body_len, sizeof(body));
 	cr_assert_arr_eq(f->body, body, sizeof(body));
 	f->status = 400;
-	cr_assert_eq(dir_http_upload(f->at.url, 5, body, 7, why, sizeof(why)), -EREMOTEIO);
+	cr_assert_eq(dir_http_upload(&to, body, 7, why, sizeof(why)), -EREMOTEIO);
 	cr_assert_not_null(strstr(why, "400: seen 7"), "%s", why);
 }
 

@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -130,6 +133,53 @@ Test(directory_daemon, only_configured_relays)
 	expect_refusal(&d, desc, relay_desc(2, wall(), 1, desc), "403", "configured relays only");
 	expect_taken(&d, desc, relay_desc(1, wall(), 1, desc));
 	daemon_wait_count(&d, 1);
+	daemon_fini(&d);
+}
+
+/* A network of our own where lo has 192.0.2.0/24, too. Whether this machine lets us. */
+static bool own_network(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING };
+	struct ifreq more = { .ifr_name = "lo:1" }, mask = { .ifr_name = "lo:1" };
+	int fd;
+
+	if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(fd, 0);
+	sin.sin_addr.s_addr = htonl(0xc0000201);
+	memcpy(&more.ifr_addr, &sin, sizeof(sin));
+	sin.sin_addr.s_addr = htonl(0xffffff00);
+	memcpy(&mask.ifr_netmask, &sin, sizeof(sin));
+	cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+	cr_assert_eq(ioctl(fd, SIOCSIFADDR, &more), 0);
+	cr_assert_eq(ioctl(fd, SIOCSIFNETMASK, &mask), 0);
+	close(fd);
+	return true;
+}
+
+Test(directory_daemon, one_host_has_one_place)
+{
+	struct addr first = relay_address(0), second = relay_address(1);
+	struct daemon d;
+	uint8_t desc[DIR_DESC_MAX];
+	char why[256];
+	size_t len;
+
+	if (!own_network())
+		cr_skip_test("no network namespaces here");
+	daemon_init(&d, "any_source = false\n");
+	daemon_start(&d);
+	len = relay_desc(1, wall(), 1, desc);
+	expect_refusal(&d, desc, len, "403", "names 192.0.2.2 but came from another address");
+	cr_assert_eq(daemon_upload_from(&d, first, desc, len, why), -EREMOTEIO);
+	cr_assert_not_null(strstr(why, "403"), "%s", why);
+	cr_assert_eq(daemon_upload_from(&d, second, desc, len, why), 0, "%s", why);
+	len = relay_desc(0, wall(), 1, desc);
+	cr_assert_eq(daemon_upload_from(&d, second, desc, len, why), -EREMOTEIO);
+	cr_assert_eq(daemon_upload_from(&d, first, desc, len, why), 0, "%s", why);
+	daemon_wait_count(&d, 2);
 	daemon_fini(&d);
 }
 
