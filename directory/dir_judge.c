@@ -6,7 +6,7 @@
 
 enum { GOOD = 200, BAD_REQUEST = 400, FORBIDDEN = 403, CONFLICT = 409 };
 
-static bool allowed(const struct dird_conf *conf, const struct crypto_pub *identity)
+bool dir_judge_allowed(const struct dird_conf *conf, const struct crypto_pub *identity)
 {
 	if (conf->relay_count == 0)
 		return true;
@@ -21,7 +21,7 @@ static unsigned int judge_sender(const struct dird_conf *conf, const struct dir_
 {
 	char hex[CRYPTO_HEX], text[ADDR_TEXT];
 
-	if (!allowed(conf, &e->identity)) {
+	if (!dir_judge_allowed(conf, &e->identity)) {
 		snprintf(say, size, "this directory takes configured relays only; ask its operator "
 			 "to add %s to relays", crypto_hex(e->identity.bytes, hex));
 		return FORBIDDEN;

@@ -6,6 +6,8 @@
 #include "directory/dir_store.h"
 #include "directory/dird_conf.h"
 
+/* Whether the configuration lets IDENTITY join. */
+bool dir_judge_allowed(const struct dird_conf *conf, const struct crypto_pub *identity);
 /*
  * HTTP status 200, or the one that refuses DESC (verified), which came from address FROM, with one
  * line for the uploader in SAY. NOW in seconds since the epoch.

@@ -326,14 +326,14 @@ static bool same_entry(const struct dir_entry *a, const struct dir_entry *b)
 	return wx.len == wy.len && memcmp(x, y, wx.len) == 0;
 }
 
-static void forget(struct dir_store *s, size_t at)
+void dir_store_remove(struct dir_store *store, size_t index)
 {
 	char name[DESC_NAME];
 
-	desc_name(&s->descs[at].entry.identity, name);
-	if (unlinkat(s->folder, name, 0) < 0 && errno != ENOENT)
+	desc_name(&store->descs[index].entry.identity, name);
+	if (unlinkat(store->folder, name, 0) < 0 && errno != ENOENT)
 		log_warning("%s: cannot remove it: %s", name, strerror(errno));
-	take_out(s, at);
+	take_out(store, index);
 }
 
 /* Who had the address of DESC before: at most one, or what a crash left. */
@@ -349,7 +349,7 @@ static bool forget_former(struct dir_store *s, const struct dir_desc *desc)
 			continue;
 		log_info("relay %s drops out: %s has its address now", e->nickname,
 			 desc->entry.nickname);
-		forget(s, i);
+		dir_store_remove(s, i);
 		any = true;
 	}
 	return any;
@@ -391,7 +391,7 @@ size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life)
 		if (d->published > now || now - d->published < life)
 			continue;
 		log_info("relay %s drops out: it uploads no more", d->entry.nickname);
-		forget(store, i);
+		dir_store_remove(store, i);
 		gone++;
 	}
 	return gone;

@@ -29,6 +29,8 @@ int dir_store_probe(const char *path, bool *busy, char *why, size_t size) _must_
  */
 int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const uint8_t *data,
 		  size_t len, bool *changed) _must_check_;
+/* Forgets the descriptor at INDEX (below dir_store_count), on the disk, too. */
+void dir_store_remove(struct dir_store *store, size_t index);
 /* Forgets descriptors published LIFE seconds or more before NOW; returns how many. */
 size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life);
 size_t dir_store_count(const struct dir_store *store);

@@ -134,6 +134,19 @@ static unsigned int on_upload(void *user, const struct addr *from, const uint8_t
 	return status;
 }
 
+/* Relays that the operator has taken out of `relays` since they uploaded. */
+static void drop_strangers(struct dird *d)
+{
+	for (size_t i = dir_store_count(d->store); i-- > 0;) {
+		const struct dir_entry *e = &dir_store_at(d->store, i)->entry;
+
+		if (dir_judge_allowed(d->conf, &e->identity))
+			continue;
+		log_info("relay %s drops out: relays does not name it", e->nickname);
+		dir_store_remove(d->store, i);
+	}
+}
+
 static void tell(int fd, const struct dird_conf *conf)
 {
 	struct sockaddr_storage ss;
@@ -161,6 +174,7 @@ static int start(struct dird *d, char *why, size_t size)
 		close(fd);
 		return err;
 	}
+	drop_strangers(d);
 	tell(fd, conf);
 	serve.requests = conf->requests;
 	serve.upload_max = DIR_DESC_MAX;

@@ -136,6 +136,33 @@ Test(directory_daemon, only_configured_relays)
 	daemon_fini(&d);
 }
 
+Test(directory_daemon, who_is_taken_out_of_relays_is_out)
+{
+	struct daemon d;
+	uint8_t desc[DIR_DESC_MAX];
+	struct crypto_pub second = relay_identity(2);
+	char hex[CRYPTO_HEX], path[128];
+	struct dir_list list;
+	FILE *conf;
+
+	daemon_init(&d, "");
+	daemon_start(&d);
+	expect_taken(&d, desc, relay_desc(1, wall(), 1, desc));
+	expect_taken(&d, desc, relay_desc(2, wall(), 1, desc));
+	daemon_wait_count(&d, 2);
+	cr_assert_eq(daemon_stop(&d, SIGTERM), 0);
+	conf = fopen(daemon_path(&d, "conf", path), "a");
+	cr_assert_not_null(conf);
+	fprintf(conf, "relays = { \"%s\" }\n", crypto_hex(second.bytes, hex));
+	cr_assert_eq(fclose(conf), 0);
+	daemon_start(&d);
+	list = daemon_list(&d, 0); /* the first one, signed before it was ready */
+	cr_assert_eq(list.count, 1);
+	cr_assert_str_eq(list.entries[0].nickname, "relay-2");
+	dir_list_fini(&list);
+	daemon_fini(&d);
+}
+
 /* A network of our own where lo has 192.0.2.0/24, too. Whether this machine lets us. */
 static bool own_network(void)
 {
