@@ -123,7 +123,7 @@ static int set_entry(const struct draft *d, struct node_conf *c)
 {
 	struct dir_entry *e = &c->entry;
 
-	*e = (struct dir_entry){ .identity = c->key.pub, .address = c->address, .port = 500,
+	*e = (struct dir_entry){ .identity = c->key.pub, .address = c->address, .port = DIR_IKE_PORT,
 				 .bandwidth = c->bandwidth };
 	snprintf(e->nickname, sizeof(e->nickname), "%s", c->nickname);
 	if (c->firewall.exit) {
@@ -132,7 +132,8 @@ static int set_entry(const struct draft *d, struct node_conf *c)
 						    e->rules);
 	}
 	if (dir_entry_check(e) < 0)
-		return fail(d, d->address_line, "address: not an address that others can reach");
+		return fail(d, d->address_line, "address: not one that others can reach; give a "
+						"public address of this machine");
 	return 0;
 }
 

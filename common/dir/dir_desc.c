@@ -26,28 +26,45 @@ static bool nickname_good(const char *name)
 	return true;
 }
 
-/* What another host can reach: unicast, not of this host, link or the pools (100.64.0.0/10). */
+/*
+ * Where no host of the public Internet is (RFC 6890): this host, private, the pools and carriers'
+ * NAT, links, protocol assignments, 6to4 anycast, benchmarks. The documentation networks are not
+ * here: test Internets use them and nobody else has them.
+ */
+static const struct {
+	uint32_t net;
+	unsigned int bits;
+} not_public[] = {
+	{ 0x00000000, 8 },  { 0x0a000000, 8 },  { 0x64400000, 10 }, { 0x7f000000, 8 },
+	{ 0xa9fe0000, 16 }, { 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0586300, 24 },
+	{ 0xc0a80000, 16 }, { 0xc6120000, 15 }, { 0xe0000000, 3 },
+};
+
 static bool address_good(const struct addr *a)
 {
 	uint32_t v4 = addr_to_v4(a);
 
-	return a->family == AF_INET && v4 >> 24 != 0 && v4 >> 24 != 127 && v4 >> 16 != 0xa9fe &&
-	       v4 >> 22 != 0x64400000 >> 22 && v4 < 0xe0000000;
+	if (a->family != AF_INET)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(not_public); i++)
+		if ((v4 ^ not_public[i].net) >> (32 - not_public[i].bits) == 0)
+			return false;
+	return true;
 }
 
+/* Global unicast, without what embeds an IPv4 address (Teredo 2001::/32, 6to4 2002::/16). */
 static bool address6_good(const struct addr *a)
 {
-	static const uint8_t low[12] = { 0 };
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t teredo[4] = { 0x20, 0x01, 0, 0 }, sixtofour[2] = { 0x20, 0x02 };
 	const uint8_t *b = a->bytes;
 
-	return a->family == AF_INET6 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80) &&
-	       memcmp(b, low, 12) != 0 && memcmp(b, mapped, 12) != 0;
+	return a->family == AF_INET6 && b[0] >> 5 == 1 && memcmp(b, teredo, 4) != 0 &&
+	       memcmp(b, sixtofour, 2) != 0;
 }
 
 int dir_entry_check(const struct dir_entry *e)
 {
-	if (!nickname_good(e->nickname) || !address_good(&e->address) || e->port == 0 ||
+	if (!nickname_good(e->nickname) || !address_good(&e->address) || e->port != DIR_IKE_PORT ||
 	    (e->flags & ~FLAGS_KNOWN) != 0 || e->rule_count > DIR_RULES)
 		return -EINVAL;
 	if (e->flags & DIR_FLAG_IPV6 ? !address6_good(&e->address6) : e->address6.family != 0)

@@ -22,6 +22,7 @@
 #include "common/crypto/crypto.h"
 
 enum {
+	DIR_IKE_PORT = 500, /* the only one: what relays let through to each other names it */
 	DIR_NICKNAME = 16,
 	DIR_RULES = 8,
 	DIR_ENTRY_MAX = 128,
@@ -43,7 +44,7 @@ struct dir_rule {
 struct dir_entry {
 	struct crypto_pub identity;
 	struct addr address; /* IPv4 */
-	uint16_t port;       /* IKE, 500 */
+	uint16_t port;       /* IKE, DIR_IKE_PORT */
 	uint16_t flags;
 	uint32_t bandwidth;  /* kB/s, as the relay says */
 	char nickname[DIR_NICKNAME + 1]; /* [A-Za-z0-9-]{1,16} */
@@ -58,8 +59,8 @@ struct dir_desc {
 };
 
 /*
- * Whether the values make sense: nickname's alphabet, unicast address (not of the host itself, a
- * link or the pools 100.64.0.0/10), port not 0, known flags, low <= high. 0 or -EINVAL.
+ * Whether the values make sense: nickname's alphabet, addresses where a host of the public
+ * Internet can be (or RFC 5737, for tests), DIR_IKE_PORT, known flags, low <= high. 0 or -EINVAL.
  */
 int dir_entry_check(const struct dir_entry *e) _must_check_;
 /* One entry; the rest stays in R. -EMSGSIZE truncated, -EBADMSG malformed or makes no sense. */

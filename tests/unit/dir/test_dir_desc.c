@@ -161,6 +161,9 @@ Test(dir_desc, well_signed_nonsense_is_refused)
 	cr_assert_eq(parse_patched(0, "X", 1), -EBADMSG);
 	cr_assert_eq(parse_patched(AT_VERSION, "\2", 1), -EOPNOTSUPP);
 	cr_assert_eq(parse_patched(AT_PORT, "\0\0", 2), -EBADMSG);
+	cr_assert_eq(parse_patched(AT_PORT, "\1\xf4", 2), 0, "500");
+	cr_assert_eq(parse_patched(AT_PORT, "\1\xf5", 2), -EBADMSG);
+	cr_assert_eq(parse_patched(AT_PORT, "\x11\x94", 2), -EBADMSG, "4500");
 	cr_assert_eq(parse_patched(AT_FLAGS, "\0\7", 2), -EBADMSG, "unknown flag");
 	cr_assert_eq(parse_patched(AT_NAME - 1, "\0", 1), -EBADMSG, "no name");
 	cr_assert_eq(parse_patched(AT_NAME - 1, "\21", 1), -EBADMSG, "name of 17");
@@ -173,13 +176,24 @@ Test(dir_desc, well_signed_nonsense_is_refused)
 
 Test(dir_desc, addresses_that_nobody_can_reach_are_refused)
 {
-	static const char *const v4[] = { "0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1",
-					  "100.64.0.1", "100.127.255.254", "224.0.0.1",
-					  "255.255.255.255" };
-	static const char *const good[] = { "10.0.0.1", "100.63.255.255", "100.128.0.1",
-					    "192.168.1.1", "223.255.255.1" };
+	/* both ends of each network, and what is next to them */
+	static const char *const v4[] = {
+		"0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0",
+		"100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.0.0", "169.254.255.255",
+		"172.16.0.0", "172.31.255.255", "192.0.0.0", "192.0.0.255", "192.88.99.0",
+		"192.88.99.255", "192.168.0.0", "192.168.255.255", "198.18.0.0", "198.19.255.255",
+		"224.0.0.0", "239.255.255.255", "240.0.0.0", "255.255.255.255",
+	};
+	static const char *const good[] = {
+		"1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+		"126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255",
+		"172.32.0.0", "191.255.255.255", "192.0.1.0", "192.88.98.255", "192.88.100.0",
+		"192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0",
+		"223.255.255.255", "192.0.2.1", "198.51.100.1", "203.0.113.1",
+	};
 	static const char *const v6[] = { "::", "::1", "::7f00:1", "ff02::1", "fe80::1", "febf::1",
-					  "::ffff:192.0.2.1" };
+					  "::ffff:192.0.2.1", "fc00::1", "fdff::1", "100::1",
+					  "64:ff9b::1", "2001:0:1::1", "2002:a00:1::1", "4000::1" };
 	struct addr a;
 
 	for (size_t i = 0; i < ARRAY_SIZE(v4); i++) {

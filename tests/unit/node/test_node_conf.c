@@ -167,6 +167,8 @@ Test(node_conf, addresses)
 		{ ADDRESS, "address = 100.64.0.1\n", "100.64.0.0/10" },
 		{ ADDRESS, "address = 100.127.255.255\n", "100.64.0.0/10" },
 		{ ADDRESS, "address = 127.0.0.1\n", "others can reach" },
+		{ ADDRESS, "address = 10.1.2.3\n", "others can reach" },
+		{ ADDRESS, "address = 192.168.1.1\n", "others can reach" },
 		{ ADDRESS, "address = 0.0.0.0\n", "others can reach" },
 		{ ADDRESS, "address = 224.0.0.1\n", "others can reach" },
 		{ ADDRESS, "address = 169.254.1.1\n", "others can reach" },
