@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/ctl/ctl.h"
+#include "ippriv-client/cli_names.h"
 #include "ippriv-client/cli_space.h"
 
 /* Handed on to the command when somebody sends them to us. */
@@ -144,7 +145,7 @@ int cli_run(const char *control, char *const *argv)
 	json_decref(answer);
 	if (r < 0)
 		return CLI_RUN_FAILED;
-	if (cli_space_resolver(servers, count, why, sizeof(why)) < 0) {
+	if (cli_names_cover(servers, count, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return CLI_RUN_FAILED;
 	}
