@@ -1,11 +1,17 @@
 #include "ippriv-node/ctl_circuit.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "common/base/log.h"
 #include "ippriv-node/ctl_peer.h"
 #include "ippriv-node/ctl_pool.h"
+#include "ippriv-node/ctl_quota.h"
+
+enum { AGE_AGAIN = 1000 }; /* milliseconds until those that are still closing are looked at again */
 
 struct circuit {
 	struct ctl_session session; /* first: a session is its circuit */
@@ -20,7 +26,9 @@ struct circuit {
 struct ctl_circuits {
 	struct ctl_circuits_conf conf;
 	struct ctl_pool *pool;
-	struct circuit *table;
+	struct ctl_quota *quota;
+	struct io_timer *age;
+	struct circuit *table; /* oldest first */
 	uint32_t next_number;
 };
 
@@ -75,6 +83,7 @@ static void circuit_free(struct circuit *c)
 		err = dp_circuit_down(owner->conf.dp, &c->dp, c->spi_in, c->spi_out);
 	if (err == 0)
 		ctl_pool_return(owner->pool, &c->dp.assigned);
+	ctl_quota_give(owner->quota, &c->dp.outer, c->dp.via.index, io_loop_now(owner->conf.loop));
 	HASH_DEL(owner->table, c);
 	free(c);
 }
@@ -125,11 +134,56 @@ static int find_via(struct ctl_circuits *circuits, const struct ike_path *path,
 	return 0;
 }
 
+static void arm_age(struct ctl_circuits *circuits)
+{
+	uint64_t now = io_loop_now(circuits->conf.loop), at;
+
+	if (!circuits->table)
+		return;
+	at = circuits->table->since + circuits->conf.most_age;
+	io_timer_start(circuits->age, at > now ? at - now : AGE_AGAIN);
+}
+
+static void on_age(void *data)
+{
+	struct ctl_circuits *circuits = data;
+	uint64_t now = io_loop_now(circuits->conf.loop);
+	struct circuit *c, *next;
+
+	HASH_ITER(hh, circuits->table, c, next) {
+		if (now - c->since < circuits->conf.most_age)
+			break;
+		log_info("circuit %u is too old", c->dp.number);
+		ctl_ike_close(circuits->conf.ike, &c->session);
+	}
+	arm_age(circuits);
+}
+
+/* An address from the pool, a number and a place in the table. */
+static int register_circuit(struct ctl_circuits *circuits, struct circuit *c)
+{
+	uint32_t start;
+	int err;
+
+	crypto_random(&start, sizeof(start));
+	err = ctl_pool_lease(circuits->pool, start, &c->dp.assigned);
+	if (err < 0)
+		return err;
+	c->dp.number = free_number(circuits);
+	HASH_ADD(hh, circuits->table, dp.number, sizeof(c->dp.number), c);
+	if (!c->hh.tbl) {
+		ctl_pool_return(circuits->pool, &c->dp.assigned);
+		return -ENOMEM;
+	}
+	if (HASH_COUNT(circuits->table) == 1)
+		arm_age(circuits);
+	return 0;
+}
+
 int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path,
 		       struct ike_lease *lease, struct ctl_session **session)
 {
 	struct circuit *c;
-	uint32_t start;
 	int err;
 
 	if (HASH_COUNT(circuits->table) >= circuits->conf.most)
@@ -137,27 +191,28 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	err = find_via(circuits, path, &c->dp.via);
-	if (err == 0) {
-		crypto_random(&start, sizeof(start));
-		err = ctl_pool_lease(circuits->pool, start, &c->dp.assigned);
-	}
-	if (err < 0) {
-		free(c);
-		return err;
-	}
 	c->session.ops = &circuit_ops;
 	c->owner = circuits;
-	c->dp.number = free_number(circuits);
 	c->dp.outer = path->remote.addr;
 	c->since = io_loop_now(circuits->conf.loop);
-	HASH_ADD(hh, circuits->table, dp.number, sizeof(c->dp.number), c);
-
+	err = find_via(circuits, path, &c->dp.via);
+	if (err == 0)
+		err = ctl_quota_take(circuits->quota, &c->dp.outer, c->dp.via.index, c->since);
+	if (err < 0)
+		goto out;
+	err = register_circuit(circuits, c);
+	if (err < 0) {
+		ctl_quota_give(circuits->quota, &c->dp.outer, c->dp.via.index, c->since);
+		goto out;
+	}
 	*lease = (struct ike_lease){ .address = c->dp.assigned };
 	if (circuits->conf.dns.family != 0)
 		lease->dns[lease->dns_count++] = circuits->conf.dns;
 	*session = &c->session;
-	return 0;
+	c = NULL;
+out:
+	free(c);
+	return err;
 }
 
 int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits **out)
@@ -171,8 +226,12 @@ int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits *
 	circuits->next_number =
 		DP_CIRCUIT_FIRST + crypto_random_below(DP_CIRCUIT_LAST - DP_CIRCUIT_FIRST);
 	err = ctl_pool_new(&conf->self.pool, &circuits->pool);
+	if (err == 0)
+		err = ctl_quota_new(conf->most, &circuits->quota);
+	if (err == 0)
+		err = io_timer_new(conf->loop, on_age, circuits, &circuits->age);
 	if (err < 0) {
-		free(circuits);
+		ctl_circuits_free(circuits);
 		return err;
 	}
 	*out = circuits;
@@ -183,17 +242,20 @@ void ctl_circuits_free(struct ctl_circuits *circuits)
 {
 	if (!circuits)
 		return;
+	if (circuits->age)
+		io_timer_free(circuits->age);
+	ctl_quota_free(circuits->quota);
 	ctl_pool_free(circuits->pool);
 	free(circuits);
 }
 
-void ctl_circuits_close(struct ctl_circuits *circuits, struct ctl_ike *ike, uint32_t index)
+void ctl_circuits_close(struct ctl_circuits *circuits, uint32_t index)
 {
 	struct circuit *c, *next;
 
 	HASH_ITER(hh, circuits->table, c, next)
 		if (index == 0 || c->dp.via.index == index)
-			ctl_ike_close(ike, &c->session);
+			ctl_ike_close(circuits->conf.ike, &c->session);
 }
 
 size_t ctl_circuits_count(const struct ctl_circuits *circuits)

@@ -10,18 +10,20 @@ struct ctl_circuits_conf {
 	struct dp_self self;
 	struct addr dns;      /* given to clients, family 0: none */
 	uint32_t most;        /* circuits at one time */
-	struct dp *dp;        /* borrowed, all three */
+	uint64_t most_age;    /* milliseconds, then a Delete: there is no rekeying yet */
+	struct dp *dp;        /* borrowed, all four */
+	struct ctl_ike *ike;
 	struct ctl_peers *peers;
 	struct io_loop *loop;
 };
 
 int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits **out) _must_check_;
 void ctl_circuits_free(struct ctl_circuits *circuits); /* none may be left */
-/* ctl_admit.client. */
+/* ctl_admit.client. -EBUSY also when the client's address or its entry has its share. */
 int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path,
 		       struct ike_lease *lease, struct ctl_session **session);
 /* Sends Deletes: for those that come through overlay peer INDEX, or all when it is 0. */
-void ctl_circuits_close(struct ctl_circuits *circuits, struct ctl_ike *ike, uint32_t index);
+void ctl_circuits_close(struct ctl_circuits *circuits, uint32_t index);
 size_t ctl_circuits_count(const struct ctl_circuits *circuits);
 
 /* One circuit as an operator may see it; OUTER only for the eyes of root. */

@@ -17,6 +17,7 @@
 
 enum {
 	IKE_PORT = 500,
+	CIRCUIT_AGE = 24 * 3600 * 1000, /* milliseconds */
 	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
 	GOODBYE_TUNNELS = 500, /* those for the tunnels, which carry those for the circuits */
 	GOODBYE_STEP = 20,
@@ -79,7 +80,7 @@ static void on_left(void *user, uint32_t index)
 {
 	struct node *node = user;
 
-	ctl_circuits_close(node->circuits, node->ike, index);
+	ctl_circuits_close(node->circuits, index);
 }
 
 static void on_acquire(void *data)
@@ -170,6 +171,7 @@ static int start_paths(struct node *node, char *why, size_t size)
 					     .left = on_left, .user = node };
 	struct ctl_circuits_conf circuits_conf = { .self = self, .dns = conf->dns,
 						   .most = conf->max_circuits,
+						   .most_age = CIRCUIT_AGE, .ike = node->ike,
 						   .loop = node->loop };
 	const struct kern *kern = kern_linux_ops(node->kern);
 	int err = dp_new(kern, &self, &conf->firewall, &node->dp);
@@ -281,7 +283,7 @@ void node_stop(struct node *node)
 	}
 	node->goodbye_until = io_loop_now(node->loop) + GOODBYE;
 	dp_closing(node->dp);
-	ctl_circuits_close(node->circuits, node->ike, 0);
+	ctl_circuits_close(node->circuits, 0);
 	if (io_timer_new(node->loop, on_goodbye, node, &node->goodbye) < 0)
 		io_loop_stop(node->loop);
 	else

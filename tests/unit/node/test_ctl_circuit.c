@@ -8,7 +8,7 @@
 #include "ippriv-node/ctl_peer.h"
 #include "node/fake_relay.h"
 
-enum { MOST = 4, CIRCUIT_OPS = 4 };
+enum { MOST = 4, CIRCUIT_OPS = 4, AGE = 300 };
 
 static struct fake_relay relay;
 static struct ctl_peers *peers;
@@ -24,7 +24,7 @@ static void on_unknown(void *user)
 static void on_left(void *user, uint32_t index)
 {
 	(void)user;
-	ctl_circuits_close(circuits, &relay.ike, index);
+	ctl_circuits_close(circuits, index);
 }
 
 /* Two entries, at 198.51.100.10 and .11, that assign out of the same pool. The third has no tunnel. */
@@ -58,7 +58,8 @@ static void start_peers(void)
 static void start_circuits(const char *pool, const char *dns)
 {
 	struct ctl_circuits_conf conf = { .self = relay.self, .most = MOST, .dp = relay.dp,
-					  .peers = peers, .loop = relay.loop };
+					  .most_age = AGE, .ike = &relay.ike, .peers = peers,
+					  .loop = relay.loop };
 
 	conf.self.pool = fake_prefix(pool);
 	if (dns)
@@ -202,6 +203,41 @@ Test(ctl_circuit, only_so_many)
 		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
 }
 
+Test(ctl_circuit, an_entry_gets_half)
+{
+	struct ctl_session *all[MOST], *more = NULL;
+	struct ike_lease lease;
+
+	all[0] = admitted("100.66.1.1", 1, &lease);
+	all[1] = admitted("100.66.1.2", 1, &lease);
+	cr_expect_eq(admit("100.66.1.3", 1, &lease, &more), -EBUSY);
+	all[2] = admitted("100.66.1.1", 2, &lease);
+	all[3] = admitted("192.0.2.7", 0, &lease);
+	all[1]->ops->ended(all[1], IKE_END_PEER);
+	all[1] = admitted("100.66.1.3", 1, &lease);
+	for (size_t i = 0; i < MOST; i++)
+		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
+}
+
+Test(ctl_circuit, not_for_ever, .timeout = 20)
+{
+	struct ctl_session *old, *young;
+	struct ike_lease lease;
+
+	old = admitted("192.0.2.7", 0, &lease);
+	fake_relay_run(&relay, AGE / 2);
+	young = admitted("192.0.2.7", 0, &lease);
+	cr_expect_eq(relay.ike.closed, (size_t)0);
+	fake_relay_run(&relay, AGE / 2 + 50);
+	cr_assert_eq(relay.ike.closed, (size_t)1);
+	cr_expect_eq(relay.ike.closing[0], old);
+	old->ops->ended(old, IKE_END_LOCAL);
+	fake_relay_run(&relay, 1100);
+	cr_assert_eq(relay.ike.closed, (size_t)2);
+	cr_expect_eq(relay.ike.closing[1], young);
+	young->ops->ended(young, IKE_END_LOCAL);
+}
+
 Test(ctl_circuit, a_pool_that_is_empty)
 {
 	struct ctl_session *one, *two, *three = NULL;
@@ -270,10 +306,10 @@ Test(ctl_circuit, close_those_of_an_entry)
 				       admitted("100.66.1.1", 1, &lease),
 				       admitted("100.66.1.1", 2, &lease) };
 
-	ctl_circuits_close(circuits, &relay.ike, 2);
+	ctl_circuits_close(circuits, 2);
 	cr_assert_eq(relay.ike.closed, (size_t)1);
 	cr_expect_eq(relay.ike.closing[0], all[2]);
-	ctl_circuits_close(circuits, &relay.ike, 0);
+	ctl_circuits_close(circuits, 0);
 	cr_expect_eq(relay.ike.closed, (size_t)4);
 	for (size_t i = 0; i < 3; i++)
 		all[i]->ops->ended(all[i], IKE_END_LOCAL);
