@@ -81,6 +81,7 @@ world_up() {
 	done
 	scratch
 	mkdir -p "$OUT/etc" "$OUT/state"
+	rm -f "$OUT/web.requests"
 }
 
 # world_conf NAME KIND LINES…: OUT/etc/NAME.conf.
