@@ -10,11 +10,10 @@
 
 #include "common/base/log.h"
 #include "common/dir/dir_http.h"
+#include "common/dir/dir_pace.h"
 
 enum {
 	FETCH_TIMEOUT = 20,    /* seconds */
-	RETRY_FIRST = 1000,    /* milliseconds, doubled up to RETRY_MOST */
-	RETRY_MOST = 60000,
 	HURRY_GAP = 3000,      /* milliseconds between hurried fetches */
 	STATE_TEXT = 32,
 };
@@ -38,7 +37,7 @@ struct dir_watch {
 	bool have;
 	uint64_t newest;     /* published time of the newest list ever accepted */
 	uint64_t last_hurry; /* milliseconds of the loop */
-	uint32_t retry;      /* milliseconds to the next try after a failure */
+	struct dir_pace pace;
 };
 
 static uint64_t wall_clock(void)
@@ -91,24 +90,44 @@ static int state_save(const struct dir_watch *w)
 	return 0;
 }
 
-/* Somewhere in the last quarter of the list's fresh time, and never later than conf.refresh. */
-static uint64_t next_fetch(const struct dir_watch *w)
-{
-	uint64_t now = wall_clock();
-	uint64_t left = w->list.fresh_until > now ? (w->list.fresh_until - now) * 1000 : 0;
-	uint64_t most = (uint64_t)w->conf.refresh * 1000;
-
-	left = left > most ? most : left;
-	left -= left > 4 ? crypto_random_below((uint32_t)(left / 4)) : 0;
-	return left < RETRY_FIRST ? RETRY_FIRST : left;
-}
-
 static void fetch_failed(struct dir_watch *w, const char *why)
 {
+	uint32_t wait = dir_pace_failed(&w->pace);
+
 	log_warning("no new relay list from %s: %s; next try in %u s", w->conf.url, why,
-		    w->retry / 1000);
-	io_timer_start(w->timer, w->retry);
-	w->retry = w->retry * 2 > RETRY_MOST ? RETRY_MOST : w->retry * 2;
+		    wait / 1000);
+	io_timer_start(w->timer, wait);
+}
+
+static void remember(struct dir_watch *w)
+{
+	int err;
+
+	if (w->newest == w->list.published)
+		return;
+	w->newest = w->list.published;
+	err = w->conf.state ? state_save(w) : 0;
+	if (err < 0)
+		log_warning("cannot write %s: %s", w->conf.state, strerror(-err));
+}
+
+/* A list that was verified; its entries are the watch's from here on. */
+static void take(struct dir_watch *w, struct dir_list *list)
+{
+	bool newer = !w->have || list->published != w->list.published;
+
+	io_timer_start(w->timer, dir_pace_taken(&w->pace, list, newer, wall_clock()));
+	if (!newer) {
+		dir_list_fini(list);
+		return;
+	}
+	log_info("relay list with %zu relays", list->count);
+	if (w->have)
+		dir_list_fini(&w->list);
+	w->list = *list;
+	w->have = true;
+	remember(w);
+	w->conf.list(w->conf.user, &w->list);
 }
 
 static void fetch_judge(struct dir_watch *w, const struct fetch *f)
@@ -121,23 +140,10 @@ static void fetch_judge(struct dir_watch *w, const struct fetch *f)
 		return;
 	}
 	err = dir_list_parse(f->data, f->len, &w->conf.trust, wall_clock(), w->newest, &list);
-	if (err < 0) {
+	if (err < 0)
 		fetch_failed(w, dir_error_text(err));
-		return;
-	}
-	if (w->have)
-		dir_list_fini(&w->list);
-	w->list = list;
-	w->retry = RETRY_FIRST;
-	if (list.published != w->newest || !w->have) {
-		log_info("relay list with %zu relays", list.count);
-		w->newest = list.published;
-		if (w->conf.state && (err = state_save(w)) < 0)
-			log_warning("cannot write %s: %s", w->conf.state, strerror(-err));
-	}
-	w->have = true;
-	io_timer_start(w->timer, next_fetch(w));
-	w->conf.list(w->conf.user, &w->list);
+	else
+		take(w, &list);
 }
 
 static void fetch_done(void *data)
@@ -179,7 +185,7 @@ int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf, struc
 		return -ENOMEM;
 	w->loop = loop;
 	w->conf = *conf;
-	w->retry = RETRY_FIRST;
+	w->pace = dir_pace_start(conf->refresh);
 	err = conf->state ? state_load(w) : 0;
 	if (err < 0)
 		log_error("%s: %s; it keeps the time of the newest relay list: mend or remove it",
