@@ -1,7 +1,8 @@
 #pragma once
 /*
  * The control socket: a Unix stream socket with one JSON object a line each way. A request has
- * "command"; an answer has "ok": true or "error": "one line". Descriptors ride along (SCM_RIGHTS).
+ * "command"; an answer has "ok": true or "error": "one line". A network namespace may ride along as a
+ * descriptor (SCM_RIGHTS); others are dropped.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,8 +18,8 @@ struct ctl_conn; /* one client; valid until closed() */
 
 struct ctl_handler {
 	/*
-	 * One request: an object with a string "command", borrowed. FD is a descriptor that came
-	 * along (else -1), the handler's to close. Answer now or later with ctl_reply; the
+	 * One request: an object with a string "command", borrowed. FD is a network namespace that
+	 * came along (else -1), the handler's to close. Answer now or later with ctl_reply; the
 	 * connection's next request comes after that. UID is the peer's (SO_PEERCRED).
 	 */
 	void (*request)(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd);

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+enum { PASSED_MAX = 253 }; /* descriptors in one message: the kernel's SCM_MAX_FD */
+
 struct ctl_conn {
 	const struct ctl_handler *handler;
 	void *user;
@@ -14,8 +16,9 @@ struct ctl_conn {
 	void *gone_data;
 	void *data;
 	struct io_watch *watch;
+	struct ctl_closer *closer;
 	int fd;
-	int passed; /* descriptor that came for the next request, or -1 */
+	int passed; /* network namespace that came for the next request, or -1 */
 	uid_t uid;
 	bool waiting; /* a request is with the handler */
 	bool closing; /* no more requests, close when OUT is empty */
@@ -154,7 +157,19 @@ static void refuse(struct ctl_conn *conn, const char *what)
 	ctl_conn_close(conn);
 }
 
-/* Keeps the first descriptor that came for a request, closes all others. */
+/*
+ * Told by its name in /proc, which no file, socket or device of somebody's can bear and which is
+ * asked of nobody: fstat, ioctl or close may wait for a file system in the peer's hands.
+ */
+static bool is_netns(int fd)
+{
+	char path[32], name[16];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, name, sizeof(name)) > 5 && memcmp(name, "net:[", 5) == 0;
+}
+
+/* Keeps the first network namespace that came for a request, gets rid of all else. */
 static void take_descriptors(struct ctl_conn *conn, struct msghdr *msg)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -164,10 +179,10 @@ static void take_descriptors(struct ctl_conn *conn, struct msghdr *msg)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-			if (conn->passed < 0)
+			if (conn->passed < 0 && is_netns(fd))
 				conn->passed = fd;
 			else
-				close(fd);
+				ctl_closer_put(conn->closer, fd);
 		}
 	}
 }
@@ -175,7 +190,8 @@ static void take_descriptors(struct ctl_conn *conn, struct msghdr *msg)
 /* Reads once. False when the connection is over. */
 static bool fill(struct ctl_conn *conn)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+	/* room for all: the kernel would close the others in here */
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(PASSED_MAX * sizeof(int))];
 	struct iovec iov = { conn->in + conn->in_len, sizeof(conn->in) - conn->in_len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = sizeof(control) };
@@ -233,7 +249,8 @@ static void on_event(void *data)
 		update_events(conn);
 }
 
-int ctl_conn_new(struct io_loop *loop, int fd, const struct ctl_handler *handler, void *user,
+int ctl_conn_new(struct io_loop *loop, int fd, struct ctl_closer *closer,
+		 const struct ctl_handler *handler, void *user,
 		 void (*gone)(void *gone_data, struct ctl_conn *conn), void *gone_data,
 		 struct ctl_conn **out)
 {
@@ -256,6 +273,7 @@ int ctl_conn_new(struct io_loop *loop, int fd, const struct ctl_handler *handler
 	conn->user = user;
 	conn->gone = gone;
 	conn->gone_data = gone_data;
+	conn->closer = closer;
 	conn->fd = fd;
 	conn->passed = -1;
 	conn->uid = peer.uid;
@@ -263,10 +281,21 @@ int ctl_conn_new(struct io_loop *loop, int fd, const struct ctl_handler *handler
 	return 0;
 }
 
+void ctl_conn_drop(struct ctl_closer *closer, int fd)
+{
+	char c;
+
+	shutdown(fd, SHUT_RDWR);
+	if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		ctl_closer_put(closer, fd);
+	else
+		close(fd);
+}
+
 void ctl_conn_free(struct ctl_conn *conn)
 {
 	io_watch_free(conn->watch);
-	close(conn->fd);
+	ctl_conn_drop(conn->closer, conn->fd);
 	if (conn->passed >= 0)
 		close(conn->passed);
 	free(conn->out);

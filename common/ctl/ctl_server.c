@@ -18,6 +18,7 @@ struct ctl_server {
 	int fd;
 	struct io_watch *watch;
 	struct io_timer *pause;
+	struct ctl_closer *closer;
 	size_t count;
 	struct ctl_conn *conns[CTL_CLIENTS_MAX];
 };
@@ -50,12 +51,12 @@ static void on_accept(void *data)
 	}
 	if (server->count == CTL_CLIENTS_MAX) {
 		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		close(fd);
+		ctl_conn_drop(server->closer, fd);
 		return;
 	}
-	if (ctl_conn_new(server->loop, fd, server->handler, server->user, on_gone, server,
-			 &server->conns[server->count]) < 0)
-		close(fd);
+	if (ctl_conn_new(server->loop, fd, server->closer, server->handler, server->user, on_gone,
+			 server, &server->conns[server->count]) < 0)
+		ctl_conn_drop(server->closer, fd);
 	else
 		server->count++;
 }
@@ -163,6 +164,8 @@ int ctl_server_new(struct io_loop *loop, const char *path, mode_t mode,
 	server->fd = -1;
 	err = set_path(&server->addr, path);
 	if (!err)
+		err = ctl_closer_new(&server->closer);
+	if (!err)
 		err = listen_on(server, mode);
 	if (!err)
 		err = io_timer_new(loop, on_pause, server, &server->pause);
@@ -191,5 +194,6 @@ void ctl_server_free(struct ctl_server *server)
 		unlink(server->addr.sun_path);
 	if (server->fd >= 0)
 		close(server->fd);
+	ctl_closer_free(server->closer);
 	free(server);
 }

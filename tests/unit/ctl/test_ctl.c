@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -51,10 +52,13 @@ static void on_timer(void *data)
 
 static void reply_fd(struct ctl_conn *conn, int fd)
 {
-	bool wrote = fd >= 0 && write(fd, "!", 1) == 1;
 	bool cloexec = fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	struct stat st = { 0 };
 
-	ctl_reply(conn, json_pack("{s:b,s:b,s:b}", "ok", 1, "wrote", wrote, "cloexec", cloexec));
+	if (fd >= 0)
+		cr_expect_eq(fstat(fd, &st), 0);
+	ctl_reply(conn, json_pack("{s:b,s:b,s:I,s:b}", "ok", 1, "got", fd >= 0, "inode",
+				  (json_int_t)st.st_ino, "cloexec", cloexec));
 }
 
 static void reply_big(struct ctl_conn *conn, size_t size)
@@ -171,6 +175,8 @@ static void harness_end(struct harness *h, int requests, int closed)
 	close(h->stop_pipe[1]);
 	cr_assert(requests < 0 || h->requests == requests, "%d requests", h->requests);
 	cr_assert_eq(h->closed, closed, "%d closed", h->closed);
+	for (int i = 0; i < 300 && count_fds() > h->fds_before; i++)
+		usleep(10000); /* ctl_closer.h has its own time */
 	cr_assert_eq(count_fds(), h->fds_before);
 	snprintf(dir, sizeof(dir), "%s/run", h->dir);
 	cr_assert_eq(rmdir(dir), 0);
@@ -341,33 +347,32 @@ Test(ctl, two_requests_in_one_segment_and_byte_by_byte)
 	harness_end(h, 4, 1);
 }
 
-Test(ctl, descriptor_rides_along)
+Test(ctl, descriptor_of_a_network_namespace)
 {
 	struct harness *h = harness_start();
-	int fd = dial(h), pipe_fds[2];
-	json_t *answer;
-	char byte;
+	int fd = dial(h), ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	json_t *answer = call(fd, "fd", 0, ns);
+	struct stat st;
 
-	cr_assert_eq(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
-	answer = call(fd, "fd", 0, pipe_fds[1]);
-	cr_assert(is_true(answer, "wrote"));
+	cr_assert_eq(fstat(ns, &st), 0);
+	cr_assert(is_true(answer, "got"));
 	cr_assert(is_true(answer, "cloexec"));
+	cr_assert_eq(json_integer_value(json_object_get(answer, "inode")), (json_int_t)st.st_ino);
 	json_decref(answer);
-	cr_assert_eq(read(pipe_fds[0], &byte, 1), 1);
-	cr_assert_eq(byte, '!');
 	answer = call(fd, "fd", 0, -1); /* none is left over */
-	cr_assert(json_is_false(json_object_get(answer, "wrote")));
+	cr_assert_not(is_true(answer, "got"));
 	json_decref(answer);
-	close(pipe_fds[0]);
-	close(pipe_fds[1]);
+	close(ns);
 	close(fd);
 	harness_end(h, 2, 1);
 }
 
+enum { PASS_MAX = 253 }; /* as many as the kernel takes at once */
+
 /* TEXT with COUNT copies of PASS. */
 static void put_with(int fd, const char *text, int pass, size_t count)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(PASS_MAX * sizeof(int))] = { 0 };
 	struct iovec iov = { (void *)text, strlen(text) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
 			      .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
@@ -381,31 +386,148 @@ static void put_with(int fd, const char *text, int pass, size_t count)
 	cr_assert_eq(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
+static int open_netns(void)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+static void expect_netns(int fd)
+{
+	char line[128];
+	struct stat st;
+
+	cr_assert_eq(stat("/proc/self/ns/net", &st), 0);
+	snprintf(line, sizeof(line),
+		 "{\"ok\":true,\"got\":true,\"inode\":%llu,\"cloexec\":true}\n",
+		 (unsigned long long)st.st_ino);
+	expect_line(fd, line);
+}
+
+static const char got_none[] = "{\"ok\":true,\"got\":false,\"inode\":0,\"cloexec\":false}\n";
+
 /* harness_end counts descriptors: extra ones, those of a torn line and of garbage are closed. */
 Test(ctl, surplus_descriptors_are_closed)
 {
 	struct harness *h = harness_start();
-	int fd = dial(h), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int fd = dial(h), ns = open_netns();
 
-	put_with(fd, "{\"command\":\"fd\"}\n", null, 3);
-	expect_line(fd, "{\"ok\":true,\"wrote\":true,\"cloexec\":true}\n");
-	put_with(fd, "{\"command\":\"fd\"}\n", null, 16);
-	expect_line(fd, "{\"ok\":true,\"wrote\":true,\"cloexec\":true}\n");
-	put_with(fd, "{\"comm", null, 2);
+	put_with(fd, "{\"command\":\"fd\"}\n", ns, 3);
+	expect_netns(fd);
+	put_with(fd, "{\"command\":\"fd\"}\n", ns, PASS_MAX);
+	expect_netns(fd);
+	put_with(fd, "{\"comm", ns, 2);
 	usleep(5000);
-	put_with(fd, "and\":\"fd\"", null, 1);
+	put_with(fd, "and\":\"fd\"", ns, 1);
 	usleep(5000);
-	put_with(fd, "}\n", null, 1);
-	expect_line(fd, "{\"ok\":true,\"wrote\":true,\"cloexec\":true}\n");
-	put_with(fd, "{\"torn", null, 1);
+	put_with(fd, "}\n", ns, 1);
+	expect_netns(fd);
+	put_with(fd, "{\"torn", ns, 1);
 	close(fd);
 	fd = dial(h);
-	put_with(fd, "garbage\n", null, 4);
+	put_with(fd, "garbage\n", ns, 4);
 	expect_line(fd, "{\"error\":\"a request is one line: a JSON object with \\\"command\\\"\"}\n");
 	expect_end(fd);
 	close(fd);
-	close(null);
+	close(ns);
 	harness_end(h, 3, 2);
+}
+
+Test(ctl, only_network_namespaces_are_handed_on)
+{
+	static const char *const paths[] = { "/dev/null", "/proc/self/ns/mnt", "/proc/self/ns/user",
+					     "/", "/proc/self/stat" };
+	struct harness *h = harness_start();
+	int fd = dial(h), other, ends[2], ns = open_netns();
+	char dir[96];
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		other = open(paths[i], O_RDONLY | O_CLOEXEC);
+		cr_assert_geq(other, 0);
+		put_with(fd, "{\"command\":\"fd\"}\n", other, 2);
+		expect_line(fd, got_none);
+		close(other);
+	}
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	put_with(fd, "{\"command\":\"fd\"}\n", ends[0], 1);
+	expect_line(fd, got_none);
+	/* a name that looks like one */
+	snprintf(dir, sizeof(dir), "%s/net:[4026531840]", h->dir);
+	other = open(dir, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	put_with(fd, "{\"command\":\"fd\"}\n", other, 1);
+	expect_line(fd, got_none);
+	unlink(dir);
+	put_with(fd, "{\"comm", other, 7);
+	usleep(5000);
+	put_with(fd, "and\":\"fd\"}\n", ns, 1);
+	expect_netns(fd);
+	close(other);
+	close(ends[0]);
+	close(ends[1]);
+	close(ns);
+	close(fd);
+	harness_end(h, (int)ARRAY_SIZE(paths) + 3, 1);
+}
+
+/* A connected TCP socket with unsent data whose last close waits for 30 s. The other end in PEER. */
+static int lingering(int *peer)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct linger linger = { 1, 30 };
+	static const char block[65536];
+	socklen_t len = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(listener, (struct sockaddr *)&a, len), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&a, len), 0);
+	*peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	cr_assert_geq(*peer, 0);
+	close(listener);
+	while (send(fd, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+/* Read or unread, alone or with others: nobody else waits for the socket's close. */
+Test(ctl, a_descriptor_that_does_not_close_stops_nobody, .timeout = 20)
+{
+	struct harness *h = harness_start();
+	static const char later[] = "{\"command\":\"later\",\"n\":200}\n";
+	int peers[3], fds[3], other;
+	json_t *answer;
+
+	for (int i = 0; i < 3; i++) {
+		int slow = lingering(&peers[i]);
+
+		fds[i] = dial(h);
+		if (i == 2) /* stays in the queue behind a request that is not answered yet */
+			put(fds[i], later, strlen(later));
+		put_with(fds[i], i == 1 ? "garbage\n" : "{\"command\":\"fd\"}\n", slow, 1);
+		/* all references of ours go; in the queue or over there is the last one */
+		close(slow);
+		if (i == 2)
+			close(fds[i]);
+	}
+	other = dial(h);
+	answer = call(other, "echo", 7, -1);
+	cr_assert(is_true(answer, "ok"));
+	json_decref(answer);
+	usleep(300000);
+	answer = call(other, "echo", 8, -1);
+	cr_assert(is_true(answer, "ok"));
+	json_decref(answer);
+	for (int i = 0; i < 3; i++)
+		close(peers[i]); /* with unread data: a reset, nothing lingers any more */
+	close(fds[0]);
+	close(fds[1]);
+	close(other);
+	harness_end(h, -1, 4);
 }
 
 Test(ctl, garbage_is_answered_and_closed)
