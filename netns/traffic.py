@@ -4,7 +4,7 @@
 usage: traffic.py serve ADDR:PORT [SECONDS]             TCP and UDP, until SECONDS (300) are over
        traffic.py tcp ADDR:PORT SEED BYTES              BYTES each way at once over one connection
        traffic.py udp ADDR:PORT SEED COUNT [PORT]       COUNT datagrams, each with its echo, from PORT
-       traffic.py ports ADDR:PORT COUNT                 the ports that COUNT connections come from, by UDP
+       traffic.py ports ADDR:PORT PORT[-PORT]...        the port that each of these is seen to come from, by UDP
        traffic.py send FROM COUNT PACKET...             no answer is awaited; FROM need not be free. PACKET:
               udp:PORT:ADDR:PORT, icmp:ADDR or the number of a protocol as 50:ADDR
 
@@ -99,28 +99,33 @@ def tcp(where, seed, count):
 def udp_socket(where, port):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("", int(port)))
-    sock.settimeout(2)
+    sock.settimeout(5)
     sock.connect(endpoint(where))
     return sock
 
 
 def udp(where, seed, count, port="0"):
     sock = udp_socket(where, port)
-    back = foreign = 0
-    for i in range(int(count)):
-        token = hashlib.sha256(f"{seed} {i}".encode()).digest() * 30
+    tokens = [hashlib.sha256(f"{seed} {i}".encode()).digest() * 30 for i in range(int(count))]
+    back = set()
+    foreign = 0
+    for token in tokens:
         sock.send(token)
         try:
-            while (got := sock.recv(UDP_MAX)) != token:
-                foreign += 1
-            back += 1
+            while token not in back:  # a late one before it is no stranger
+                got = sock.recv(UDP_MAX)
+                foreign += got not in tokens
+                back.add(got)
         except (TimeoutError, ConnectionError):
             pass
-    print(f"sent {count} back {back} foreign {foreign}")
+    print(f"sent {count} back {len(back) - foreign} foreign {foreign}")
 
 
-def ports(where, count):
-    socks = [udp_socket(where, 0) for _ in range(int(count))]
+def ports(where, *ranges):
+    socks = []
+    for text in ranges:
+        first, _, last = text.partition("-")
+        socks += [udp_socket(where, port) for port in range(int(first), int(last or first) + 1)]
     for sock in socks:
         sock.send(b"port?")
         try:
