@@ -12,11 +12,18 @@
  */
 enum { WANTED_FOR = 30000, RETRY_FIRST = 500, RETRY_MOST = 8000 };
 
+enum {
+	TUNNELS_MOST = 4,     /* with one peer; two start at once, a restart brings one more */
+	TUNNELS_CLOSING = 4,  /* whose Delete is not answered yet */
+	MISSING_MOST = 60,    /* seconds between two lists without a relay until it has left */
+};
+
 struct tunnel {
 	struct ctl_session session; /* first: a session is its tunnel */
 	struct ctl_peers *owner;
 	struct peer *peer;
 	bool up, established, initiator, initial_contact;
+	bool closing;
 	uint32_t spi_in, spi_out;
 	uint64_t since;
 	struct tunnel *prev, *next;
@@ -29,6 +36,8 @@ struct peer {
 	struct dp_peer dp;
 	bool listed;  /* in the newest list; its traps are in */
 	bool linked;  /* dp.pool is known, its link policies are in */
+	bool missing; /* in the newest list, though listed; since the one published then: */
+	uint64_t missing_since;
 	uint64_t wanted_until; /* loop time up to which a failed tunnel is tried again */
 	uint64_t retry_at;     /* 0: no retry due */
 	uint32_t retry;        /* milliseconds to the one after */
@@ -40,6 +49,7 @@ struct ctl_peers {
 	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
 	struct io_timer *retry;
 	uint32_t highest;    /* no peer has a higher index */
+	bool warned;         /* about an address in the list that cannot be */
 	struct peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
 };
 
@@ -52,6 +62,17 @@ static struct peer *find_by_key(const struct ctl_peers *peers, const struct cryp
 {
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i] && memcmp(&peers->table[i]->key, key, sizeof(*key)) == 0)
+			return peers->table[i];
+	return NULL;
+}
+
+/* Another relay at that address than the one with KEY. */
+static struct peer *find_by_address(const struct ctl_peers *peers, const struct addr *a,
+				    const struct crypto_pub *key)
+{
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i] && addr_equal(&peers->table[i]->ike.addr, a) &&
+		    memcmp(&peers->table[i]->key, key, sizeof(*key)) != 0)
 			return peers->table[i];
 	return NULL;
 }
@@ -121,6 +142,13 @@ static int tunnel_child_up(struct ctl_session *session, const struct ike_child *
 	return 0;
 }
 
+/* Sends a Delete; one that is not up yet ends here and now. */
+static void tunnel_close(struct ctl_peers *peers, struct tunnel *t)
+{
+	t->closing = true;
+	ctl_ike_close(peers->ike, &t->session);
+}
+
 static void tunnel_established(struct ctl_session *session)
 {
 	struct tunnel *t = tunnel_of(session), *other, *next;
@@ -135,7 +163,7 @@ static void tunnel_established(struct ctl_session *session)
 	 */
 	DL_FOREACH_SAFE(t->peer->tunnels, other, next)
 		if (other != t && other->established)
-			ctl_ike_close(t->owner->ike, &other->session);
+			tunnel_close(t->owner, other);
 }
 
 static void peer_free(struct ctl_peers *peers, struct peer *peer)
@@ -266,12 +294,35 @@ void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index
 	start_tunnel(peers, peer);
 }
 
+/* Lets go of the oldest one of too many. -EBUSY: too many are still closing. */
+static int make_room(struct ctl_peers *peers, struct peer *peer)
+{
+	struct tunnel *t, *oldest = NULL;
+	size_t open = 0, closing = 0;
+
+	DL_FOREACH(peer->tunnels, t) {
+		if (t->closing) {
+			closing++;
+			continue;
+		}
+		open++;
+		oldest = oldest ? oldest : t;
+	}
+	if (open < TUNNELS_MOST)
+		return 0;
+	if (closing >= TUNNELS_CLOSING)
+		return -EBUSY;
+	tunnel_close(peers, oldest);
+	return 0;
+}
+
 int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		    const struct ike_peer *from, struct ike_ts_list *local,
 		    struct ctl_session **session)
 {
 	struct peer *peer = find_by_key(peers, &from->key);
 	struct tunnel *t;
+	int err;
 
 	if (!peer || !peer->listed) {
 		peers->conf.unknown(peers->conf.user);
@@ -281,6 +332,9 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		log_warning("relay %s knocks from an address that is not in the list", peer->nickname);
 		return -EACCES;
 	}
+	err = make_room(peers, peer);
+	if (err < 0)
+		return err;
 	t = tunnel_new(peers, peer);
 	if (!t)
 		return -ENOMEM;
@@ -295,20 +349,42 @@ static bool same_relay(const struct peer *peer, const struct dir_entry *e)
 	return peer->ike.port == e->port && addr_equal(&peer->ike.addr, &e->address);
 }
 
-static void peer_leave(struct ctl_peers *peers, struct peer *peer)
+/* AT_ONCE: without waiting for answers. The peer is gone with its last tunnel. */
+static void peer_leave(struct ctl_peers *peers, struct peer *peer, bool at_once)
 {
 	struct tunnel *t, *next;
 
-	log_info("relay %s has left the list or moved", peer->nickname);
-	peers->conf.left(peers->conf.user, peer->dp.index);
-	dp_trap_del(peers->conf.dp, &peer->dp);
-	peer->listed = false;
+	if (peer->listed) {
+		log_info("relay %s has left the list or moved", peer->nickname);
+		peers->conf.left(peers->conf.user, peer->dp.index);
+		dp_trap_del(peers->conf.dp, &peer->dp);
+		peer->listed = false;
+	}
 	if (!peer->tunnels) {
 		peer_free(peers, peer);
 		return;
 	}
-	DL_FOREACH_SAFE(peer->tunnels, t, next)
-		ctl_ike_close(peers->ike, &t->session);
+	DL_FOREACH_SAFE(peer->tunnels, t, next) {
+		if (at_once)
+			ctl_ike_drop(peers->ike, &t->session);
+		else
+			tunnel_close(peers, t);
+	}
+}
+
+/* One list without it is no reason to let go: its descriptor may just have come late. */
+static bool has_left(struct peer *peer, const struct dir_list *list)
+{
+	const struct dir_entry *e = dir_list_find(list, &peer->key);
+
+	if (e) {
+		peer->missing = false;
+		return !same_relay(peer, e);
+	}
+	if (!peer->missing)
+		peer->missing_since = list->published;
+	peer->missing = true;
+	return list->published - peer->missing_since >= MISSING_MOST;
 }
 
 static void peer_join(struct ctl_peers *peers, const struct dir_entry *e)
@@ -336,24 +412,48 @@ static void peer_join(struct ctl_peers *peers, const struct dir_entry *e)
 		peers->highest = index;
 }
 
+/*
+ * Policies and SAs are by address: two relays at one cannot be. One with a new key, and one that
+ * moved, takes the place of what was there at once. False: no place for this entry.
+ */
+static bool peer_enter(struct ctl_peers *peers, const struct dir_list *list,
+		       const struct dir_entry *e)
+{
+	struct peer *same = find_by_key(peers, &e->identity);
+	struct peer *there = find_by_address(peers, &e->address, &e->identity);
+
+	if (memcmp(&e->identity, &peers->conf.identity, sizeof(e->identity)) == 0 ||
+	    (same && same->listed))
+		return true;
+	if (addr_equal(&e->address, &peers->conf.self.address) ||
+	    (there && there->listed && dir_list_find(list, &there->key)))
+		return false;
+	if (there)
+		peer_leave(peers, there, true);
+	if (same)
+		peer_leave(peers, same, true);
+	peer_join(peers, e);
+	return true;
+}
+
 void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct dir_list *list)
 {
+	const struct dir_entry *odd = NULL;
+
 	peers->ike = ike;
 	for (uint32_t i = 1; i <= peers->highest; i++) {
 		struct peer *peer = peers->table[i];
-		const struct dir_entry *e = peer ? dir_list_find(list, &peer->key) : NULL;
 
-		if (peer && peer->listed && (!e || !same_relay(peer, e)))
-			peer_leave(peers, peer);
+		if (peer && peer->listed && has_left(peer, list))
+			peer_leave(peers, peer, false);
 	}
-	for (size_t i = 0; i < list->count; i++) {
-		const struct dir_entry *e = &list->entries[i];
-		struct peer *peer = find_by_key(peers, &e->identity);
-
-		/* A relay that has just left and whose tunnels still close joins with the next list. */
-		if (!peer && memcmp(&e->identity, &peers->conf.identity, sizeof(e->identity)) != 0)
-			peer_join(peers, e);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		if (!peer_enter(peers, list, &list->entries[i]))
+			odd = &list->entries[i];
+	if (odd && !peers->warned)
+		log_warning("relay %s stands in the list with the address of another one; it is "
+			    "left out", odd->nickname);
+	peers->warned = odd != NULL;
 }
 
 int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
@@ -395,7 +495,7 @@ void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
 		peers->table[i]->wanted_until = 0;
 		peers->table[i]->retry_at = 0;
 		DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
-			ctl_ike_close(ike, &t->session);
+			tunnel_close(peers, t);
 	}
 }
 

@@ -50,6 +50,14 @@ static void setup(void)
 	ctl_peers_update(peers, &relay.ike, &list);
 }
 
+/* The list as it is now, and the one a minute later. */
+static void two_updates(void)
+{
+	ctl_peers_update(peers, &relay.ike, &list);
+	list.published += 60;
+	ctl_peers_update(peers, &relay.ike, &list);
+}
+
 static void teardown(void)
 {
 	ctl_peers_free(peers);
@@ -264,6 +272,14 @@ Test(ctl_peer, who_leaves_the_list_goes)
 	s->ops->established(s);
 	memmove(&entries[1], &entries[2], 2 * sizeof(entries[0]));
 	list.count--;
+	for (int i = 0; i < 3; i++)
+		ctl_peers_update(peers, &relay.ike, &list);
+	list.published += 59;
+	ctl_peers_update(peers, &relay.ike, &list);
+	cr_expect_eq(left, 0u, "it may come back");
+	cr_expect_eq(beside(PEERS), (size_t)(LINKS + SAS));
+	cr_expect_eq(ctl_peers_link(peers, 2, &link), 0);
+	list.published++;
 	ctl_peers_update(peers, &relay.ike, &list);
 	cr_expect_eq(left, 1u);
 	cr_expect_eq(left_index, 2u);
@@ -286,7 +302,7 @@ Test(ctl_peer, who_leaves_the_list_goes)
 	cr_expect_str_eq(ctl_peers_name(peers, 1), "relay-0");
 	cr_expect_eq(beside(PEERS - 1), (size_t)0);
 	list.count = 0;
-	ctl_peers_update(peers, &relay.ike, &list);
+	two_updates();
 	cr_expect_eq(left, 4u);
 	cr_expect_eq(relay.kern.count, relay.base);
 	cr_expect_eq(admit(0, true, NULL, &refused), -EACCES);
@@ -302,15 +318,68 @@ Test(ctl_peer, who_moves_leaves_and_joins)
 	entries[1].address = fake_addr("198.51.100.77");
 	ctl_peers_update(peers, &relay.ike, &list);
 	cr_expect_eq(left, 1u);
-	cr_assert_eq(relay.ike.closed, (size_t)1);
-	end(s, IKE_END_LOCAL);
-	cr_expect_eq(beside(PEERS - 1), (size_t)0);
-	ctl_peers_update(peers, &relay.ike, &list);
+	cr_expect_eq(relay.ike.closing[0], s);
+	cr_expect_eq(ctl_peers_tunnels(peers), (size_t)0, "no waiting for the old place");
 	cr_expect_eq(beside(PEERS), (size_t)0);
 	cr_expect(fake_kern_policy(&relay.kern, KERN_DIR_OUT, "100.65.0.0/16", "198.51.100.77/32",
 				   0));
 	cr_assert_eq(admit(1, true, NULL, &s), 0);
 	end(s, IKE_END_TIMEOUT);
+}
+
+Test(ctl_peer, a_new_key_at_an_old_address)
+{
+	struct ctl_session *s;
+
+	cr_assert_eq(admit(1, true, NULL, &s), 0);
+	cr_assert_eq(up(s, 0x1000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	s->ops->established(s);
+	entries[1].identity.bytes[1] = 7;
+	ctl_peers_update(peers, &relay.ike, &list);
+	cr_expect_eq(left, 1u);
+	cr_expect_eq(ctl_peers_tunnels(peers), (size_t)0);
+	cr_expect_eq(beside(PEERS), (size_t)0, "traps of three, nothing of the old one");
+	cr_assert_eq(admit(1, true, NULL, &s), 0);
+	end(s, IKE_END_TIMEOUT);
+}
+
+Test(ctl_peer, addresses_that_cannot_be)
+{
+	struct ctl_session *s;
+
+	entries[0].identity.bytes[1] = 7;
+	entries[0].address = relay.self.address;
+	entries[2].identity.bytes[1] = 7;
+	entries[2].address = entries[1].address;
+	two_updates();
+	cr_expect_eq(left, 2u);
+	cr_expect_eq(beside(1), (size_t)0, "relay-1 alone is left");
+	cr_expect_str_eq(ctl_peers_name(peers, 2), "relay-1");
+	cr_expect_eq(admit(0, true, NULL, &s), -EACCES);
+	cr_expect_eq(admit(2, true, NULL, &s), -EACCES);
+	entries[2].address = fake_addr("198.51.100.12");
+	ctl_peers_update(peers, &relay.ike, &list);
+	cr_expect_eq(beside(2), (size_t)0);
+}
+
+Test(ctl_peer, only_so_many_tunnels_with_one)
+{
+	struct ctl_session *all[9];
+
+	for (size_t i = 0; i < 8; i++) {
+		cr_assert_eq(admit(1, false, NULL, &all[i]), 0);
+		cr_assert_eq(up(all[i], 0x1000 * (uint32_t)(i + 1), "198.51.100.11/32",
+				"100.66.0.0/16"), 0);
+		all[i]->ops->established(all[i]);
+		cr_expect_eq(relay.ike.closed, i < 4 ? 0 : i - 3);
+	}
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_eq(relay.ike.closing[i], all[i], "the oldest");
+	cr_expect_eq(admit(1, false, NULL, &all[8]), -EBUSY, "Deletes have to be answered first");
+	end(all[0], IKE_END_LOCAL);
+	cr_assert_eq(admit(1, false, NULL, &all[8]), 0);
+	for (size_t i = 1; i < 9; i++)
+		end(all[i], IKE_END_TIMEOUT);
 }
 
 Test(ctl_peer, a_kernel_that_refuses_leaves_no_half)
@@ -329,7 +398,7 @@ Test(ctl_peer, a_kernel_that_refuses_leaves_no_half)
 		end(s, IKE_END_PROTOCOL);
 		/* away with link policies that came in, for the next round */
 		list.count = 0;
-		ctl_peers_update(peers, &relay.ike, &list);
+		two_updates();
 		list.count = PEERS + 1;
 		ctl_peers_update(peers, &relay.ike, &list);
 	}
