@@ -29,11 +29,6 @@ struct ctl_admin {
 	struct guest *guests; /* first come first */
 };
 
-static uid_t owner_of(const void *taker)
-{
-	return ((const struct guest *)taker)->uid;
-}
-
 static void guest_free(struct guest *g)
 {
 	DL_DELETE(g->admin->guests, g);
@@ -82,7 +77,7 @@ void ctl_admin_ready(struct ctl_admin *admin)
 
 		if (g->circuit)
 			continue;
-		c = ctl_stock_take(admin->stock, g);
+		c = ctl_stock_take(admin->stock, g, g->uid);
 		if (!c)
 			return;
 		seat(g, c);
@@ -173,7 +168,7 @@ static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *req
 		ctl_reply_error(conn, "ippriv-client is still starting; try again");
 	else if (command && strcmp(command, "status") == 0)
 		ctl_reply(conn, ctl_status_build(admin->stock, dir_watch_list(admin->watch),
-						 io_loop_now(admin->loop), uid, owner_of));
+						 io_loop_now(admin->loop), uid));
 	else if (command && strcmp(command, "attach") == 0)
 		attach(admin, conn, uid, steal_fd(&own));
 	else

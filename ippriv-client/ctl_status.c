@@ -4,7 +4,6 @@ struct building {
 	json_t *circuits;
 	uint64_t now;
 	uid_t uid;
-	uid_t (*owner)(const void *taker);
 };
 
 void ctl_status_lease(json_t *object, const struct ike_lease *lease)
@@ -25,19 +24,16 @@ static json_t *count_json(const struct dp_count *count)
 			 (json_int_t)count->packets);
 }
 
-static json_t *hop_json(struct ctl_circuit *c, const struct ctl_circuit_info *info, size_t i,
-			bool names)
+static json_t *hop_json(struct ctl_circuit *c, const struct ctl_circuit_info *info, size_t i)
 {
 	static const char *const roles[CTL_CIRCUIT_HOPS] = { "entry", "middle", "exit" };
 	const struct dir_entry *relay = &info->path->hops[i];
-	json_t *hop = json_pack("{s:s, s:b}", "role", roles[i], "up", i < info->hops_up);
 	struct dp_stats stats;
 	char text[ADDR_TEXT];
+	json_t *hop = json_pack("{s:s, s:b, s:s, s:s}", "role", roles[i], "up", i < info->hops_up,
+				"nickname", relay->nickname, "address",
+				addr_text(&relay->address, text));
 
-	if (names) {
-		json_object_set_new(hop, "nickname", json_string(relay->nickname));
-		json_object_set_new(hop, "address", json_string(addr_text(&relay->address, text)));
-	}
 	if (ctl_circuit_stats(c, i, &stats) == 0) {
 		json_object_set_new(hop, "in", count_json(&stats.in));
 		json_object_set_new(hop, "out", count_json(&stats.out));
@@ -45,29 +41,36 @@ static json_t *hop_json(struct ctl_circuit *c, const struct ctl_circuit_info *in
 	return hop;
 }
 
-static void add_circuit(void *user, struct ctl_circuit *c, void *taker)
+json_t *ctl_status_circuit(struct ctl_circuit *c, const struct ctl_stock_holder *holder,
+			   uint64_t now, uid_t uid)
 {
-	struct building *b = user;
-	bool names = b->uid == 0 || !taker || b->owner(taker) == b->uid;
+	bool all = uid == 0 || (holder->taken && holder->uid == uid);
 	json_t *hops = json_array(), *o;
 	struct ctl_circuit_info info;
 
 	ctl_circuit_info(c, &info);
 	o = json_pack("{s:i, s:s, s:b, s:I}", "id", (int)info.id, "state",
-		      ctl_circuit_state_name(info.state), "attached", taker != NULL, "age",
-		      (json_int_t)((b->now - info.started) / 1000));
-	if (info.lease)
+		      ctl_circuit_state_name(info.state), "attached", holder->attached, "age",
+		      (json_int_t)((now - info.started) / 1000));
+	if (all && info.lease)
 		ctl_status_lease(o, info.lease);
-	for (size_t i = 0; i < CTL_CIRCUIT_HOPS; i++)
-		json_array_append_new(hops, hop_json(c, &info, i, names));
+	for (size_t i = 0; all && i < CTL_CIRCUIT_HOPS; i++)
+		json_array_append_new(hops, hop_json(c, &info, i));
 	json_object_set_new(o, "hops", hops);
-	json_array_append_new(b->circuits, o);
+	return o;
+}
+
+static void add_circuit(void *user, struct ctl_circuit *c, const struct ctl_stock_holder *holder)
+{
+	struct building *b = user;
+
+	json_array_append_new(b->circuits, ctl_status_circuit(c, holder, b->now, b->uid));
 }
 
 json_t *ctl_status_build(struct ctl_stock *stock, const struct dir_list *list, uint64_t now,
-			 uid_t uid, uid_t (*owner)(const void *taker))
+			 uid_t uid)
 {
-	struct building b = { json_array(), now, uid, owner };
+	struct building b = { json_array(), now, uid };
 	json_t *list_json = json_null();
 
 	ctl_stock_each(stock, add_circuit, &b);

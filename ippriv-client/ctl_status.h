@@ -7,11 +7,15 @@
 
 /*
  * {"ok", "list": {"relays", "published", "fresh_until", "valid_until"} or null, "circuits": [{"id",
- * "state", "attached", "age" s, "address", "mtu", "dns": [], "hops": [{"role", "nickname",
- * "address", "in"/"out": {"bytes", "packets"}}]}]}. The relays of a circuit that another user has
- * are left out, except for root (UID 0). OWNER tells the user of a taker. NOW as in ctl_circuit_info.
+ * "state", "attached", "age" s, "address", "mtu", "dns": [], "hops": [{"role", "up", "nickname",
+ * "address", "in"/"out": {"bytes", "packets"}}]}]}. From "address" on they are for root (UID 0) and
+ * for the user whom the circuit serves or has served; of others' and of free circuits everybody
+ * else learns that they are there. NOW as in ctl_circuit_info.
  */
 json_t *ctl_status_build(struct ctl_stock *stock, const struct dir_list *list, uint64_t now,
-			 uid_t uid, uid_t (*owner)(const void *taker));
+			 uid_t uid);
+/* One of "circuits". Takes nothing, gives a new reference. */
+json_t *ctl_status_circuit(struct ctl_circuit *c, const struct ctl_stock_holder *holder,
+			   uint64_t now, uid_t uid);
 /* The lease of a circuit: {"address", "mtu", "dns"}, put into OBJECT. */
 void ctl_status_lease(json_t *object, const struct ike_lease *lease);

@@ -18,7 +18,8 @@ enum {
 struct stocked {
 	struct ctl_stock *stock;
 	struct ctl_circuit *circuit;
-	void *taker; /* NULL: not taken */
+	void *taker; /* NULL: not taken, or over */
+	struct ctl_stock_holder holder;
 	bool released;
 	struct stocked *prev, *next;
 };
@@ -142,6 +143,13 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 		    (double)wait / 1000);
 }
 
+static void let_go(struct stocked *s)
+{
+	s->taker = NULL;
+	s->released = true;
+	s->holder.attached = false;
+}
+
 static void op_changed(void *user, struct ctl_circuit *c)
 {
 	struct stocked *s = user;
@@ -158,8 +166,7 @@ static void op_changed(void *user, struct ctl_circuit *c)
 	} else if (info.state == CTL_CIRCUIT_CLOSING) {
 		on_closing(s, &info);
 		if (taker) {
-			s->taker = NULL;
-			s->released = true;
+			let_go(s);
 			stock->conf.events->lost(stock->conf.user, taker, info.why);
 		}
 	}
@@ -332,7 +339,7 @@ void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list)
 	kick(stock);
 }
 
-struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker)
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid)
 {
 	struct stocked *s;
 
@@ -340,6 +347,7 @@ struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker)
 		if (s->taker || s->released || state_of(s) != CTL_CIRCUIT_READY)
 			continue;
 		s->taker = taker;
+		s->holder = (struct ctl_stock_holder){ true, true, uid };
 		kick(stock);
 		return s->circuit;
 	}
@@ -353,8 +361,7 @@ void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
 	DL_FOREACH(stock->all, s) {
 		if (s->circuit != circuit)
 			continue;
-		s->taker = NULL;
-		s->released = true;
+		let_go(s);
 		ctl_circuit_close(circuit);
 		break;
 	}
@@ -372,11 +379,12 @@ void ctl_stock_stop(struct ctl_stock *stock)
 }
 
 void ctl_stock_each(struct ctl_stock *stock,
-		    void (*each)(void *user, struct ctl_circuit *circuit, void *taker),
+		    void (*each)(void *user, struct ctl_circuit *circuit,
+				 const struct ctl_stock_holder *holder),
 		    void *user)
 {
 	struct stocked *s;
 
 	DL_FOREACH(stock->all, s)
-		each(user, s->circuit, s->taker);
+		each(user, s->circuit, &s->holder);
 }

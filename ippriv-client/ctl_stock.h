@@ -3,6 +3,8 @@
  * The stock of circuits: keeps some ready, builds more when one is taken or dies, along other
  * paths and ever more slowly when building fails.
  */
+#include <sys/types.h>
+
 #include "common/dir/dir_watch.h"
 #include "common/io/loop.h"
 #include "ippriv-client/ctl_circuit.h"
@@ -34,15 +36,24 @@ int ctl_stock_new(const struct ctl_stock_conf *conf, struct ctl_stock **out) _mu
 void ctl_stock_free(struct ctl_stock *stock);
 /* The list to choose from (borrowed until the next call), NULL: none in force. */
 void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list);
-/* A ready circuit for TAKER (not NULL), or NULL when there is none. */
-struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker);
+/* A ready circuit for TAKER (not NULL), who is of user UID; NULL when there is none. */
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid);
 /* The taker needs it no more. */
 void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* Builds no more and closes all circuits, at most CTL_CIRCUIT_CLOSE_MS; `stopped` tells. */
 void ctl_stock_stop(struct ctl_stock *stock);
-/* Calls EACH for every circuit, oldest first; TAKER is NULL for one that is not taken. */
+
+/* Who has a circuit, or has had it before it began to close. */
+struct ctl_stock_holder {
+	bool taken;    /* ever: false for a free circuit, which nobody's traffic has used */
+	bool attached; /* still */
+	uid_t uid;     /* when taken */
+};
+
+/* Calls EACH for every circuit, oldest first. */
 void ctl_stock_each(struct ctl_stock *stock,
-		    void (*each)(void *user, struct ctl_circuit *circuit, void *taker),
+		    void (*each)(void *user, struct ctl_circuit *circuit,
+				 const struct ctl_stock_holder *holder),
 		    void *user);
 /* Milliseconds from the first failure on to the next attempt: doubled each time, jittered. */
 uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx);
