@@ -258,6 +258,15 @@ void ctl_circuits_close(struct ctl_circuits *circuits, uint32_t index)
 			ctl_ike_close(circuits->conf.ike, &c->session);
 }
 
+void ctl_circuits_drop(struct ctl_circuits *circuits, uint32_t index, const struct prefix *pool)
+{
+	struct circuit *c, *next;
+
+	HASH_ITER(hh, circuits->table, c, next)
+		if (c->dp.via.index == index && !(pool && prefix_contains(pool, &c->dp.outer)))
+			ctl_ike_drop(circuits->conf.ike, &c->session);
+}
+
 size_t ctl_circuits_count(const struct ctl_circuits *circuits)
 {
 	return HASH_COUNT(circuits->table);

@@ -24,6 +24,11 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 		       struct ike_lease *lease, struct ctl_session **session);
 /* Sends Deletes: for those that come through overlay peer INDEX, or all when it is 0. */
 void ctl_circuits_close(struct ctl_circuits *circuits, uint32_t index);
+/*
+ * Ends, without a word, those that come through overlay peer INDEX from an address outside of POOL
+ * (NULL: from any): nothing comes from there any more.
+ */
+void ctl_circuits_drop(struct ctl_circuits *circuits, uint32_t index, const struct prefix *pool);
 size_t ctl_circuits_count(const struct ctl_circuits *circuits);
 
 /* One circuit as an operator may see it; OUTER only for the eyes of root. */

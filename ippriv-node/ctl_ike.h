@@ -43,5 +43,6 @@ int ctl_ike_initiate(struct ctl_ike *ike, const struct ike_init_conf *conf,
 		     struct ctl_session *session) _must_check_;
 /* Sends a Delete; ended follows. */
 void ctl_ike_close(struct ctl_ike *ike, struct ctl_session *session);
+/* Without a word; ended is called before this returns. */
 void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session);
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out);

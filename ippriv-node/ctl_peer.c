@@ -84,8 +84,10 @@ static int link_pool(struct ctl_peers *peers, struct peer *peer, const struct pr
 
 	if (peer->linked && prefix_equal(&peer->dp.pool, pool))
 		return 0;
-	if (peer->linked)
+	if (peer->linked) {
+		peers->conf.moved(peers->conf.user, peer->dp.index, pool);
 		dp_link_del(peers->conf.dp, &peer->dp);
+	}
 	peer->dp.pool = *pool;
 	err = dp_link_add(peers->conf.dp, &peer->dp);
 	peer->linked = err == 0;
@@ -176,6 +178,12 @@ static void peer_free(struct ctl_peers *peers, struct peer *peer)
 	free(peer);
 }
 
+static void peer_gone(struct ctl_peers *peers, struct peer *peer)
+{
+	peers->conf.moved(peers->conf.user, peer->dp.index, NULL);
+	peer_free(peers, peer);
+}
+
 /* One timer for all peers, at the earliest retry. */
 static void arm_retry(struct ctl_peers *peers)
 {
@@ -215,7 +223,7 @@ static void tunnel_ended(struct ctl_session *session, enum ike_end why)
 		retry_later(peers, peer);
 	free(t);
 	if (!peer->listed && !peer->tunnels)
-		peer_free(peers, peer);
+		peer_gone(peers, peer);
 }
 
 static const struct ctl_session_ops tunnel_ops = {
@@ -361,7 +369,7 @@ static void peer_leave(struct ctl_peers *peers, struct peer *peer, bool at_once)
 		peer->listed = false;
 	}
 	if (!peer->tunnels) {
-		peer_free(peers, peer);
+		peer_gone(peers, peer);
 		return;
 	}
 	DL_FOREACH_SAFE(peer->tunnels, t, next) {

@@ -18,6 +18,11 @@ struct ctl_peers_conf {
 	void (*unknown)(void *user);
 	/* The relay with this index has left the list. */
 	void (*left)(void *user, uint32_t index);
+	/*
+	 * From now on it assigns from POOL, NULL: nothing: what has another address behind it has
+	 * to go before the policies do that keep such addresses apart.
+	 */
+	void (*moved)(void *user, uint32_t index, const struct prefix *pool);
 	void *user;
 };
 

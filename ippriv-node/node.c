@@ -83,6 +83,13 @@ static void on_left(void *user, uint32_t index)
 	ctl_circuits_close(node->circuits, index);
 }
 
+static void on_moved(void *user, uint32_t index, const struct prefix *pool)
+{
+	struct node *node = user;
+
+	ctl_circuits_drop(node->circuits, index, pool);
+}
+
 static void on_acquire(void *data)
 {
 	struct node *node = data;
@@ -168,7 +175,8 @@ static int start_paths(struct node *node, char *why, size_t size)
 				.pools = conf->firewall.pools };
 	struct ctl_peers_conf peers_conf = { .self = self, .identity = conf->key.pub,
 					     .loop = node->loop, .unknown = on_unknown,
-					     .left = on_left, .user = node };
+					     .left = on_left, .moved = on_moved,
+					     .user = node };
 	struct ctl_circuits_conf circuits_conf = { .self = self, .dns = conf->dns,
 						   .most = conf->max_circuits,
 						   .most_age = CIRCUIT_AGE, .ike = node->ike,

@@ -27,11 +27,17 @@ static void on_left(void *user, uint32_t index)
 	ctl_circuits_close(circuits, index);
 }
 
+static void on_moved(void *user, uint32_t index, const struct prefix *pool)
+{
+	(void)user;
+	ctl_circuits_drop(circuits, index, pool);
+}
+
 /* Two entries, at 198.51.100.10 and .11, that assign out of the same pool. The third has no tunnel. */
 static void start_peers(void)
 {
 	struct ctl_peers_conf conf = { .self = relay.self, .dp = relay.dp, .loop = relay.loop,
-				       .unknown = on_unknown, .left = on_left,
+				       .unknown = on_unknown, .left = on_left, .moved = on_moved,
 				       .identity.bytes = { 9 } };
 	struct dir_entry entries[3] = { 0 };
 	struct dir_list list = { .count = 3, .entries = entries };
@@ -313,6 +319,35 @@ Test(ctl_circuit, close_those_of_an_entry)
 	cr_expect_eq(relay.ike.closed, (size_t)4);
 	for (size_t i = 0; i < 3; i++)
 		all[i]->ops->ended(all[i], IKE_END_LOCAL);
+}
+
+Test(ctl_circuit, go_with_the_pool_of_their_entry)
+{
+	struct ike_child child = fake_child(0x9100, "198.51.100.10", "100.66.0.0/24");
+	struct ctl_session *all[4];
+	struct ike_lease lease;
+
+	all[0] = admitted("100.66.1.1", 1, &lease);
+	all[1] = admitted("100.66.0.1", 1, &lease);
+	all[2] = admitted("100.66.1.1", 2, &lease);
+	all[3] = admitted("192.0.2.7", 0, &lease);
+	for (uint32_t i = 0; i < 4; i++)
+		cr_assert_eq(up(all[i], 0x1000 * (i + 1)), 0);
+	/* The entry starts again with a smaller pool. */
+	tunnels[0]->ops->ended(tunnels[0], IKE_END_TIMEOUT);
+	ctl_peers_want(peers, &relay.ike, 1);
+	tunnels[0] = relay.ike.sessions[2];
+	cr_assert_eq(tunnels[0]->ops->child_up(tunnels[0], &child), 0);
+	tunnels[0]->ops->established(tunnels[0]);
+	cr_expect_eq(ctl_circuits_count(circuits), (size_t)3);
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x1000));
+	for (uint32_t i = 1; i < 4; i++)
+		cr_expect(fake_kern_sa(&relay.kern, 0x1000 * (i + 1)), "circuit %u", i);
+	ctl_circuits_drop(circuits, 2, NULL);
+	cr_expect_eq(ctl_circuits_count(circuits), (size_t)2);
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x3000));
+	all[1]->ops->ended(all[1], IKE_END_PEER);
+	all[3]->ops->ended(all[3], IKE_END_PEER);
 }
 
 static void see(void *data, const struct ctl_circuit_info *info)

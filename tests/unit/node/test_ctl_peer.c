@@ -29,10 +29,23 @@ static void on_left(void *user, uint32_t index)
 	left_index = index;
 }
 
+static unsigned int moved;
+static struct prefix moved_pool;
+static size_t moved_at; /* what stood then */
+
+static void on_moved(void *user, uint32_t index, const struct prefix *pool)
+{
+	(void)user;
+	(void)index;
+	moved++;
+	moved_pool = pool ? *pool : (struct prefix){ 0 };
+	moved_at = relay.kern.count;
+}
+
 /* Entry I: identity I + 1, relay-I at 198.51.100.(10 + I). The last one is ourselves. */
 static void setup(void)
 {
-	struct ctl_peers_conf conf = { .unknown = on_unknown, .left = on_left };
+	struct ctl_peers_conf conf = { .unknown = on_unknown, .left = on_left, .moved = on_moved };
 
 	fake_relay_init(&relay);
 	for (size_t i = 0; i <= PEERS; i++) {
@@ -360,6 +373,32 @@ Test(ctl_peer, addresses_that_cannot_be)
 	entries[2].address = fake_addr("198.51.100.12");
 	ctl_peers_update(peers, &relay.ike, &list);
 	cr_expect_eq(beside(2), (size_t)0);
+}
+
+Test(ctl_peer, tells_of_a_pool_before_its_policies_go)
+{
+	struct prefix pool = fake_prefix("100.70.0.0/16");
+	struct ctl_session *s, *other;
+
+	cr_assert_eq(admit(1, true, NULL, &s), 0);
+	cr_assert_eq(up(s, 0x1000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	cr_assert_eq(admit(1, true, NULL, &other), 0);
+	cr_assert_eq(up(other, 0x2000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	cr_expect_eq(moved, 0u);
+	end(other, IKE_END_TIMEOUT);
+	cr_assert_eq(admit(1, true, NULL, &other), 0);
+	cr_assert_eq(up(other, 0x2000, "198.51.100.11/32", "100.70.0.0/16"), 0);
+	cr_expect_eq(moved, 1u);
+	cr_expect(prefix_equal(&moved_pool, &pool));
+	cr_expect_eq(moved_at, relay.base + PEERS * TRAPS + LINKS + SAS);
+	end(s, IKE_END_TIMEOUT);
+	end(other, IKE_END_TIMEOUT);
+	cr_expect_eq(moved, 1u, "it is still there");
+	entries[1].address = fake_addr("198.51.100.77");
+	ctl_peers_update(peers, &relay.ike, &list);
+	cr_expect_eq(moved, 2u);
+	cr_expect_eq(moved_pool.len, 0u);
+	cr_expect_eq(moved_at, relay.base + (PEERS - 1) * TRAPS + LINKS);
 }
 
 Test(ctl_peer, only_so_many_tunnels_with_one)
