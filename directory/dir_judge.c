@@ -39,12 +39,13 @@ static unsigned int judge_age(const struct dird_conf *conf, uint64_t published, 
 {
 	if (published > now && published - now > DIR_SKEW) {
 		snprintf(say, size, "the descriptor is dated %" PRIu64 " s in the future; set the "
-			 "relay's clock", published - now);
+			 "relay's clock, or the directory's is wrong", published - now);
 		return BAD_REQUEST;
 	}
 	if (published < now && now - published >= conf->descriptor_life) {
 		snprintf(say, size, "the descriptor is %" PRIu64 " s old, %u is too old; set the "
-			 "relay's clock", now - published, conf->descriptor_life);
+			 "relay's clock, or the directory's is wrong", now - published,
+			 conf->descriptor_life);
 		return BAD_REQUEST;
 	}
 	return GOOD;

@@ -388,9 +388,12 @@ size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life)
 	for (size_t i = store->count; i-- > 0;) {
 		const struct dir_desc *d = &store->descs[i];
 
-		if (d->published > now || now - d->published < life)
+		bool early = d->published > now + DIR_SKEW;
+
+		if (!early && (d->published > now || now - d->published < life))
 			continue;
-		log_info("relay %s drops out: it uploads no more", d->entry.nickname);
+		log_info("relay %s drops out: %s", d->entry.nickname,
+			 early ? "its descriptor is dated in the future" : "it uploads no more");
 		dir_store_remove(store, i);
 		gone++;
 	}

@@ -31,7 +31,10 @@ int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const ui
 		  size_t len, bool *changed) _must_check_;
 /* Forgets the descriptor at INDEX (below dir_store_count), on the disk, too. */
 void dir_store_remove(struct dir_store *store, size_t index);
-/* Forgets descriptors published LIFE seconds or more before NOW; returns how many. */
+/*
+ * Forgets descriptors published LIFE seconds or more before NOW, or more than DIR_SKEW after it
+ * (taken while a clock was wrong; they would keep the relay's good ones out). Returns how many.
+ */
 size_t dir_store_expire(struct dir_store *store, uint64_t now, uint64_t life);
 size_t dir_store_count(const struct dir_store *store);
 /* The descriptor at INDEX (below dir_store_count), sorted by identity; until the next change. */

@@ -33,26 +33,62 @@ static void schedule(struct dird *d, uint64_t ms)
 	io_timer_start(d->timer, ms);
 }
 
-/* A list's time only ever grows, whatever the clock does. */
-static uint64_t next_published(const struct dird *d, uint64_t now)
+/*
+ * The last list is dated in the future, or longer ago than any relay waits with its next upload.
+ * The clock has jumped, or the directory was off, or the clock was wrong when it signed. What is
+ * signed with a wrong clock is of use to nobody but those who keep it for later, and all relays
+ * would drop out; so an upload must agree with the clock first (settle).
+ */
+static bool clock_in_doubt(const struct dird *d, uint64_t now)
+{
+	const struct dird_conf *conf = d->conf;
+	uint64_t last = dir_store_published(d->store);
+	uint32_t life = conf->list_life > conf->descriptor_life ? conf->list_life
+								: conf->descriptor_life;
+
+	return last != 0 && (last > now + DIR_SKEW || now > last + life);
+}
+
+static void warn_of_clock(const struct dird *d, uint64_t now)
 {
 	uint64_t last = dir_store_published(d->store);
 
-	if (last > now + DIR_SKEW)
-		log_warning("the clock is %" PRIu64 " s behind the last list, clients refuse such "
-			    "lists; set the clock", last - now);
-	return now > last ? now : last + 1;
+	log_warning("the clock is %" PRIu64 " s %s the last list: no new list before a relay's "
+		    "upload agrees with the clock; set it if it is wrong; if it is right and there "
+		    "are no relays: stop, remove %s/published, start", last > now ? last - now : now - last,
+		    last > now ? "behind" : "after", d->conf->state);
+}
+
+/* A relay dates its descriptor when it uploads it: one dated now says that the clock is right. */
+static void settle(struct dird *d, const struct dir_desc *desc, uint64_t now)
+{
+	int err;
+
+	if (!clock_in_doubt(d, now) || now > desc->published + DIR_SKEW)
+		return;
+	log_info("relay %s agrees with the clock: there are lists again", desc->entry.nickname);
+	dir_store_expire(d->store, now, d->conf->descriptor_life);
+	err = dir_store_set_published(d->store, now);
+	if (err < 0)
+		log_error("cannot write in %s: %s", d->conf->state, strerror(-err));
+	schedule(d, CHANGE_DELAY);
 }
 
 static int sign_list(struct dird *d)
 {
 	const struct dird_conf *conf = d->conf;
-	uint64_t now = wall_clock();
-	size_t gone = dir_store_expire(d->store, now, conf->descriptor_life), len;
-	struct dir_list list = { .published = next_published(d, now) };
+	uint64_t now = wall_clock(), last = dir_store_published(d->store);
+	/* a list's time only ever grows */
+	struct dir_list list = { .published = now > last ? now : last + 1 };
+	size_t gone, len;
 	uint8_t *data;
 	int err;
 
+	if (clock_in_doubt(d, now)) {
+		warn_of_clock(d, now);
+		return 0;
+	}
+	gone = dir_store_expire(d->store, now, conf->descriptor_life);
 	list.fresh_until = list.published + conf->interval;
 	list.valid_until = list.published + conf->list_life;
 	list.count = dir_store_count(d->store);
@@ -117,6 +153,7 @@ static unsigned int on_upload(void *user, const struct addr *from, const uint8_t
 			      char *say, size_t size)
 {
 	struct dird *d = user;
+	uint64_t now = wall_clock();
 	struct dir_desc desc;
 	unsigned int status;
 	int err = dir_desc_parse(data, len, &desc);
@@ -126,9 +163,11 @@ static unsigned int on_upload(void *user, const struct addr *from, const uint8_t
 		log_debug("refused an upload: %s", say);
 		return 400;
 	}
-	status = dir_judge(d->conf, d->store, &desc, from, wall_clock(), say, size);
-	if (status == 200)
+	status = dir_judge(d->conf, d->store, &desc, from, now, say, size);
+	if (status == 200) {
+		settle(d, &desc, now);
 		status = keep(d, &desc, data, len, say, size);
+	}
 	if (status != 200)
 		log_info("refused relay %s: %s", desc.entry.nickname, say);
 	return status;

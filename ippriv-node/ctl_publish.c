@@ -84,7 +84,8 @@ static int upload_fill(struct ctl_publish *p, struct upload *u)
 	uint64_t now = (uint64_t)time(NULL);
 	struct dir_desc desc = { .entry = p->conf->entry };
 
-	p->last = now > p->last ? now : p->last + 1;
+	/* a directory takes growing times only; one far ahead came from a clock that was wrong */
+	p->last = now > p->last || p->last - now > DIR_SKEW ? now : p->last + 1;
 	desc.published = p->last;
 	u->source = p->conf->address;
 	u->url = strdup(p->conf->directory);

@@ -1,5 +1,5 @@
 #pragma once
-/* When to fetch the list next: soon after there should be a newer one, rarely when there is none. */
+/* When to fetch the list next: soon after a newer one is due, rarely while none comes. */
 #include "common/dir/dir_list.h"
 
 struct dir_pace {

@@ -95,6 +95,9 @@ Test(dir_store, expires_on_disk_too)
 	cr_assert_eq(dir_store_expire(store, NOW + 100, 100), 1);
 	cr_assert_eq(dir_store_count(store), 2);
 	cr_assert_eq(dir_store_expire(store, NOW + 100, 100), 0);
+	cr_assert_eq(dir_store_expire(store, NOW - 100, 1000), 0);
+	cr_assert_eq(put(store, 4, NOW + 500, 1, &changed), 0);
+	cr_assert_eq(dir_store_expire(store, NOW + 100, 1000), 1, "one of the future");
 	dir_store_free(store);
 	store = open_store();
 	cr_assert_eq(dir_store_count(store), 2);

@@ -424,7 +424,7 @@ Test(directory_daemon, a_lists_time_never_goes_back)
 {
 	struct daemon d;
 	uint64_t last, ahead = wall() + 200;
-	char text[32], *log;
+	char text[32];
 
 	daemon_init(&d, "interval = 1\n");
 	for (int i = 0; i < 5; i++) {
@@ -442,13 +442,110 @@ Test(directory_daemon, a_lists_time_never_goes_back)
 	write_file(&d, "state/published", text, strlen(text));
 	daemon_start(&d);
 	cr_assert_gt(daemon_wait_count(&d, 0), ahead);
-	cr_assert(WIFSIGNALED(daemon_stop(&d, SIGKILL)));
-	snprintf(text, sizeof(text), "%ju\n", (uintmax_t)ahead + 1000);
-	write_file(&d, "state/published", text, strlen(text));
-	daemon_start(&d);
-	log = daemon_log(&d);
-	cr_assert_not_null(strstr(log, "behind the last list"), "%s", log);
+	daemon_fini(&d);
+}
+
+/* State as if the newest list was published then. */
+static void write_published(const struct daemon *d, uint64_t published)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ju\n", (uintmax_t)published);
+	write_file(d, "state/published", text, strlen(text));
+}
+
+/* State as if relay NUMBER had uploaded then. Its file's name. */
+static void write_desc(const struct daemon *d, uint8_t number, uint64_t published, char name[128])
+{
+	struct crypto_pub identity = relay_identity(number);
+	uint8_t desc[DIR_DESC_MAX];
+	char hex[CRYPTO_HEX];
+	size_t len = relay_desc(number, published, 1, desc);
+
+	snprintf(name, 128, "state/%s.desc", crypto_hex(identity.bytes, hex));
+	write_file(d, name, desc, len);
+}
+
+static void expect_no_list(const struct daemon *d, const char *words)
+{
+	char *log;
+
+	usleep(1500000); /* it tries each second */
+	cr_assert_eq(ask_text(d, "GET /list HTTP/1.1\r\nHost: x\r\n\r\n"), 503);
+	log = daemon_log(d);
+	cr_assert_not_null(strstr(log, words), "%s", log);
+	cr_assert_null(strstr(log, "drops out"), "%s", log);
 	free(log);
+}
+
+/* Nobody can tell a clock that jumped from a long pause; a relay's upload can. */
+Test(directory_daemon, a_clock_far_ahead_drops_nobody_before_a_relay_agrees)
+{
+	uint64_t now = wall(), published;
+	char first[128], second[128], path[128], why[256];
+	uint8_t desc[DIR_DESC_MAX];
+	struct daemon d;
+	struct stat st;
+
+	daemon_init(&d, "interval = 1\n");
+	cr_assert_eq(mkdir(daemon_path(&d, "state", path), 0700), 0);
+	write_published(&d, now - 3 * 3600 - 10);
+	write_desc(&d, 1, now - 3 * 3600 - 20, first);
+	write_desc(&d, 2, now - 3600, second);
+	daemon_start(&d);
+	expect_no_list(&d, "s after the last list: no new list before");
+	/* old enough to come from a time when all was well: proves nothing */
+	expect_taken(&d, desc, relay_desc(3, now - 400, 1, desc));
+	expect_no_list(&d, "remove");
+	cr_assert_eq(stat(daemon_path(&d, first, path), &st), 0);
+	cr_assert_eq(daemon_upload(&d, desc, relay_desc(4, wall(), 1, desc), why), 0, "%s", why);
+	for (int i = 0; i < 30 && ask_text(&d, "GET /list HTTP/1.0\r\n\r\n") == 503; i++)
+		usleep(100000);
+	published = daemon_wait_count(&d, 3);
+	cr_assert(published >= now && published <= wall() + 1);
+	cr_assert_lt(stat(daemon_path(&d, first, path), &st), 0, "now it is really old");
+	/* from here on as always */
+	cr_assert(WIFSIGNALED(daemon_stop(&d, SIGKILL)));
+	daemon_start(&d);
+	cr_assert_gt(daemon_wait_count(&d, 3), published);
+	daemon_fini(&d);
+}
+
+Test(directory_daemon, lists_and_descriptors_of_a_wrong_clock_are_got_over)
+{
+	uint64_t now = wall(), published, year = 365 * 24 * 3600;
+	uint8_t desc[DIR_DESC_MAX];
+	char name[128], path[128];
+	struct daemon d;
+
+	daemon_init(&d, "interval = 1\n");
+	cr_assert_eq(mkdir(daemon_path(&d, "state", path), 0700), 0);
+	write_published(&d, now + year);
+	write_desc(&d, 1, now + year, name); /* it had the same wrong clock */
+	daemon_start(&d);
+	expect_no_list(&d, "s behind the last list: no new list before");
+	expect_taken(&d, desc, relay_desc(1, wall(), 1, desc));
+	for (int i = 0; i < 30 && ask_text(&d, "GET /list HTTP/1.0\r\n\r\n") == 503; i++)
+		usleep(100000);
+	published = daemon_wait_count(&d, 1);
+	cr_assert(published >= now && published <= wall() + 1);
+	daemon_fini(&d);
+}
+
+Test(directory_daemon, without_relays_the_operator_settles_it)
+{
+	char path[128];
+	struct daemon d;
+
+	daemon_init(&d, "interval = 1\n");
+	cr_assert_eq(mkdir(daemon_path(&d, "state", path), 0700), 0);
+	write_published(&d, wall() - 24 * 3600);
+	daemon_start(&d);
+	expect_no_list(&d, daemon_path(&d, "state/published, start", path));
+	cr_assert_eq(daemon_stop(&d, SIGTERM), 0);
+	cr_assert_eq(unlink(daemon_path(&d, "state/published", path)), 0);
+	daemon_start(&d);
+	daemon_wait_count(&d, 0);
 	daemon_fini(&d);
 }
 
