@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/io/udp.h"
+#include "ippriv-node/dp.h"
 
 enum { DATAGRAM_MAX = 65535, DATAGRAMS_A_TURN = 64 };
 
@@ -53,6 +54,7 @@ static void on_readable(void *data)
 
 		if (len < 0)
 			break;
+		path.mark = dp_mark_of_ours(path.mark);
 		ike_host_input(ike->host, &path, ike->datagram, (size_t)len);
 	}
 	ike->busy = false;

@@ -337,7 +337,12 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		return -EACCES;
 	}
 	if (path->mark != 0 || !addr_equal(&path->remote.addr, &peer->ike.addr)) {
-		log_warning("relay %s knocks from an address that is not in the list", peer->nickname);
+		if (path->mark != 0)
+			log_warning("relay %s knocks through an overlay tunnel (mark 0x%x on its "
+				    "datagram)", peer->nickname, path->mark);
+		else
+			log_warning("relay %s knocks from an address that is not in the list",
+				    peer->nickname);
 		return -EACCES;
 	}
 	err = make_room(peers, peer);

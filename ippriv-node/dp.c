@@ -184,6 +184,11 @@ uint32_t dp_index_to_mark(uint32_t index)
 	return index << KERN_MARK_SHIFT & KERN_MARK_MASK;
 }
 
+uint32_t dp_mark_of_ours(uint32_t mark)
+{
+	return mark & KERN_MARK_MASK;
+}
+
 uint32_t dp_reqid_to_index(uint32_t reqid)
 {
 	uint32_t number = reqid & KERN_ID_MASK;

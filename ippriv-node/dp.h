@@ -85,5 +85,7 @@ int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t sp
 /* The overlay peer's index in a packet mark, 0: none; and back. */
 uint32_t dp_mark_to_index(uint32_t mark);
 uint32_t dp_index_to_mark(uint32_t index);
+/* MARK without the bits that somebody else has put there. */
+uint32_t dp_mark_of_ours(uint32_t mark);
 /* The overlay peer whose tunnel an acquire with this reqid asks for, 0: none. */
 uint32_t dp_reqid_to_index(uint32_t reqid);

@@ -203,6 +203,8 @@ Test(dp_plan, marks_and_reqids_name_the_peer)
 		cr_assert_eq(dp_reqid_to_index(KERN_REQID_NODE | i), i);
 	}
 	cr_expect_eq(dp_mark_to_index(0xf000ffff), 0u, "foreign bits");
+	cr_expect_eq(dp_mark_of_ours(0xf000ffff), 0u);
+	cr_expect_eq(dp_mark_of_ours(0xf000ffff | dp_index_to_mark(7)), dp_index_to_mark(7));
 	cr_expect_eq(dp_reqid_to_index(KERN_REQID_NODE | DP_CIRCUIT_FIRST), 0u, "a circuit");
 	cr_expect_eq(dp_reqid_to_index(KERN_REQID_CLIENT | 7), 0u, "a client's");
 	cr_expect_eq(dp_reqid_to_index(7), 0u, "somebody else's");
