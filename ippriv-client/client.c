@@ -222,7 +222,6 @@ static void client_fini(struct client *c)
 int client_run(const struct client_conf *conf)
 {
 	struct client c = { .conf = conf, .lock = -1 };
-	bool fetching;
 	int r;
 
 	r = io_loop_new(&c.loop);
@@ -237,10 +236,7 @@ int client_run(const struct client_conf *conf)
 	} else {
 		r = CLIENT_EXIT_SETUP;
 	}
-	fetching = c.watch && dir_watch_busy(c.watch);
 	client_fini(&c);
-	if (fetching)
-		_exit(r); /* all is given back; nobody need wait for a directory that is away */
 	io_loop_free(c.loop);
 	return r;
 }

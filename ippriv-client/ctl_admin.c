@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/ctl/ctl.h"
 #include "ippriv-client/ctl_owner.h"
+#include "ippriv-client/ctl_quota.h"
 #include "ippriv-client/ctl_status.h"
 
 /* Somebody who has asked for a circuit; the taker of it. */
@@ -26,7 +27,8 @@ struct ctl_admin {
 	struct io_timer *timer;
 	struct ctl_stock *stock;
 	const struct dir_watch *watch;
-	struct guest *guests; /* first come first */
+	struct guest *guests; /* in the order they came */
+	struct ctl_quota quota;
 };
 
 static void guest_free(struct guest *g)
@@ -46,6 +48,13 @@ static void refuse(struct guest *g, const char *why)
 	ctl_reply_error(conn, "%s", why);
 }
 
+/* What a person reads when the circuit could not be put where it should. */
+static const char *seat_error(int err)
+{
+	return err == -EEXIST ? "there is an interface ippriv0 in that namespace; make a new one" :
+				"the kernel does not let the tunnel into that namespace";
+}
+
 static void seat(struct guest *g, struct ctl_circuit *c)
 {
 	struct ctl_circuit_info info;
@@ -54,11 +63,13 @@ static void seat(struct guest *g, struct ctl_circuit *c)
 
 	r = ctl_circuit_attach(c, steal_fd(&g->fd));
 	if (r < 0) {
-		log_warning("putting circuit into a namespace: %s", strerror(-r));
-		ctl_stock_release(g->admin->stock, c);
-		refuse(g, r == -EEXIST ? "there is an interface ippriv0 in that namespace; "
-					 "make a new one" :
-					 "the kernel does not let the tunnel into that namespace");
+		log_warning("cannot put a circuit into a namespace of user %u: %s", g->uid,
+			    strerror(-r));
+		if (r == -EEXIST)
+			ctl_stock_give_back(g->admin->stock, c);
+		else
+			ctl_stock_release(g->admin->stock, c);
+		refuse(g, seat_error(r));
 		return;
 	}
 	g->circuit = c;
@@ -68,20 +79,35 @@ static void seat(struct guest *g, struct ctl_circuit *c)
 	ctl_reply(g->conn, answer);
 }
 
+static size_t count_of(const struct ctl_admin *admin, uid_t uid, bool waiting)
+{
+	const struct guest *g;
+	size_t n = 0;
+
+	DL_FOREACH(admin->guests, g)
+		n += g->uid == uid && (waiting || g->circuit);
+	return n;
+}
+
+/* The first of those that wait whose user has fewest circuits. */
+static struct guest *next_guest(const struct ctl_admin *admin)
+{
+	struct guest *g, *best = NULL;
+
+	DL_FOREACH(admin->guests, g)
+		if (!g->circuit && (!best || count_of(admin, g->uid, false) <
+						     count_of(admin, best->uid, false)))
+			best = g;
+	return best;
+}
+
 void ctl_admin_ready(struct ctl_admin *admin)
 {
-	struct guest *g, *next;
+	struct ctl_circuit *c;
+	struct guest *g;
 
-	DL_FOREACH_SAFE(admin->guests, g, next) {
-		struct ctl_circuit *c;
-
-		if (g->circuit)
-			continue;
-		c = ctl_stock_take(admin->stock, g, g->uid);
-		if (!c)
-			return;
+	while ((g = next_guest(admin)) && (c = ctl_stock_take(admin->stock, g, g->uid)))
 		seat(g, c);
-	}
 }
 
 static void rearm(struct ctl_admin *admin)
@@ -126,6 +152,24 @@ static const char *owner_error(int err)
 	}
 }
 
+/* Says so when not. */
+static bool within_limits(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid)
+{
+	if (uid == 0)
+		return true;
+	if (count_of(admin, uid, true) >= CTL_ADMIN_CIRCUITS) {
+		ctl_reply_error(conn, "you have %d circuits; end an `ippriv run` first",
+				CTL_ADMIN_CIRCUITS);
+		return false;
+	}
+	if (!ctl_quota_take(&admin->quota, uid, io_loop_now(admin->loop))) {
+		ctl_reply_error(conn, "too many circuits in a short time; wait %d s, or run several "
+				"commands in one `ippriv run -- bash`", CTL_QUOTA_EVERY_MS / 1000);
+		return false;
+	}
+	return true;
+}
+
 static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, int fd)
 {
 	_cleanup_close_ int own = fd;
@@ -145,6 +189,8 @@ static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, in
 		ctl_reply_error(conn, "%s", owner_error(r));
 		return;
 	}
+	if (!within_limits(admin, conn, uid))
+		return;
 	g = calloc(1, sizeof(*g));
 	if (!g) {
 		ctl_reply_error(conn, "no memory left");

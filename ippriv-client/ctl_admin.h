@@ -2,14 +2,18 @@
 /*
  * The control socket. "status" tells what there is (ctl_status.h). "attach", with the descriptor of
  * a network namespace of the caller's, puts a ready circuit in there and answers {"ok", "circuit",
- * "address", "mtu", "dns"}; the circuit ends with the connection, and the connection with it.
+ * "address", "mtu", "dns"}; the circuit ends with the connection, and the connection with it. Who
+ * has fewest circuits comes first. Users other than root have limits: see below and ctl_quota.h.
  */
 #include "common/dir/dir_watch.h"
 #include "ippriv-client/ctl_stock.h"
 
 struct ctl_admin;
 
-enum { CTL_ADMIN_WAIT_MS = 20000 }; /* for a circuit to be ready */
+enum {
+	CTL_ADMIN_WAIT_MS = 20000, /* for a circuit to be ready */
+	CTL_ADMIN_CIRCUITS = 6,    /* of one user who is not root, waiting ones too */
+};
 
 /* Listens on PATH. 0, or -errno as from ctl_server_new. */
 int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out) _must_check_;

@@ -354,17 +354,29 @@ struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t u
 	return NULL;
 }
 
-void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
+static struct stocked *find(struct ctl_stock *stock, const struct ctl_circuit *circuit)
 {
 	struct stocked *s;
 
-	DL_FOREACH(stock->all, s) {
-		if (s->circuit != circuit)
-			continue;
-		let_go(s);
-		ctl_circuit_close(circuit);
-		break;
-	}
+	DL_FOREACH(stock->all, s)
+		if (s->circuit == circuit)
+			return s;
+	return NULL;
+}
+
+void ctl_stock_give_back(struct ctl_stock *stock, struct ctl_circuit *circuit)
+{
+	struct stocked *s = find(stock, circuit);
+
+	s->taker = NULL;
+	s->holder = (struct ctl_stock_holder){ 0 };
+	kick(stock);
+}
+
+void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
+{
+	let_go(find(stock, circuit));
+	ctl_circuit_close(circuit);
 	kick(stock);
 }
 

@@ -38,6 +38,8 @@ void ctl_stock_free(struct ctl_stock *stock);
 void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list);
 /* A ready circuit for TAKER (not NULL), who is of user UID; NULL when there is none. */
 struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid);
+/* The taker could not use it, and it is as it was: for the next one to take. */
+void ctl_stock_give_back(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* The taker needs it no more. */
 void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* Builds no more and closes all circuits, at most CTL_CIRCUIT_CLOSE_MS; `stopped` tells. */

@@ -189,6 +189,7 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 {
 	_cleanup_close_ int own = fd;
 	struct dp *dp = c->dp;
+	const struct kern *kern = dp->kernel.kern;
 	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
 	int r;
 
@@ -202,7 +203,14 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 	steal_fd(&own);
 	dp_plan_link(&s->layer, s->id, DP_PLAN_LAST, dp_mtu(), namespace_at(c, DP_LAYERS - 1),
 		     c->app, c->app_ops);
-	r = kern_plan_add(dp->kernel.kern, c->app_ops, DP_PLAN_LINK);
+	r = kern->add(kern->ctx, &c->app_ops[0]);
+	if (r == 0) {
+		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_LINK - 1);
+		if (r < 0)
+			(void)kern->del(kern->ctx, &c->app_ops[0]);
+		if (r == -EEXIST)
+			r = -EADDRINUSE; /* the interface has been there: not as it was */
+	}
 	if (r < 0) {
 		dp->kernel.netns_free(c->app);
 		c->app = NULL;

@@ -71,7 +71,9 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep);
 /*
  * Puts the last interface, `ippriv0` with its address and default route, into the network
  * namespace behind FD (taken, whatever happens). -EINVAL when not all layers stand, -EBUSY when
- * it has been put somewhere before.
+ * it has been put somewhere before. -EEXIST: there is an `ippriv0` over there, and the circuit is
+ * as before; after other errors it serves nobody else, as its owner may have got hold of the
+ * interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd) _must_check_;
 /* Counters of layer INDEX (0 outermost). */

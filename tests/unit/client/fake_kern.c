@@ -62,7 +62,7 @@ static int fake_add(void *ctx, const struct kern_op *op)
 
 	remember(k, op, true);
 	if (++k->adds == k->fail_at)
-		return -ENOMEM;
+		return k->fail_with;
 	if (find(k, op) < k->count || k->count == FAKE_OPS) {
 		k->wrong++;
 		return -EEXIST;
@@ -141,6 +141,7 @@ void fake_kern_init(struct fake_kern *k)
 	*k = (struct fake_kern){
 		.ops = { .ctx = k, .add = fake_add, .del = fake_del, .sa_stats = fake_stats,
 			 .error = fake_error },
+		.fail_with = -ENOMEM,
 	};
 }
 

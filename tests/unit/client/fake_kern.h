@@ -29,6 +29,7 @@ struct fake_kern {
 	size_t namespace_count;
 	struct kern_netns namespaces[FAKE_NAMESPACES];
 	unsigned int adds, fail_at; /* the fail_at-th add fails, 0: none does */
+	int fail_with;              /* -ENOMEM at first */
 	unsigned int wrong;    /* calls that the real kernel would not have got from a good plan */
 	uint64_t packets;      /* what every SA counts */
 };

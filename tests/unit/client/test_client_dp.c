@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <string.h>
 
 #include "client/fake_kern.h"
@@ -189,4 +190,67 @@ Test(dp, counts_by_layer)
 	cr_assert_lt(dp_circuit_stats(c, 1, &stats), 0);
 	dp_circuit_free(c);
 	dp_free(dp);
+}
+
+/* A telescope that stands, and what its kernel holds. */
+static struct dp_circuit *stand(struct fake_kern *k, struct dp **dp)
+{
+	struct dp_kernel kernel;
+	struct dp_circuit *c;
+
+	fake_kern_init(k);
+	kernel = fake_kern_dp(k);
+	cr_assert_eq(dp_new(&kernel, 1, dp), 0);
+	cr_assert_eq(dp_circuit_new(*dp, &c), 0);
+	for (unsigned int i = 0; i < DP_LAYERS; i++) {
+		struct dp_layer l = layer_of(i);
+
+		cr_assert_eq(dp_circuit_push(c, &l), 0);
+	}
+	return c;
+}
+
+Test(dp, is_as_before_when_the_name_is_taken_over_there)
+{
+	struct dp_circuit *c;
+	struct fake_kern k;
+	struct dp *dp;
+	size_t count;
+
+	c = stand(&k, &dp);
+	count = k.count;
+	k.fail_at = k.adds + 1;
+	k.fail_with = -EEXIST;
+	cr_assert_eq(dp_circuit_attach(c, dup(0)), -EEXIST);
+	cr_assert_eq(k.count, count);
+	cr_assert_eq(fake_kern_namespaces(&k), DP_LAYERS - 1);
+	cr_assert_eq(dp_circuit_attach(c, dup(0)), 0, "another namespace gets it");
+	dp_circuit_free(c);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+}
+
+/* Once the interface has been over there, the circuit must not pass for untouched. */
+Test(dp, tells_a_later_failure_from_that)
+{
+	for (unsigned int i = 2; i <= DP_PLAN_LINK; i++) {
+		struct dp_circuit *c;
+		struct fake_kern k;
+		struct dp *dp;
+		size_t count;
+		int r;
+
+		c = stand(&k, &dp);
+		count = k.count;
+		k.fail_at = k.adds + i;
+		k.fail_with = -EEXIST;
+		r = dp_circuit_attach(c, dup(0));
+		cr_assert(r < 0 && r != -EEXIST);
+		cr_assert_eq(k.count, count);
+		dp_circuit_free(c);
+		cr_assert_eq(k.count, 0);
+		cr_assert_eq(k.wrong, 0);
+		dp_free(dp);
+	}
 }
