@@ -19,6 +19,7 @@ enum {
 struct upload {
 	struct ctl_publish *publish; /* NULL: nobody wants it any more */
 	char *url;
+	struct dir_http_stop *stop;
 	struct addr source; /* directories take a descriptor only from the address it names */
 	uint8_t data[DIR_DESC_MAX];
 	size_t len;
@@ -39,6 +40,7 @@ struct ctl_publish {
 static void upload_free(struct upload *u)
 {
 	free(u->url);
+	dir_http_stop_free(u->stop);
 	free(u);
 }
 
@@ -46,7 +48,8 @@ static void upload_work(void *data)
 {
 	struct upload *u = data;
 
-	struct dir_http_to to = { .url = u->url, .timeout = UPLOAD_TIMEOUT, .source = u->source };
+	struct dir_http_to to = { .url = u->url, .timeout = UPLOAD_TIMEOUT, .source = u->source,
+				  .stop = u->stop };
 
 	u->err = dir_http_upload(&to, u->data, u->len, u->why, sizeof(u->why));
 }
@@ -89,7 +92,7 @@ static int upload_fill(struct ctl_publish *p, struct upload *u)
 	desc.published = p->last;
 	u->source = p->conf->address;
 	u->url = strdup(p->conf->directory);
-	if (!u->url)
+	if (!u->url || dir_http_stop_new(&u->stop) < 0)
 		return -ENOMEM;
 	return dir_desc_build(&desc, &p->conf->key, u->data, &u->len);
 }
@@ -141,15 +144,12 @@ void ctl_publish_free(struct ctl_publish *p)
 {
 	if (!p)
 		return;
-	if (p->upload)
+	if (p->upload) {
 		p->upload->publish = NULL;
+		dir_http_stop(p->upload->stop);
+	}
 	io_timer_free(p->timer);
 	free(p);
-}
-
-bool ctl_publish_busy(const struct ctl_publish *p)
-{
-	return p->upload != NULL;
 }
 
 void ctl_publish_seen(struct ctl_publish *p, const struct dir_list *list)

@@ -87,7 +87,6 @@ static int run(const struct node_conf *conf)
 	struct io_loop *loop = NULL;
 	struct node *node = NULL;
 	char why[256] = "out of memory";
-	bool busy;
 	int err;
 
 	err = io_loop_new(&loop);
@@ -103,10 +102,7 @@ static int run(const struct node_conf *conf)
 	}
 	log_info("ready");
 	err = io_loop_run(loop) < 0 ? STATUS_RUN : 0;
-	busy = node_busy(node);
 	node_free(node);
-	if (busy)
-		_exit(err); /* all is given back; nobody need wait for a directory that is away */
 	io_loop_free(loop);
 	return err;
 }

@@ -309,11 +309,6 @@ static void free_kernel(struct node *node)
 		kern_linux_free(node->kern);
 }
 
-bool node_busy(const struct node *node)
-{
-	return dir_watch_busy(node->watch) || ctl_publish_busy(node->publish);
-}
-
 void node_free(struct node *node)
 {
 	if (!node)

@@ -12,8 +12,6 @@ struct node;
  */
 int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **out, char *why,
 	     size_t size) _must_check_;
-/* A fetch or an upload is under way; io_loop_free would wait for its end. */
-bool node_busy(const struct node *node);
 /* Says goodbye to clients and relays; the loop stops when they have answered or a second is over. */
 void node_stop(struct node *node);
 void node_free(struct node *node);

@@ -2,13 +2,14 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/dir/dir_list.h"
 
-enum { ANSWER_MAX = 256, URL_MAX = 1024 };
+enum { ANSWER_MAX = 256, URL_MAX = 1024, POLL_MOST = 1000 /* milliseconds */ };
 
 /* What an answer is gathered in. */
 struct sink {
@@ -16,6 +17,40 @@ struct sink {
 	size_t len, size, max;
 	bool too_big;
 };
+
+struct dir_http_stop {
+	CURLM *multi; /* the transfer runs in it; it alone can be woken by another thread */
+	atomic_bool wanted;
+};
+
+int dir_http_stop_new(struct dir_http_stop **out)
+{
+	struct dir_http_stop *stop = calloc(1, sizeof(*stop));
+
+	if (!stop)
+		return -ENOMEM;
+	stop->multi = curl_multi_init();
+	if (!stop->multi) {
+		free(stop);
+		return -ENOMEM;
+	}
+	*out = stop;
+	return 0;
+}
+
+void dir_http_stop_free(struct dir_http_stop *stop)
+{
+	if (!stop)
+		return;
+	curl_multi_cleanup(stop->multi);
+	free(stop);
+}
+
+void dir_http_stop(struct dir_http_stop *stop)
+{
+	atomic_store(&stop->wanted, true);
+	curl_multi_wakeup(stop->multi);
+}
 
 int dir_http_init(void)
 {
@@ -25,6 +60,11 @@ int dir_http_init(void)
 static void cleanup_curl(CURL **curl)
 {
 	curl_easy_cleanup(*curl);
+}
+
+static void cleanup_stop(struct dir_http_stop **stop)
+{
+	dir_http_stop_free(*stop);
 }
 
 static void cleanup_headers(struct curl_slist **list)
@@ -102,6 +142,7 @@ static CURL *request_new(const struct dir_http_to *to, const char *url, struct s
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)to->timeout);
 	set_source(curl, &to->source);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
@@ -121,6 +162,8 @@ static int errno_of(CURLcode code, const struct sink *sink)
 		return -ENOMEM;
 	case CURLE_URL_MALFORMAT:
 		return -EINVAL;
+	case CURLE_ABORTED_BY_CALLBACK:
+		return -ECANCELED;
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -143,11 +186,49 @@ static void first_line(const struct sink *sink, char out[ANSWER_MAX + 1])
 	out[n] = '\0';
 }
 
-/* Runs the transfer; 0 only when it came through with status 200. */
-static int perform(CURL *curl, const char *url, const struct sink *sink, const char *detail,
-		   char *why, size_t why_size)
+static CURLcode run_in(struct dir_http_stop *stop, CURL *curl)
 {
-	CURLcode code = curl_easy_perform(curl);
+	const CURLMsg *msg;
+	int running = 1, left;
+
+	while (running > 0) {
+		if (atomic_load(&stop->wanted)) {
+			/* or the clean-up waits for a name server */
+			curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+			return CURLE_ABORTED_BY_CALLBACK;
+		}
+		if (curl_multi_perform(stop->multi, &running) != CURLM_OK ||
+		    (running > 0 &&
+		     curl_multi_poll(stop->multi, NULL, 0, POLL_MOST, NULL) != CURLM_OK))
+			return CURLE_OUT_OF_MEMORY;
+	}
+	msg = curl_multi_info_read(stop->multi, &left);
+	return msg ? msg->data.result : CURLE_OUT_OF_MEMORY;
+}
+
+static CURLcode run(const struct dir_http_to *to, CURL *curl)
+{
+	_cleanup_(cleanup_stop) struct dir_http_stop *own = NULL;
+	struct dir_http_stop *stop = to->stop;
+	CURLcode code;
+
+	if (!stop) {
+		if (dir_http_stop_new(&own) < 0)
+			return CURLE_OUT_OF_MEMORY;
+		stop = own;
+	}
+	if (curl_multi_add_handle(stop->multi, curl) != CURLM_OK)
+		return CURLE_OUT_OF_MEMORY;
+	code = run_in(stop, curl);
+	curl_multi_remove_handle(stop->multi, curl);
+	return code;
+}
+
+/* Runs the transfer; 0 only when it came through with status 200. */
+static int perform(const struct dir_http_to *to, CURL *curl, const char *url,
+		   const struct sink *sink, const char *detail, char *why, size_t why_size)
+{
+	CURLcode code = run(to, curl);
 	int err = errno_of(code, sink);
 	char said[ANSWER_MAX + 1];
 	long status = 0;
@@ -185,7 +266,7 @@ int dir_http_fetch(const struct dir_http_to *to, uint8_t **out, size_t *len, cha
 		snprintf(why, why_size, "%s: out of memory", full);
 		return -ENOMEM;
 	}
-	err = perform(curl, full, &sink, detail, why, why_size);
+	err = perform(to, curl, full, &sink, detail, why, why_size);
 	if (err == 0 && sink.len == 0) {
 		snprintf(why, why_size, "%s: the answer is empty", full);
 		err = -EBADMSG;
@@ -220,7 +301,7 @@ int dir_http_upload(const struct dir_http_to *to, const uint8_t *data, size_t le
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)data);
 	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)len);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	err = perform(curl, full, &sink, detail, why, why_size);
+	err = perform(to, curl, full, &sink, detail, why, why_size);
 	free(sink.data);
 	return err;
 }

@@ -22,6 +22,7 @@ enum {
 struct fetch {
 	struct dir_watch *watch; /* NULL: nobody wants it any more */
 	char *url;
+	struct dir_http_stop *stop;
 	uint8_t *data;
 	size_t len;
 	int err;
@@ -48,6 +49,7 @@ static uint64_t wall_clock(void)
 static void fetch_free(struct fetch *f)
 {
 	free(f->url);
+	dir_http_stop_free(f->stop);
 	free(f->data);
 	free(f);
 }
@@ -56,7 +58,8 @@ static void fetch_work(void *data)
 {
 	struct fetch *f = data;
 
-	struct dir_http_to to = { .url = f->url, .timeout = FETCH_TIMEOUT };
+	struct dir_http_to to = { .url = f->url, .timeout = FETCH_TIMEOUT,
+				  .stop = f->stop };
 
 	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
 }
@@ -165,7 +168,7 @@ static void start_fetch(void *data)
 	if (w->fetch)
 		return;
 	f = calloc(1, sizeof(*f));
-	if (!f || !(f->url = strdup(w->conf.url)) ||
+	if (!f || !(f->url = strdup(w->conf.url)) || dir_http_stop_new(&f->stop) < 0 ||
 	    io_work(w->loop, fetch_work, fetch_done, f) < 0) {
 		if (f)
 			fetch_free(f);
@@ -205,17 +208,14 @@ void dir_watch_free(struct dir_watch *w)
 {
 	if (!w)
 		return;
-	if (w->fetch)
+	if (w->fetch) {
 		w->fetch->watch = NULL;
+		dir_http_stop(w->fetch->stop);
+	}
 	if (w->have)
 		dir_list_fini(&w->list);
 	io_timer_free(w->timer);
 	free(w);
-}
-
-bool dir_watch_busy(const struct dir_watch *w)
-{
-	return w->fetch != NULL;
 }
 
 void dir_watch_hurry(struct dir_watch *w)

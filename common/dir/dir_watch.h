@@ -21,10 +21,8 @@ struct dir_watch_conf {
 /* Starts with a fetch at once. 0, -ENOMEM, or the error of the state file (one line logged). */
 int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf,
 		  struct dir_watch **out) _must_check_;
-/* No callback after this; a fetch under way ends by itself. */
+/* No callback after this; a fetch under way ends at once. */
 void dir_watch_free(struct dir_watch *watch);
-/* A fetch is under way; io_loop_free would wait for its end, for up to the time limit of a fetch. */
-bool dir_watch_busy(const struct dir_watch *watch);
 /* Fetch soon: somebody knows that there is a newer list. At most one every few seconds. */
 void dir_watch_hurry(struct dir_watch *watch);
 /* The list in force, NULL when there is none yet or it has expired. */

@@ -155,6 +155,23 @@ Test(dir_http, a_server_that_sleeps)
 	server_stop(&s);
 }
 
+Test(dir_http, a_transfer_that_was_stopped_before_it_began)
+{
+	struct server s = { .head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", .body = 1 };
+	struct dir_http_to stopped = { .url = s.url, .timeout = 3 };
+	char why[512] = "";
+	uint8_t *data = NULL;
+	size_t len;
+
+	server_start(&s);
+	cr_assert_eq(dir_http_stop_new(&stopped.stop), 0);
+	dir_http_stop(stopped.stop);
+	cr_assert_eq(dir_http_fetch(&stopped, &data, &len, why, sizeof(why)), -ECANCELED);
+	cr_assert_null(data);
+	dir_http_stop_free(stopped.stop);
+	server_stop(&s);
+}
+
 Test(dir_http, upload_posts_the_bytes)
 {
 	struct server s = { .head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntaken\n" };

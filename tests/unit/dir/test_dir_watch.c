@@ -186,6 +186,66 @@ Test(dir_watch, looks_each_refresh)
 	teardown(&f);
 }
 
+static uint64_t ms_since(const struct timespec *from)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)((now.tv_sec - from->tv_sec) * 1000 +
+			  (now.tv_nsec - from->tv_nsec) / 1000000);
+}
+
+/* Fetches for a while, then stops: how many milliseconds that takes. */
+static uint64_t stop_while_it_fetches(struct fixture *f)
+{
+	struct timespec from;
+
+	start(f);
+	run_for(f, 200);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	dir_watch_free(f->watch);
+	f->watch = NULL;
+	io_loop_free(f->loop);
+	f->loop = NULL;
+	f->timer = NULL;
+	return ms_since(&from);
+}
+
+Test(dir_watch, stops_at_once_while_a_directory_never_answers)
+{
+	struct fixture f = { 0 };
+	uint64_t took;
+
+	setup(&f, 3600); /* the kernel accepts, nobody answers */
+	took = stop_while_it_fetches(&f);
+	cr_assert_leq(took, 500, "%ju ms", (uintmax_t)took);
+	cr_assert_eq(f.lists, 0);
+	teardown(&f);
+}
+
+Test(dir_watch, stops_at_once_while_a_directory_is_away)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct fixture f = { 0 };
+	uint64_t took;
+	int fds[4];
+
+	setup(&f, 3600);
+	/* a full queue: the kernel drops what else wants to connect */
+	cr_assert_eq(listen(f.fd, 0), 0);
+	cr_assert_eq(getsockname(f.fd, (struct sockaddr *)&sin, &len), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		cr_assert_lt(connect(fds[i], (struct sockaddr *)&sin, len), 0);
+	}
+	took = stop_while_it_fetches(&f);
+	cr_assert_leq(took, 500, "%ju ms", (uintmax_t)took);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	teardown(&f);
+}
+
 Test(dir_watch, a_bad_list_changes_nothing)
 {
 	struct fixture f = { 0 };
