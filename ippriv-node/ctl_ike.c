@@ -233,6 +233,17 @@ void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session)
 	arm(ike);
 }
 
+void ctl_ike_heard(struct ctl_ike *ike, struct ctl_session *session)
+{
+	ike_host_heard(ike->host, session->sa);
+}
+
+void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries)
+{
+	ike_host_probe_briefly(ike->host, session->sa, tries);
+	arm(ike);
+}
+
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out)
 {
 	ike_host_counters(ike->host, out);

@@ -45,4 +45,8 @@ int ctl_ike_initiate(struct ctl_ike *ike, const struct ike_init_conf *conf,
 void ctl_ike_close(struct ctl_ike *ike, struct ctl_session *session);
 /* Without a word; ended is called before this returns. */
 void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session);
+/* ESP came from the peer: as good as a message. */
+void ctl_ike_heard(struct ctl_ike *ike, struct ctl_session *session);
+/* Is the peer there? With TRIES transmissions; without an answer ended follows. */
+void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries);
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out);

@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "common/base/log.h"
+#include "ippriv-node/ctl_alive.h"
 
 /*
  * An acquire that the kernel has sent once is not repeated for 30 s (net.core.xfrm_acq_expires), so
@@ -26,6 +27,7 @@ struct tunnel {
 	bool closing;
 	uint32_t spi_in, spi_out;
 	uint64_t since;
+	struct ctl_alive alive;
 	struct tunnel *prev, *next;
 };
 
@@ -47,7 +49,7 @@ struct peer {
 struct ctl_peers {
 	struct ctl_peers_conf conf;
 	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
-	struct io_timer *retry;
+	struct io_timer *retry, *look;
 	uint32_t highest;    /* no peer has a higher index */
 	bool warned;         /* about an address in the list that cannot be */
 	struct peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
@@ -469,6 +471,38 @@ void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct
 	peers->warned = odd != NULL;
 }
 
+static void look_at(struct ctl_peers *peers, struct tunnel *t)
+{
+	struct dp_stats stats;
+
+	if (!t->established || t->closing ||
+	    dp_stats(peers->conf.dp, &t->peer->ike.addr, t->spi_in, t->spi_out, &stats) < 0)
+		return;
+	switch (ctl_alive_look(&t->alive, &stats, io_loop_now(peers->conf.loop))) {
+	case CTL_ALIVE_NOTHING:
+		break;
+	case CTL_ALIVE_HEARD:
+		ctl_ike_heard(peers->ike, &t->session);
+		break;
+	case CTL_ALIVE_ASK:
+		log_debug("nothing comes from relay %s: asking", t->peer->nickname);
+		ctl_ike_probe(peers->ike, &t->session, CTL_ALIVE_TRIES);
+		break;
+	}
+}
+
+static void on_look(void *data)
+{
+	struct ctl_peers *peers = data;
+	struct tunnel *t;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH(peers->table[i]->tunnels, t)
+				look_at(peers, t);
+	io_timer_start(peers->look, CTL_ALIVE_EVERY);
+}
+
 int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 {
 	struct ctl_peers *peers = calloc(1, sizeof(*peers));
@@ -478,10 +512,13 @@ int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 		return -ENOMEM;
 	peers->conf = *conf;
 	err = io_timer_new(conf->loop, on_retry, peers, &peers->retry);
+	if (err == 0)
+		err = io_timer_new(conf->loop, on_look, peers, &peers->look);
 	if (err < 0) {
-		free(peers);
+		ctl_peers_free(peers);
 		return err;
 	}
+	io_timer_start(peers->look, CTL_ALIVE_EVERY);
 	*out = peers;
 	return 0;
 }
@@ -493,7 +530,10 @@ void ctl_peers_free(struct ctl_peers *peers)
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i])
 			peer_free(peers, peers->table[i]);
-	io_timer_free(peers->retry);
+	if (peers->look)
+		io_timer_free(peers->look);
+	if (peers->retry)
+		io_timer_free(peers->retry);
 	free(peers);
 }
 

@@ -188,6 +188,15 @@ void ike_host_probe(struct ike_host *host, struct ike_sa *sa)
 	leave(host);
 }
 
+void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t tries)
+{
+	struct ike_request *request = &sa->request;
+
+	ike_host_probe(host, sa);
+	if (sa->state == IKE_STATE_ESTABLISHED && request->tries_left >= tries)
+		request->tries_left = tries - 1;
+}
+
 void ike_host_heard(struct ike_host *host, struct ike_sa *sa)
 {
 	sa->last_heard = ike_host_now(host); /* the timer finds out when it is due */

@@ -62,6 +62,11 @@ void ike_host_close(struct ike_host *host, struct ike_sa *sa);
 void ike_host_drop(struct ike_host *host, struct ike_sa *sa, enum ike_end why);
 /* Sends a liveness probe now unless a request is out already. */
 void ike_host_probe(struct ike_host *host, struct ike_sa *sa);
+/*
+ * Sends one with TRIES (1 or more) transmissions, fewer than usual: there is reason to think that
+ * the peer is gone. A request that is out already gets no more of them than that.
+ */
+void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t tries);
 /* Tells that ESP traffic from the peer was seen: as good as a message for liveness. */
 void ike_host_heard(struct ike_host *host, struct ike_sa *sa);
 /* When tick wants to be called next, in ike_ops.now milliseconds; UINT64_MAX: never. */

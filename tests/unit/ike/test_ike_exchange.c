@@ -744,6 +744,30 @@ static bool cut_responder(struct duo *d, struct duo_side *from, uint8_t *msg, si
 	return from == &d->a;
 }
 
+Test(ike_exchange, a_brief_probe)
+{
+	struct duo_record *i, *r;
+	uint64_t began;
+	size_t sent;
+
+	establish(&i, &r);
+	ike_host_probe_briefly(duo.a.host, i->sa, 4);
+	duo_settle(&duo);
+	cr_assert_null(i->sa->request.data, "answered");
+	began = duo.now;
+	sent = duo.a.sent;
+	duo.tap = cut_responder;
+	ike_host_probe_briefly(duo.a.host, i->sa, 4);
+	duo_run(&duo, began + 400);
+	ike_host_probe_briefly(duo.a.host, i->sa, 4);
+	duo_run(&duo, began + 1499);
+	cr_assert_eq(i->ended, 0);
+	duo_run(&duo, began + 1500);
+	cr_assert_eq(i->ended, 1);
+	cr_assert_eq(i->why, IKE_END_TIMEOUT);
+	cr_assert_eq(duo.a.sent - sent, 4);
+}
+
 Test(ike_exchange, old_answer_is_no_answer)
 {
 	struct duo_record *i, *r;

@@ -67,6 +67,8 @@ static int fake_stats(void *ctx, struct kern_netns *netns, const struct addr *ds
 	if (find(k, &op) == k->count)
 		return -ENOENT;
 	*out = (struct kern_sa_stats){ .bytes = k->packets * 100, .packets = k->packets };
+	if (k->sent && addr_equal(dst, &k->far))
+		out->packets = k->sent;
 	return 0;
 }
 
@@ -160,6 +162,19 @@ void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session)
 {
 	(void)ike;
 	session->ops->ended(session, IKE_END_LOCAL);
+}
+
+void ctl_ike_heard(struct ctl_ike *ike, struct ctl_session *session)
+{
+	(void)session;
+	ike->heard++;
+}
+
+void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries)
+{
+	cr_expect_gt(tries, 0u);
+	ike->probed++;
+	ike->probing = session;
 }
 
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out)

@@ -16,7 +16,9 @@ struct fake_kern {
 	struct kern_op standing[FAKE_OPS];
 	unsigned int adds, fail_at; /* the fail_at-th add fails, 0: none does */
 	unsigned int wrong;         /* things added twice, or deleted that are not there */
-	uint64_t packets;           /* what every SA counts */
+	uint64_t packets;           /* what every SA counts, */
+	uint64_t sent;              /* but those to FAR when this is not 0 */
+	struct addr far;
 	unsigned int forgets;       /* calls of flows_del; the last one: */
 	struct prefix forgot;
 	size_t forgot_at;           /* things that stood then */
@@ -34,10 +36,11 @@ const struct kern_policy *fake_kern_policy(const struct fake_kern *k, enum kern_
 
 struct ctl_ike {
 	int refuse; /* what initiate answers */
-	size_t initiated, closed;
+	size_t initiated, closed, heard, probed;
 	struct ike_init_conf confs[FAKE_CALLS];
 	struct ctl_session *sessions[FAKE_CALLS]; /* of initiate */
 	struct ctl_session *closing[FAKE_CALLS];
+	struct ctl_session *probing; /* of the last probe */
 };
 
 /* An exit B at 203.0.113.2 that assigns 100.65.0.0/16, its data path on the fake kernel. */

@@ -469,6 +469,32 @@ Test(ctl_peer, does_not_insist_on_what_was_up, .timeout = 20)
 	cr_expect_eq(relay.ike.initiated, (size_t)1, "traffic will say whether it is wanted");
 }
 
+Test(ctl_peer, asks_when_nothing_comes_back, .timeout = 60)
+{
+	struct ctl_session *s, *quiet;
+
+	cr_assert_eq(admit(1, true, NULL, &s), 0);
+	cr_assert_eq(up(s, 0x1000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	s->ops->established(s);
+	quiet = want(1);
+	cr_assert_eq(up(quiet, 0x2000, "198.51.100.10/32", "100.67.0.0/16"), 0);
+	quiet->ops->established(quiet);
+	relay.kern.packets = 1;
+	fake_relay_run(&relay, 5300);
+	cr_expect_eq(relay.ike.heard, (size_t)2);
+	relay.kern.far = entries[1].address;
+	for (uint64_t i = 2; i < 5; i++) {
+		cr_expect_eq(relay.ike.probed, (size_t)0);
+		relay.kern.sent = i;
+		fake_relay_run(&relay, 5000);
+	}
+	cr_expect_eq(relay.ike.heard, (size_t)2);
+	cr_assert_eq(relay.ike.probed, (size_t)1);
+	cr_expect_eq(relay.ike.probing, s);
+	end(s, IKE_END_TIMEOUT);
+	end(quiet, IKE_END_TIMEOUT);
+}
+
 static void count_tunnel(void *data, const struct ctl_tunnel_info *info)
 {
 	struct ctl_tunnel_info *out = data;
