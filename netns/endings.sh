@@ -1,7 +1,7 @@
 #!/bin/bash
 # endings.sh: what t_stop and t_kill share, on top of world.sh: who uses which relay, a ping that counts, ways to end a daemon.
 
-# endings_world: everything up, liveness short.
+# endings_world [FUNCTION]: directory and relays up, liveness short. FUNCTION NAME, on every host before there is a daemon.
 endings_world() {
 	local name
 	world_up && world_services || return 1
@@ -13,6 +13,7 @@ endings_world() {
 		world_client_conf "$name" "liveness = 5"
 	done
 	for name in dir $WORLD_RELAYS $WORLD_CLIENTS; do
+		[ $# = 0 ] || "$1" "$name" || return 1
 		clean[$name]=$(kernel_of "$name")
 	done
 	world_daemons
