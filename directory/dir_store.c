@@ -10,11 +10,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 
 enum { DESC_NAME = CRYPTO_HEX + 5 /* ".desc" */ };
 
-static const char name_new[] = "new", name_published[] = "published", suffix[] = ".desc";
+static const char name_published[] = "published", suffix[] = ".desc";
 
 struct dir_store {
 	int folder;
@@ -81,40 +82,6 @@ static void desc_name(const struct crypto_pub *identity, char out[DESC_NAME])
 	char hex[CRYPTO_HEX];
 
 	snprintf(out, DESC_NAME, "%s%s", crypto_hex(identity->bytes, hex), suffix);
-}
-
-static int write_all(int fd, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* One process, one thread: one name for the new file will do. */
-static int replace_file(int folder, const char *name, const void *data, size_t len)
-{
-	_cleanup_close_ int fd = openat(folder, name_new,
-					O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, data, len);
-	if (err < 0)
-		return err;
-	if (renameat(folder, name_new, folder, name) < 0)
-		return -errno;
-	return fsync(folder) < 0 ? -errno : 0;
 }
 
 /* Bytes read, at most SIZE, or -errno. */
@@ -369,7 +336,7 @@ int dir_store_put(struct dir_store *store, const struct dir_desc *desc, const ui
 	if (err < 0)
 		return err;
 	desc_name(&desc->entry.identity, name);
-	err = replace_file(store->folder, name, data, len);
+	err = file_replace_at(store->folder, name, data, len);
 	if (err < 0)
 		return err;
 	*changed = !found || !same_entry(&store->descs[at].entry, &desc->entry);
@@ -425,7 +392,7 @@ int dir_store_set_published(struct dir_store *store, uint64_t published)
 {
 	char text[24];
 	int len = snprintf(text, sizeof(text), "%" PRIu64 "\n", published);
-	int err = replace_file(store->folder, name_published, text, (size_t)len);
+	int err = file_replace_at(store->folder, name_published, text, (size_t)len);
 
 	if (err == 0)
 		store->published = published;

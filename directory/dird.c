@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "directory/dir_judge.h"
 #include "directory/dir_serve.h"
@@ -21,11 +21,6 @@ struct dird {
 	struct io_timer *timer; /* the next list */
 	uint64_t due;           /* when TIMER fires, monotonic milliseconds */
 };
-
-static uint64_t wall_clock(void)
-{
-	return (uint64_t)time(NULL);
-}
 
 static void schedule(struct dird *d, uint64_t ms)
 {
@@ -77,7 +72,7 @@ static void settle(struct dird *d, const struct dir_desc *desc, uint64_t now)
 static int sign_list(struct dird *d)
 {
 	const struct dird_conf *conf = d->conf;
-	uint64_t now = wall_clock(), last = dir_store_published(d->store);
+	uint64_t now = clock_wall(), last = dir_store_published(d->store);
 	/* a list's time only ever grows */
 	struct dir_list list = { .published = now > last ? now : last + 1 };
 	size_t gone, len;
@@ -153,7 +148,7 @@ static unsigned int on_upload(void *user, const struct addr *from, const uint8_t
 			      char *say, size_t size)
 {
 	struct dird *d = user;
-	uint64_t now = wall_clock();
+	uint64_t now = clock_wall();
 	struct dir_desc desc;
 	unsigned int status;
 	int err = dir_desc_parse(data, len, &desc);

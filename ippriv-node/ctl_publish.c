@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/dir/dir_http.h"
 
@@ -84,7 +84,7 @@ static void upload_done(void *data)
 
 static int upload_fill(struct ctl_publish *p, struct upload *u)
 {
-	uint64_t now = (uint64_t)time(NULL);
+	uint64_t now = clock_wall();
 	struct dir_desc desc = { .entry = p->conf->entry };
 
 	/* a directory takes growing times only; one far ahead came from a clock that was wrong */

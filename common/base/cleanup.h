@@ -1,5 +1,5 @@
 #pragma once
-/* Scope cleanup for locals; hand an object over with steal_ptr(). */
+/* Scope cleanup for locals. To hand one over, set it to NULL, a descriptor with steal_fd(). */
 #include <stdlib.h>
 #include <unistd.h>
 

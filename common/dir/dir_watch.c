@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
+#include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/dir/dir_http.h"
 #include "common/dir/dir_pace.h"
@@ -41,11 +41,6 @@ struct dir_watch {
 	struct dir_pace pace;
 };
 
-static uint64_t wall_clock(void)
-{
-	return (uint64_t)time(NULL);
-}
-
 static void fetch_free(struct fetch *f)
 {
 	free(f->url);
@@ -76,23 +71,6 @@ static int state_load(struct dir_watch *w)
 	return sscanf(text, "%" SCNu64, &w->newest) == 1 ? 0 : -EBADMSG;
 }
 
-/* Replaces the file as a whole, so that a kill at any moment leaves the old or the new one. */
-static int state_save(const struct dir_watch *w)
-{
-	_cleanup_close_ int fd = -1;
-	char path[4096], text[STATE_TEXT];
-	int len = snprintf(text, sizeof(text), "%" PRIu64 "\n", w->newest);
-
-	if (snprintf(path, sizeof(path), "%s.new", w->conf.state) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	errno = fd < 0 ? errno : EIO;
-	if (fd < 0 || write(fd, text, (size_t)len) != len || fsync(fd) < 0 ||
-	    rename(path, w->conf.state) < 0)
-		return -errno;
-	return 0;
-}
-
 static void fetch_failed(struct dir_watch *w, const char *why)
 {
 	uint32_t wait = dir_pace_failed(&w->pace);
@@ -104,12 +82,16 @@ static void fetch_failed(struct dir_watch *w, const char *why)
 
 static void remember(struct dir_watch *w)
 {
-	int err;
+	char text[STATE_TEXT];
+	int len, err;
 
 	if (w->newest == w->list.published)
 		return;
 	w->newest = w->list.published;
-	err = w->conf.state ? state_save(w) : 0;
+	if (!w->conf.state)
+		return;
+	len = snprintf(text, sizeof(text), "%" PRIu64 "\n", w->newest);
+	err = file_replace(w->conf.state, text, (size_t)len);
 	if (err < 0)
 		log_warning("cannot write %s: %s", w->conf.state, strerror(-err));
 }
@@ -119,7 +101,7 @@ static void take(struct dir_watch *w, struct dir_list *list)
 {
 	bool newer = !w->have || list->published != w->list.published;
 
-	io_timer_start(w->timer, dir_pace_taken(&w->pace, list, newer, wall_clock()));
+	io_timer_start(w->timer, dir_pace_taken(&w->pace, list, newer, clock_wall()));
 	if (!newer) {
 		dir_list_fini(list);
 		return;
@@ -142,7 +124,7 @@ static void fetch_judge(struct dir_watch *w, const struct fetch *f)
 		fetch_failed(w, f->why);
 		return;
 	}
-	err = dir_list_parse(f->data, f->len, &w->conf.trust, wall_clock(), w->newest, &list);
+	err = dir_list_parse(f->data, f->len, &w->conf.trust, clock_wall(), w->newest, &list);
 	if (err < 0)
 		fetch_failed(w, dir_error_text(err));
 	else
@@ -230,7 +212,7 @@ void dir_watch_hurry(struct dir_watch *w)
 
 const struct dir_list *dir_watch_list(const struct dir_watch *w)
 {
-	return w->have && w->list.valid_until > wall_clock() ? &w->list : NULL;
+	return w->have && w->list.valid_until > clock_wall() ? &w->list : NULL;
 }
 
 const char *dir_trust_parse(char *const *hex, size_t count, uint32_t threshold,

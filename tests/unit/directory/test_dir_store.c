@@ -156,7 +156,7 @@ Test(dir_store, a_torn_file_is_no_part_of_the_next)
 	cr_assert_eq(dir_store_set_published(store, NOW), 0);
 	dir_store_free(store);
 	memset(junk, 'x', sizeof(junk));
-	snprintf(path, sizeof(path), "%s/new", folder);
+	snprintf(path, sizeof(path), "%s/published.new", folder);
 	f = fopen(path, "w");
 	cr_assert_not_null(f);
 	cr_assert_eq(fwrite(junk, 1, sizeof(junk), f), sizeof(junk));

@@ -401,7 +401,7 @@ Test(directory_daemon, corrupt_state_is_skipped_with_a_warning)
 	snprintf(name, sizeof(name), "state/%s.desc", crypto_hex(third.bytes, hex));
 	write_file(&d, name, other, len); /* not the third's */
 	write_file(&d, "state/x.desc", "", 0);
-	write_file(&d, "state/new", junk, sizeof(junk));
+	write_file(&d, "state/published.new", junk, sizeof(junk));
 	write_file(&d, "state/published", "12x\n", 4);
 	daemon_start(&d);
 	log = daemon_log(&d);

@@ -1,0 +1,71 @@
+#include "common/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int force(int fd)
+{
+	while (fsync(fd) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int file_replace_at(int folder, const char *name, const void *data, size_t len)
+{
+	_cleanup_close_ int fd = -1;
+	char fresh[NAME_MAX + 1];
+	int err;
+
+	if (snprintf(fresh, sizeof(fresh), "%s.new", name) >= (int)sizeof(fresh))
+		return -ENAMETOOLONG;
+	fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, data, len);
+	if (err == 0)
+		err = force(fd);
+	if (err == 0 && renameat(folder, fresh, folder, name) < 0)
+		err = -errno;
+	if (err < 0) {
+		unlinkat(folder, fresh, 0);
+		return err;
+	}
+	return force(folder);
+}
+
+int file_replace(const char *path, const void *data, size_t len)
+{
+	_cleanup_close_ int folder = -1;
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+
+	if (slash && snprintf(parent, sizeof(parent), "%.*s",
+			      (int)(slash == path ? 1 : slash - path), path) >= (int)sizeof(parent))
+		return -ENAMETOOLONG;
+	folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	return file_replace_at(folder, slash ? slash + 1 : path, data, len);
+}
