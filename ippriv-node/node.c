@@ -261,6 +261,8 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 		return err;
 	}
 	serve_admin(node);
+	if (conf->firewall.exit && conf->dns.family == 0)
+		log_warning("an exit without `dns`: clients that choose it cannot resolve names");
 	*out = node;
 	return 0;
 }

@@ -100,23 +100,29 @@ static int set_exit(const struct draft *d, struct node_conf *c)
 	return 0;
 }
 
+/* Clients reach it through the exit, whose firewall lets nothing into such networks. */
+static int set_dns(const struct draft *d, const struct node_conf *c)
+{
+	if (!c->firewall.exit || c->dns.family == 0)
+		return 0;
+	if (addr_equal(&c->dns, &c->address))
+		return fail(d, d->dns_line, "dns: is this relay itself, which clients cannot reach; "
+					    "give a resolver on another host");
+	if (!dir_address_good(&c->dns))
+		return fail(d, d->dns_line, "dns: not a public address, and an exit lets clients "
+					    "reach no others; give a public resolver");
+	return 0;
+}
+
 static int set_identity(const struct draft *d, struct node_conf *c)
 {
 	int err = crypto_key_load(c->identity, &c->key);
+	char text[512];
 
-	if (err == -ENOENT)
-		return fail(d, d->identity_line, "%s: is not there; make one with `ippriv-node "
-						 "--keygen %s`", c->identity, c->identity);
-	if (err == -EPERM)
-		return fail(d, d->identity_line, "%s: others can read it; `chmod 600 %s`",
-			    c->identity, c->identity);
-	if (err == -EACCES)
-		return fail(d, d->identity_line, "%s: this user may not read it; run as its owner",
-			    c->identity);
-	if (err == -EBADMSG)
-		return fail(d, d->identity_line, "%s: is no key file; make one with `ippriv-node "
-						 "--keygen FILE`", c->identity);
-	return err < 0 ? fail(d, d->identity_line, "%s: %s", c->identity, strerror(-err)) : 0;
+	if (err == 0)
+		return 0;
+	crypto_key_why(err, c->identity, "ippriv-node", text, sizeof(text));
+	return fail(d, d->identity_line, "%s", text);
 }
 
 static int set_entry(const struct draft *d, struct node_conf *c)
@@ -208,6 +214,8 @@ int node_conf_read(const char *path, struct node_conf *out, char *why, size_t si
 		err = set_addresses(&d, &c);
 	if (err == 0)
 		err = set_exit(&d, &c);
+	if (err == 0)
+		err = set_dns(&d, &c);
 	if (err == 0)
 		err = set_identity(&d, &c);
 	if (err == 0)

@@ -40,7 +40,7 @@ static const struct {
 	{ 0xc0a80000, 16 }, { 0xc6120000, 15 }, { 0xe0000000, 3 },
 };
 
-static bool address_good(const struct addr *a)
+bool dir_address_good(const struct addr *a)
 {
 	uint32_t v4 = addr_to_v4(a);
 
@@ -64,8 +64,8 @@ static bool address6_good(const struct addr *a)
 
 int dir_entry_check(const struct dir_entry *e)
 {
-	if (!nickname_good(e->nickname) || !address_good(&e->address) || e->port != DIR_IKE_PORT ||
-	    (e->flags & ~FLAGS_KNOWN) != 0 || e->rule_count > DIR_RULES)
+	if (!nickname_good(e->nickname) || !dir_address_good(&e->address) ||
+	    e->port != DIR_IKE_PORT || (e->flags & ~FLAGS_KNOWN) != 0 || e->rule_count > DIR_RULES)
 		return -EINVAL;
 	if (e->flags & DIR_FLAG_IPV6 ? !address6_good(&e->address6) : e->address6.family != 0)
 		return -EINVAL;

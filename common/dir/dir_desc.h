@@ -58,6 +58,8 @@ struct dir_desc {
 	struct dir_entry entry;
 };
 
+/* An IPv4 address where a host of the public Internet can be (or of RFC 5737, for tests). */
+bool dir_address_good(const struct addr *a);
 /*
  * Whether the values make sense: nickname's alphabet, addresses where a host of the public
  * Internet can be (or RFC 5737, for tests), DIR_IKE_PORT, known flags, low <= high. 0 or -EINVAL.

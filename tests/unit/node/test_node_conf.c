@@ -185,6 +185,24 @@ Test(node_conf, addresses)
 		refused(cases[i].omit, cases[i].text, cases[i].omit == LINES ? 6 : 5, cases[i].says);
 }
 
+Test(node_conf, resolver_of_an_exit)
+{
+	static const char *const bad[] = { "203.0.113.2", "127.0.0.53", "10.0.0.1", "192.168.1.1",
+					   "100.64.0.1", "100.100.0.1", "169.254.1.1", "0.0.0.0",
+					   "224.0.0.1" };
+	struct node_conf c;
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "exit = true\ndns = %s\n", bad[i]);
+		refused(LINES, text, 7, i == 0 ? "itself" : "public");
+	}
+	cr_assert_eq(read_with(LINES, "dns = 10.0.0.1\n", &c), 0, "nobody gets out here: %s", why);
+	node_conf_fini(&c);
+	cr_assert_eq(read_with(LINES, "exit = true\n", &c), 0, "%s", why);
+	node_conf_fini(&c);
+}
+
 Test(node_conf, other_values)
 {
 	static const struct {
