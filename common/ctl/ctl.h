@@ -11,7 +11,14 @@
 #include "common/base/cleanup.h"
 #include "common/io/loop.h"
 
-enum { CTL_LINE_MAX = 1 << 20, CTL_REQUEST_MAX = 16384, CTL_CLIENTS_MAX = 64 };
+enum {
+	CTL_LINE_MAX = 1 << 20, /* bytes of an answer */
+	CTL_REQUEST_MAX = 16384,
+	CTL_CLIENTS_MAX = 64,
+	CTL_CLIENTS_ROOT = 8,   /* of these are for root alone */
+	CTL_CLIENTS_USER = 8,   /* of one user who is not root */
+	CTL_IDLE_MS = 10000,    /* without a request, or without reading the answer */
+};
 
 struct ctl_server;
 struct ctl_conn; /* one client; valid until closed() */
@@ -40,6 +47,7 @@ void ctl_server_free(struct ctl_server *server);
 /* Takes ANSWER, also on failure; NULL: "out of memory". A peer that is gone is no error. */
 void ctl_reply(struct ctl_conn *conn, json_t *answer);
 void ctl_reply_error(struct ctl_conn *conn, const char *fmt, ...) _printf_(2, 3);
+/* A connection with DATA other than NULL is in use: it is not closed for being idle. */
 void *ctl_conn_data(const struct ctl_conn *conn);
 void ctl_conn_set_data(struct ctl_conn *conn, void *data);
 /* No more requests; closes when the answers are out, then closed() is called. */

@@ -15,7 +15,9 @@ struct ctl_conn {
 	void (*gone)(void *gone_data, struct ctl_conn *conn);
 	void *gone_data;
 	void *data;
+	struct io_loop *loop;
 	struct io_watch *watch;
+	uint64_t active; /* io_loop_now of the last whole request or sent answer */
 	struct ctl_closer *closer;
 	int fd;
 	int passed; /* network namespace that came for the next request, or -1 */
@@ -55,6 +57,7 @@ static void flush(struct ctl_conn *conn)
 		if (n < 0)
 			return;
 		conn->out_sent += (size_t)n;
+		conn->active = io_loop_now(conn->loop);
 	}
 	free(conn->out);
 	conn->out = NULL;
@@ -213,6 +216,7 @@ static void deliver(struct ctl_conn *conn, const char *line, size_t len)
 		refuse(conn, "a request is one line: a JSON object with \"command\"");
 	} else {
 		conn->passed = -1;
+		conn->active = io_loop_now(conn->loop);
 		conn->waiting = true;
 		conn->handler->request(conn->user, conn, conn->uid, request, fd);
 	}
@@ -249,19 +253,14 @@ static void on_event(void *data)
 		update_events(conn);
 }
 
-int ctl_conn_new(struct io_loop *loop, int fd, struct ctl_closer *closer,
+int ctl_conn_new(struct io_loop *loop, int fd, uid_t uid, struct ctl_closer *closer,
 		 const struct ctl_handler *handler, void *user,
 		 void (*gone)(void *gone_data, struct ctl_conn *conn), void *gone_data,
 		 struct ctl_conn **out)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	struct ctl_conn *conn;
+	struct ctl_conn *conn = calloc(1, sizeof(*conn));
 	int err;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return -errno;
-	conn = calloc(1, sizeof(*conn));
 	if (!conn)
 		return -ENOMEM;
 	err = io_watch_new(loop, fd, on_event, conn, &conn->watch);
@@ -273,12 +272,30 @@ int ctl_conn_new(struct io_loop *loop, int fd, struct ctl_closer *closer,
 	conn->user = user;
 	conn->gone = gone;
 	conn->gone_data = gone_data;
+	conn->loop = loop;
+	conn->active = io_loop_now(loop);
 	conn->closer = closer;
 	conn->fd = fd;
 	conn->passed = -1;
-	conn->uid = peer.uid;
+	conn->uid = uid;
 	*out = conn;
 	return 0;
+}
+
+uid_t ctl_conn_uid(const struct ctl_conn *conn)
+{
+	return conn->uid;
+}
+
+uint64_t ctl_conn_idle_since(const struct ctl_conn *conn)
+{
+	return conn->waiting || conn->data ? UINT64_MAX : conn->active;
+}
+
+void ctl_conn_break(struct ctl_conn *conn)
+{
+	break_off(conn);
+	update_events(conn);
 }
 
 void ctl_conn_drop(struct ctl_closer *closer, int fd)

@@ -6,7 +6,7 @@
 
 #include "common/ctl/ctl_conn.h"
 
-enum { ACCEPT_PAUSE_MS = 200 };
+enum { ACCEPT_PAUSE_MS = 200, SWEEP_MS = 1000 };
 
 struct ctl_server {
 	struct io_loop *loop;
@@ -18,6 +18,7 @@ struct ctl_server {
 	int fd;
 	struct io_watch *watch;
 	struct io_timer *pause;
+	struct io_timer *sweep; /* runs while there are connections */
 	struct ctl_closer *closer;
 	size_t count;
 	struct ctl_conn *conns[CTL_CLIENTS_MAX];
@@ -35,30 +36,71 @@ static void on_gone(void *data, struct ctl_conn *conn)
 	ctl_conn_free(conn);
 }
 
+/* Why a client of UID may not come in; NULL: it may. */
+static const char *refusal(const struct ctl_server *server, uid_t uid)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < server->count; i++)
+		same += ctl_conn_uid(server->conns[i]) == uid;
+	if (uid != 0 && same >= CTL_CLIENTS_USER)
+		return "{\"error\":\"this user has too many connections; close some\"}\n";
+	if (server->count >= CTL_CLIENTS_MAX - (uid == 0 ? 0 : CTL_CLIENTS_ROOT))
+		return "{\"error\":\"too many clients; try again later\"}\n";
+	return NULL;
+}
+
+static void take_client(struct ctl_server *server, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	const char *why;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+		ctl_conn_drop(server->closer, fd);
+		return;
+	}
+	why = refusal(server, peer.uid);
+	if (why)
+		(void)send(fd, why, strlen(why), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (why || ctl_conn_new(server->loop, fd, peer.uid, server->closer, server->handler,
+				server->user, on_gone, server, &server->conns[server->count]) < 0) {
+		ctl_conn_drop(server->closer, fd);
+		return;
+	}
+	if (server->count++ == 0)
+		io_timer_start(server->sweep, SWEEP_MS);
+}
+
 static void on_accept(void *data)
 {
-	static const char full[] = "{\"error\":\"too many clients; try again later\"}\n";
 	struct ctl_server *server = data;
 	int fd = accept4(server->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0) {
-		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-			return;
-		/* no descriptors or memory: the client stays in the queue, do not spin */
-		io_watch_events(server->watch, 0);
-		io_timer_start(server->pause, ACCEPT_PAUSE_MS);
+	if (fd >= 0) {
+		take_client(server, fd);
 		return;
 	}
-	if (server->count == CTL_CLIENTS_MAX) {
-		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		ctl_conn_drop(server->closer, fd);
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 		return;
+	/* no descriptors or memory: the client stays in the queue, do not spin */
+	io_watch_events(server->watch, 0);
+	io_timer_start(server->pause, ACCEPT_PAUSE_MS);
+}
+
+static void on_sweep(void *data)
+{
+	struct ctl_server *server = data;
+	uint64_t now = io_loop_now(server->loop);
+
+	for (size_t i = 0; i < server->count; i++) {
+		uint64_t since = ctl_conn_idle_since(server->conns[i]);
+
+		if (since != UINT64_MAX && since + CTL_IDLE_MS <= now)
+			ctl_conn_break(server->conns[i]);
 	}
-	if (ctl_conn_new(server->loop, fd, server->closer, server->handler, server->user, on_gone,
-			 server, &server->conns[server->count]) < 0)
-		ctl_conn_drop(server->closer, fd);
-	else
-		server->count++;
+	if (server->count > 0)
+		io_timer_start(server->sweep, SWEEP_MS);
 }
 
 static void on_pause(void *data)
@@ -170,6 +212,8 @@ int ctl_server_new(struct io_loop *loop, const char *path, mode_t mode,
 	if (!err)
 		err = io_timer_new(loop, on_pause, server, &server->pause);
 	if (!err)
+		err = io_timer_new(loop, on_sweep, server, &server->sweep);
+	if (!err)
 		err = io_watch_new(loop, server->fd, on_accept, server, &server->watch);
 	if (err < 0) {
 		ctl_server_free(server);
@@ -188,6 +232,7 @@ void ctl_server_free(struct ctl_server *server)
 	while (server->count > 0)
 		on_gone(server, server->conns[server->count - 1]);
 	io_timer_free(server->pause);
+	io_timer_free(server->sweep);
 	io_watch_free(server->watch);
 	if (server->ino && lstat(server->addr.sun_path, &st) == 0 && st.st_dev == server->dev &&
 	    st.st_ino == server->ino)

@@ -494,12 +494,19 @@ static int lingering(int *peer)
 	return fd;
 }
 
+static void *close_it(void *fd)
+{
+	close(*(int *)fd);
+	return NULL;
+}
+
 /* Read or unread, alone or with others: nobody else waits for the socket's close. */
 Test(ctl, a_descriptor_that_does_not_close_stops_nobody, .timeout = 20)
 {
 	struct harness *h = harness_start();
 	static const char later[] = "{\"command\":\"later\",\"n\":200}\n";
-	int peers[3], fds[3], other;
+	int peers[3], fds[3], slows[3], other;
+	pthread_t threads[3];
 	json_t *answer;
 
 	for (int i = 0; i < 3; i++) {
@@ -509,8 +516,9 @@ Test(ctl, a_descriptor_that_does_not_close_stops_nobody, .timeout = 20)
 		if (i == 2) /* stays in the queue behind a request that is not answered yet */
 			put(fds[i], later, strlen(later));
 		put_with(fds[i], i == 1 ? "garbage\n" : "{\"command\":\"fd\"}\n", slow, 1);
-		/* all references of ours go; in the queue or over there is the last one */
-		close(slow);
+		/* ours goes, too; if it should be the last one, this thread waits */
+		slows[i] = slow;
+		cr_assert_eq(pthread_create(&threads[i], NULL, close_it, &slows[i]), 0);
 		if (i == 2)
 			close(fds[i]);
 	}
@@ -524,6 +532,8 @@ Test(ctl, a_descriptor_that_does_not_close_stops_nobody, .timeout = 20)
 	json_decref(answer);
 	for (int i = 0; i < 3; i++)
 		close(peers[i]); /* with unread data: a reset, nothing lingers any more */
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
 	close(fds[0]);
 	close(fds[1]);
 	close(other);
@@ -731,6 +741,8 @@ Test(ctl, too_many_clients)
 	int fds[CTL_CLIENTS_MAX], extra;
 	json_t *answer = NULL, *request = json_pack("{s:s}", "command", "echo");
 
+	if (geteuid() != 0)
+		cr_skip_test("only root may have all places");
 	for (int i = 0; i < CTL_CLIENTS_MAX; i++) {
 		fds[i] = dial(h);
 		json_decref(call(fds[i], "echo", i, -1));
@@ -898,4 +910,114 @@ Test(ctl, foreign_file_survives_free)
 	io_loop_free(loop);
 	unlink(path);
 	rmdir(dir);
+}
+
+/* A user's share of the places, in a process that is that user. Exit status: connections served. */
+static int fill_as(uid_t uid, const struct harness *h, int ready, int over)
+{
+	static const char text[] = "{\"command\":\"echo\"}\n";
+	int served = 0;
+	char line[256];
+
+	if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+		return 255;
+	for (int i = 0; i < 2 * CTL_CLIENTS_USER; i++) {
+		int fd = ctl_connect(h->path);
+		ssize_t n;
+
+		if (fd < 0)
+			return 254;
+		(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+		n = recv(fd, line, sizeof(line) - 1, 0);
+		line[n > 0 ? n : 0] = '\0';
+		if (strstr(line, "\"ok\":true"))
+			served++;
+		else if (!strstr(line, "too many"))
+			return 253;
+	}
+	return write(ready, "!", 1) == 1 && read(over, line, 1) == 0 ? served : 252;
+}
+
+static pid_t fill(uid_t uid, const struct harness *h, const int over[2])
+{
+	int ready[2];
+	char c;
+	pid_t pid;
+
+	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		close(over[1]);
+		_exit(fill_as(uid, h, ready[1], over[0]));
+	}
+	close(ready[1]);
+	(void)!read(ready[0], &c, 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* Many users who take all they get: the places for root stay. */
+Test(ctl, users_have_shares)
+{
+	enum { USERS = CTL_CLIENTS_MAX / CTL_CLIENTS_USER };
+	struct harness *h;
+	int over[2], served = 0, fd;
+	pid_t pids[USERS];
+	json_t *answer;
+
+	if (geteuid() != 0)
+		cr_skip_test("being other users needs root");
+	h = harness_start();
+	cr_assert(chmod(h->dir, 0711) == 0 && chmod(h->path, 0666) == 0);
+	cr_assert_eq(pipe2(over, O_CLOEXEC), 0);
+	for (int i = 0; i < USERS; i++)
+		pids[i] = fill(60000 + (uid_t)i, h, over);
+	fd = dial(h);
+	answer = call(fd, "echo", 1, -1);
+	cr_assert(is_true(answer, "ok"));
+	json_decref(answer);
+	close(fd);
+	close(over[0]);
+	close(over[1]); /* now they go */
+	for (int i = 0; i < USERS; i++) {
+		int status, share = i < USERS - 1 ? CTL_CLIENTS_USER :
+						     CTL_CLIENTS_USER - CTL_CLIENTS_ROOT;
+
+		cr_assert_eq(waitpid(pids[i], &status, 0), pids[i]);
+		cr_assert(WIFEXITED(status));
+		cr_expect_eq(WEXITSTATUS(status), share, "user %d: %d", i, WEXITSTATUS(status));
+		served += WEXITSTATUS(status);
+	}
+	cr_expect_eq(served, CTL_CLIENTS_MAX - CTL_CLIENTS_ROOT);
+	for (int i = 0; i < 200 && h->closed < served + 1; i++)
+		usleep(10000);
+	harness_end(h, served + 1, served + 1);
+}
+
+Test(ctl, idle_connections_are_closed, .timeout = 30)
+{
+	struct harness *h = harness_start();
+	static const char half[] = "{\"command\"";
+	int silent = dial(h), slow = dial(h), used = dial(h);
+	struct pollfd p[] = { { .fd = silent, .events = POLLIN }, { .fd = slow, .events = POLLIN },
+			      { .fd = used, .events = POLLIN } };
+	json_t *answer = call(used, "echo", 1, -1); /* the harness sets its data */
+
+	json_decref(answer);
+	put(slow, half, sizeof(half) - 1);
+	cr_assert_eq(poll(p, 3, CTL_IDLE_MS - 2000), 0);
+	put(slow, ":", 1); /* not a whole request either */
+	usleep(4500000);
+	cr_assert_eq(poll(p, 3, 0), 2);
+	cr_assert_eq(p[2].revents, 0);
+	expect_end(silent);
+	expect_end(slow);
+	answer = call(used, "echo", 2, -1);
+	cr_assert(is_true(answer, "ok"));
+	json_decref(answer);
+	close(silent);
+	close(slow);
+	close(used);
+	harness_end(h, 2, 3);
 }
