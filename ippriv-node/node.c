@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/log.h"
 #include "common/dir/dir_watch.h"
@@ -35,19 +36,31 @@ struct node {
 	struct ctl_circuits *circuits;
 	struct ctl_publish *publish;
 	struct dir_watch *watch;
+	char newest[NODE_STATE_MAX + 16]; /* file with the newest list's time */
+	bool told_expired;
 	struct ctl_admin *admin;
 	struct io_timer *goodbye;
 	uint64_t goodbye_until; /* loop time, 0: not stopping */
 	bool tunnels_closed;
 };
 
+/* Nobody gets in by a list that nobody vouches for any more; what is there goes on. */
+static bool may_admit(struct node *node)
+{
+	bool good = dir_watch_list(node->watch) != NULL;
+
+	if (!good && !node->told_expired)
+		log_warning("no relay list that is still valid: no new circuits and tunnels");
+	node->told_expired = !good;
+	return good && !node->goodbye_until;
+}
+
 static int admit_client(void *user, const struct ike_path *path, struct ike_lease *lease,
 			struct ctl_session **session)
 {
 	struct node *node = user;
 
-	return node->goodbye_until ? -EBUSY
-				   : ctl_circuits_admit(node->circuits, path, lease, session);
+	return may_admit(node) ? ctl_circuits_admit(node->circuits, path, lease, session) : -EBUSY;
 }
 
 static int admit_relay(void *user, const struct ike_path *path, const struct ike_peer *peer,
@@ -55,8 +68,7 @@ static int admit_relay(void *user, const struct ike_path *path, const struct ike
 {
 	struct node *node = user;
 
-	return node->goodbye_until ? -EBUSY
-				   : ctl_peers_admit(node->peers, path, peer, local, session);
+	return may_admit(node) ? ctl_peers_admit(node->peers, path, peer, local, session) : -EBUSY;
 }
 
 static const struct ctl_admit admit = { .client = admit_client, .relay = admit_relay };
@@ -97,7 +109,7 @@ static void on_acquire(void *data)
 	int got;
 
 	while ((got = kern_linux_events_next(node->kern, &acquire)) > 0)
-		if (!node->goodbye_until)
+		if (may_admit(node))
 			ctl_peers_want(node->peers, node->ike, dp_reqid_to_index(acquire.reqid));
 	if (got < 0)
 		log_debug("some kernel events were lost; traffic will ask again");
@@ -123,6 +135,20 @@ static int start_kernel(struct node *node, char *why, size_t size)
 		return fail(err, why, size, "cannot open netlink sockets",
 			    err == -EPROTONOSUPPORT ? "modprobe xfrm_user nfnetlink" : "run as root");
 	return kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+}
+
+static int start_state(struct node *node, char *why, size_t size)
+{
+	const char *dir = node->conf->state;
+
+	snprintf(node->newest, sizeof(node->newest), "%s/newest-list", dir);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return fail(-errno, why, size, dir, "make this folder, or give another `state`");
+	if (access(dir, W_OK | X_OK) < 0)
+		return fail(-errno, why, size, dir, "give another `state`");
+	if (access(node->newest, R_OK | W_OK) < 0 && errno != ENOENT)
+		return fail(-errno, why, size, node->newest, "mend or remove it");
+	return 0;
 }
 
 static int purge(struct node *node, size_t *removed)
@@ -208,12 +234,15 @@ static int start_directory(struct node *node, char *why, size_t size)
 {
 	const struct node_conf *conf = node->conf;
 	struct dir_watch_conf watch_conf = { .url = conf->directory, .trust = conf->trust,
-					     .refresh = conf->refresh, .list = on_list,
+					     .refresh = conf->refresh,
+					     .state = node->newest, .list = on_list,
 					     .user = node };
 	int err = ctl_publish_new(node->loop, conf, &node->publish);
 
 	if (err == 0)
 		err = dir_watch_new(node->loop, &watch_conf, &node->watch);
+	if (err == -EBADMSG)
+		return fail(err, why, size, node->newest, "mend or remove it");
 	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
 }
 
@@ -250,6 +279,8 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 		err = start_ike(node, why, size);
 	if (err == 0)
 		err = start_admin(node, why, size);
+	if (err == 0)
+		err = start_state(node, why, size);
 	if (err == 0)
 		err = start_clean(node, why, size);
 	if (err == 0)

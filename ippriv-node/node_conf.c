@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/log.h"
 #include "common/conf/conf_check.h"
@@ -16,7 +17,8 @@ struct draft {
 	struct conf_strings authorities, exit_rules;
 	uint32_t threshold;
 	char *nat_ports, *log_level;
-	int address_line, identity_line, threshold_line, pool_line, dns_line, nat_line;
+	int address_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
+	    state_line;
 	char *why;
 	size_t why_size;
 };
@@ -24,7 +26,8 @@ struct draft {
 static int fail(const struct draft *d, int line, const char *fmt, ...) _printf_(3, 4);
 static int fail(const struct draft *d, int line, const char *fmt, ...)
 {
-	int used = snprintf(d->why, d->why_size, "%s:%d: ", d->path, line);
+	int used = line ? snprintf(d->why, d->why_size, "%s:%d: ", d->path, line)
+			: snprintf(d->why, d->why_size, "%s: ", d->path); /* a default */
 	va_list args;
 
 	va_start(args, fmt);
@@ -125,6 +128,34 @@ static int set_identity(const struct draft *d, struct node_conf *c)
 	return fail(d, d->identity_line, "%s", text);
 }
 
+/* The folder need not be there, but it must be possible to make it. */
+static int set_state(const struct draft *d, const struct node_conf *c)
+{
+	size_t len = strlen(c->state);
+	struct stat st;
+	char *parent;
+	bool good;
+
+	if (len > NODE_STATE_MAX)
+		return fail(d, d->state_line, "state: too long; give a shorter path");
+	if (stat(c->state, &st) == 0)
+		return S_ISDIR(st.st_mode) ? 0 : fail(d, d->state_line, "state: %s is no folder; "
+						      "give another", c->state);
+	if (errno != ENOENT)
+		return fail(d, d->state_line, "state: %s: %s; give another", c->state,
+			    strerror(errno));
+	parent = strdup(c->state);
+	if (!parent)
+		return -ENOMEM;
+	while (len > 1 && parent[len - 1] == '/')
+		parent[--len] = '\0';
+	strrchr(parent, '/')[1] = '\0';
+	good = stat(parent, &st) == 0 && S_ISDIR(st.st_mode);
+	free(parent);
+	return good ? 0 : fail(d, d->state_line, "state: %s cannot be made, the folder above it is "
+						 "not there; make that", c->state);
+}
+
 static int set_entry(const struct draft *d, struct node_conf *c)
 {
 	struct dir_entry *e = &c->entry;
@@ -149,6 +180,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	d->log_level = strdup("info");
 	d->threshold = 1;
 	c->control = strdup("/run/ippriv-node/control");
+	c->state = strdup("/var/lib/ippriv-node");
 	c->bandwidth = 10000;
 	c->max_circuits = 60000;
 	c->liveness = 120;
@@ -156,7 +188,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	prefix_parse("100.64.0.0/10", &c->firewall.pools);
 	prefix_parse("100.64.0.0/16", &c->pool);
 	snprintf(c->firewall.table, sizeof(c->firewall.table), "ippriv_node");
-	return d->nat_ports && d->log_level && c->control ? 0 : -ENOMEM;
+	return d->nat_ports && d->log_level && c->control && c->state ? 0 : -ENOMEM;
 }
 
 static int read_file(struct draft *d, struct node_conf *c)
@@ -191,6 +223,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 		  .max = 86400 },
 		{ .name = "control", .type = CONF_STRING, .value = &c->control,
 		  .check = conf_check_socket },
+		{ .name = "state", .type = CONF_STRING, .value = &c->state,
+		  .check = conf_check_path, .line = &d->state_line },
 		{ .name = "log_level", .type = CONF_STRING, .value = &d->log_level,
 		  .check = conf_check_level },
 	};
@@ -219,6 +253,8 @@ int node_conf_read(const char *path, struct node_conf *out, char *why, size_t si
 	if (err == 0)
 		err = set_identity(&d, &c);
 	if (err == 0)
+		err = set_state(&d, &c);
+	if (err == 0)
 		err = set_entry(&d, &c);
 	if (err == 0)
 		c.log_level = log_level_parse(d.log_level);
@@ -241,5 +277,6 @@ void node_conf_fini(struct node_conf *conf)
 	free(conf->nickname);
 	free(conf->directory);
 	free(conf->control);
+	free(conf->state);
 	crypto_sign_key_wipe(&conf->key);
 }

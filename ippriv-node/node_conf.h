@@ -4,6 +4,8 @@
 #include "common/dir/dir_list.h"
 #include "common/kern/kern_firewall.h"
 
+enum { NODE_STATE_MAX = 1024 }; /* bytes of the folder's path */
+
 struct node_conf {
 	struct addr address;            /* IPv4, ours, the IKE port is 500 on it */
 	char *identity;                 /* path of the key file */
@@ -19,6 +21,7 @@ struct node_conf {
 	uint32_t liveness;              /* seconds */
 	uint32_t refresh;               /* seconds between list fetches at the most */
 	char *control;                  /* path of the control socket */
+	char *state;                    /* folder that keeps the newest list's time */
 	int log_level;
 	struct dir_entry entry;         /* what we publish */
 };

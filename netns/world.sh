@@ -81,7 +81,7 @@ world_up() {
 	done
 	scratch
 	mkdir -p "$OUT/etc" "$OUT/state"
-	rm -f "$OUT/web.requests"
+	rm -f "$OUT/web.requests" "$OUT"/etc/*.conf # of an earlier run
 }
 
 # world_conf NAME KIND LINES…: OUT/etc/NAME.conf.
@@ -102,10 +102,12 @@ world_directory_conf() {
 world_relay_conf() {
 	local name=$1
 	shift
+	mkdir -p "$OUT/state/$name"
 	[ -s "$OUT/etc/$name.key" ] || "$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$name.key" >"$OUT/etc/$name.pub"
 	world_conf "$name" "address = $(world_ip "$name")" "identity = \"$OUT/etc/$name.key\"" "nickname = \"$name\"" \
 		"directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
-		"control = \"$SCRATCH/$name.sock\"" "refresh = $WORLD_REFRESH" "log_level = \"$WORLD_LOG_LEVEL\"" "$@"
+		"control = \"$SCRATCH/$name.sock\"" "refresh = $WORLD_REFRESH" "state = \"$OUT/state/$name\"" \
+		"log_level = \"$WORLD_LOG_LEVEL\"" "$@"
 }
 
 world_client_conf() {

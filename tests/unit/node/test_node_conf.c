@@ -88,6 +88,7 @@ Test(node_conf, defaults)
 	cr_expect_str_eq(c.nickname, "relay-B");
 	cr_expect_str_eq(c.directory, "http://192.0.2.1:8080");
 	cr_expect_str_eq(c.control, "/run/ippriv-node/control");
+	cr_expect_str_eq(c.state, "/var/lib/ippriv-node");
 	cr_expect_eq(c.trust.count, (size_t)1);
 	cr_expect_eq(c.trust.threshold, (size_t)1);
 	cr_expect_eq(addr_to_v4(&c.pool.addr), 0x64400000u);
@@ -121,7 +122,7 @@ Test(node_conf, every_key)
 			       "exit_policy = { \"accept tcp *:443\", \"reject any *\" }\n"
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
-			       "log_level = debug\n", &c), 0, "%s", why);
+			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
 	cr_expect_eq(c.trust.count, (size_t)2);
 	cr_expect_eq(c.trust.threshold, (size_t)2);
 	cr_expect_eq(addr_to_v4(&c.firewall.pool.addr), 0x64410000u);
@@ -137,6 +138,7 @@ Test(node_conf, every_key)
 	cr_expect_eq(c.liveness, 9u);
 	cr_expect_eq(c.refresh, 10u);
 	cr_expect_str_eq(c.control, "/tmp/c");
+	cr_expect_str_eq(c.state, "/tmp");
 	cr_expect_eq(c.log_level, LOG_LEVEL_DEBUG);
 	cr_expect(dir_entry_allows(&c.entry, IPPROTO_TCP, 443));
 	cr_expect_not(dir_entry_allows(&c.entry, IPPROTO_TCP, 80));
@@ -201,6 +203,26 @@ Test(node_conf, resolver_of_an_exit)
 	node_conf_fini(&c);
 	cr_assert_eq(read_with(LINES, "exit = true\n", &c), 0, "%s", why);
 	node_conf_fini(&c);
+}
+
+Test(node_conf, state_folder)
+{
+	static const char *const good[] = { "/", "/tmp", "/tmp/", "/made-later", "/tmp/made-later//" };
+	struct node_conf c;
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		snprintf(text, sizeof(text), "state = \"%s\"\n", good[i]);
+		cr_expect_eq(read_with(LINES, text, &c), 0, "%s", why);
+		node_conf_fini(&c);
+	}
+	snprintf(text, sizeof(text), "state = \"%s\"\n", key);
+	refused(LINES, text, 6, "is no folder");
+	snprintf(text, sizeof(text), "state = \"%s/below\"\n", key);
+	refused(LINES, text, 6, "give another");
+	snprintf(text, sizeof(text), "state = \"%s/not/there\"\n", dir);
+	refused(LINES, text, 6, "folder above it");
+	refused(LINES, "state = \"state\"\n", 6, "begin it with /");
 }
 
 Test(node_conf, other_values)
