@@ -11,7 +11,7 @@
 struct raw {
 	char *listen, *identity, *state, *log_level;
 	struct conf_strings relays;
-	int interval_line, list_life_line;
+	int identity_line, interval_line, list_life_line;
 };
 
 static void raw_fini(struct raw *raw)
@@ -30,35 +30,13 @@ static const char *check_listen(const char *value)
 	return endpoint_parse(value, &e) < 0 ? "write ADDRESS:PORT, like 192.0.2.1:7080" : NULL;
 }
 
-static const char *check_identity(const char *value)
-{
-	struct crypto_sign_key key;
-	int err = crypto_key_load(value, &key);
-
-	crypto_sign_key_wipe(&key);
-	switch (err) {
-	case 0:
-		return NULL;
-	case -ENOENT:
-		return "there is no such file; make the key with ippriv-directory --keygen FILE";
-	case -EPERM:
-		return "others can read this key; chmod 600 it";
-	case -EACCES:
-		return "this user may not read it; run as its owner";
-	case -EBADMSG:
-		return "this file holds no key; make one with ippriv-directory --keygen FILE";
-	default:
-		return strerror(-err);
-	}
-}
-
 static int read_raw(const char *path, struct raw *raw, struct dird_conf *c, char *why, size_t size)
 {
 	const struct conf_key keys[] = {
 		{ .name = "listen", .type = CONF_STRING, .value = &raw->listen, .required = true,
 		  .check = check_listen },
 		{ .name = "identity", .type = CONF_STRING, .value = &raw->identity,
-		  .required = true, .check = check_identity },
+		  .required = true, .check = conf_check_path, .line = &raw->identity_line },
 		{ .name = "state", .type = CONF_STRING, .value = &raw->state,
 		  .check = conf_check_path },
 		{ .name = "relays", .type = CONF_STRINGS, .value = &raw->relays,
@@ -80,6 +58,20 @@ static int read_raw(const char *path, struct raw *raw, struct dird_conf *c, char
 	return conf_read(path, keys, ARRAY_SIZE(keys), why, size);
 }
 
+static int take_key(const char *path, const struct raw *raw, struct dird_conf *c, char *why,
+		    size_t size)
+{
+	int err = crypto_key_load(raw->identity, &c->key), used;
+
+	if (err == 0)
+		return 0;
+	used = snprintf(why, size, "%s:%d: ", path, raw->identity_line);
+	if (used > 0 && (size_t)used < size)
+		crypto_key_why(err, raw->identity, "ippriv-directory", why + used,
+			       size - (size_t)used);
+	return err;
+}
+
 /* RAW's own judges have passed each value; what fails here fails for lack of something else. */
 static int take_raw(struct raw *raw, struct dird_conf *c)
 {
@@ -89,8 +81,6 @@ static int take_raw(struct raw *raw, struct dird_conf *c)
 		err = crypto_hex_parse(raw->relays.items[i], c->relays[i].bytes);
 	c->relay_count = raw->relays.count;
 	c->log_level = raw->log_level ? log_level_parse(raw->log_level) : LOG_LEVEL_INFO;
-	if (err == 0)
-		err = crypto_key_load(raw->identity, &c->key);
 	if (err < 0)
 		return err;
 	c->state = raw->state ? raw->state : strdup("/var/lib/ippriv-directory");
@@ -120,8 +110,11 @@ int dird_conf_read(const char *path, struct dird_conf *out, char *why, size_t si
 		return -EINVAL;
 	}
 	err = take_raw(&raw, &c);
-	if (err < 0) {
+	if (err < 0)
 		snprintf(why, size, "%s: %s", path, strerror(-err));
+	else
+		err = take_key(path, &raw, &c, why, size);
+	if (err < 0) {
 		dird_conf_fini(&c);
 		return err;
 	}

@@ -57,23 +57,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-static int keygen(const char *path)
-{
-	struct crypto_sign_key key;
-	char hex[CRYPTO_HEX];
-	int err = crypto_key_create(path, &key);
-
-	if (err < 0) {
-		fprintf(stderr, "ippriv-node: %s: %s\n", path,
-			err == -EEXIST ? "is there already; remove it first if it is not in use"
-				       : strerror(-err));
-		return STATUS_SETUP;
-	}
-	puts(crypto_hex(key.pub.bytes, hex));
-	crypto_sign_key_wipe(&key);
-	return 0;
-}
-
 static void on_signal(void *data)
 {
 	struct node **node = data;
@@ -122,7 +105,7 @@ int main(int argc, char **argv)
 		return STATUS_RUN;
 	}
 	if (o.keygen)
-		return keygen(o.keygen);
+		return crypto_keygen(o.keygen) < 0 ? STATUS_SETUP : 0;
 	if (node_conf_read(o.conf, &conf, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return STATUS_SETUP;

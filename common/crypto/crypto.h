@@ -81,3 +81,7 @@ int crypto_hex_parse(const char *text, uint8_t out[32]) _must_check_;
  */
 int crypto_key_load(const char *path, struct crypto_sign_key *out) _must_check_;
 int crypto_key_create(const char *path, struct crypto_sign_key *out) _must_check_;
+/* For a person, into WHY: what ERR of crypto_key_load says of PATH, and what PROGRAM can do. */
+void crypto_key_why(int err, const char *path, const char *program, char *why, size_t size);
+/* What --keygen does: makes the key, prints its public half, or logs why not. 0 or -errno. */
+int crypto_keygen(const char *path) _must_check_;

@@ -1,8 +1,11 @@
 /* Key files: a seed as hex and a newline that nobody else may read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/log.h"
 #include "common/crypto/crypto.h"
 
 enum { KEY_FILE = CRYPTO_HEX }; /* 64 digits and a newline */
@@ -64,4 +67,43 @@ int crypto_key_create(const char *path, struct crypto_sign_key *out)
 	crypto_wipe(seed, sizeof(seed));
 	crypto_sign_key_wipe(&key);
 	return err;
+}
+
+void crypto_key_why(int err, const char *path, const char *program, char *why, size_t size)
+{
+	switch (err) {
+	case -ENOENT:
+		snprintf(why, size, "%s: is not there; make a key with `%s --keygen %s`", path, program,
+			 path);
+		break;
+	case -EPERM:
+		snprintf(why, size, "%s: others can read this key; `chmod 600 %s`", path, path);
+		break;
+	case -EACCES:
+		snprintf(why, size, "%s: this user may not read it; run as its owner", path);
+		break;
+	case -EBADMSG:
+		snprintf(why, size, "%s: is no key file; make one with `%s --keygen FILE`", path,
+			 program);
+		break;
+	default:
+		snprintf(why, size, "%s: %s; name another key file", path, strerror(-err));
+	}
+}
+
+int crypto_keygen(const char *path)
+{
+	struct crypto_sign_key key;
+	char hex[CRYPTO_HEX];
+	int err = crypto_key_create(path, &key);
+
+	if (err == -EEXIST)
+		log_error("%s: is there already; remove it first if it is not in use", path);
+	else if (err < 0)
+		log_error("%s: %s; name a file in a folder that can be written", path, strerror(-err));
+	if (err < 0)
+		return err;
+	puts(crypto_hex(key.pub.bytes, hex));
+	crypto_sign_key_wipe(&key);
+	return 0;
 }

@@ -440,6 +440,28 @@ Test(crypto, key_files)
 	rmdir(dir);
 }
 
+Test(crypto, key_files_in_words)
+{
+	static const struct {
+		int err;
+		const char *says;
+	} cases[] = {
+		{ -ENOENT, "make a key with `prog --keygen /k`" },
+		{ -EPERM, "`chmod 600 /k`" },
+		{ -EACCES, "run as its owner" },
+		{ -EBADMSG, "no key file; make one with `prog --keygen" },
+		{ -EIO, "Input/output error; name another" },
+	};
+	char why[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		crypto_key_why(cases[i].err, "/k", "prog", why, sizeof(why));
+		cr_expect_eq(strncmp(why, "/k: ", 4), 0, "%s", why);
+		cr_expect_not_null(strstr(why, cases[i].says), "%s", why);
+		cr_expect_null(strchr(why, '\n'), "%s", why);
+	}
+}
+
 Test(crypto, key_files_modes_and_garbage)
 {
 	static const char good[] = "00ff10a9bcde0f1234567890abcdef00112233445566778899aabbccddeeff01\n";

@@ -657,7 +657,7 @@ Test(directory_daemon, check_mode_points_at_file_and_line)
 	expect_setup_error(&d, "bad", true, "--keygen");
 	write_conf(&d, "127.0.0.1:0", "conf", "");
 	cr_assert_eq(chmod(daemon_path(&d, "conf", path), 0600), 0);
-	expect_setup_error(&d, "bad", true, "holds no key");
+	expect_setup_error(&d, "bad", true, "is no key file");
 	write_conf(&d, "127.0.0.1:0", "key", "intervall = 3\n");
 	expect_setup_error(&d, "bad", true, "/bad:4: ");
 	write_conf(&d, "127.0.0.1:0", "key", "relays = { \"abc\" }\n");
