@@ -106,8 +106,10 @@ static void start_upload(void *data)
 	if (p->upload)
 		return;
 	u = calloc(1, sizeof(*u));
-	if (!u)
+	if (!u) {
+		upload_failed(p, strerror(ENOMEM));
 		return;
+	}
 	err = upload_fill(p, u);
 	if (err == 0)
 		err = io_work(p->loop, upload_work, upload_done, u);

@@ -65,8 +65,8 @@ static void plan_sas(const struct dp_self *self, const struct addr *far, uint32_
 
 size_t dp_plan_base(const struct kern_firewall *firewall, struct kern_op ops[DP_BASE_OPS])
 {
-	/* Gives pool addresses a route; what is not encapsulated on the way dies on this link. */
 	ops[0] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = firewall };
+	/* Gives pool addresses a route; what is not encapsulated on the way dies on this link. */
 	ops[1] = (struct kern_op){ .type = KERN_OP_LINK,
 				   .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };
 	memcpy(ops[1].link.name, pool_link, KERN_NAME);

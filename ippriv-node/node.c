@@ -42,6 +42,7 @@ struct node {
 	struct io_timer *goodbye;
 	uint64_t goodbye_until; /* loop time, 0: not stopping */
 	bool tunnels_closed;
+	bool changed; /* there may be something of ours in the kernel */
 };
 
 /* Nobody gets in by a list that nobody vouches for any more; what is there goes on. */
@@ -127,9 +128,12 @@ static int start_kernel(struct node *node, char *why, size_t size)
 	int err;
 
 	node->lock = lock_take("ippriv-node");
-	if (node->lock < 0)
+	if (node->lock == -EADDRINUSE)
 		return fail(node->lock, why, size, "another ippriv-node runs in this network namespace",
 			    "stop it first");
+	if (node->lock < 0)
+		return fail(node->lock, why, size, "cannot take the lock of this network namespace",
+			    "are there descriptors and memory left?");
 	err = kern_linux_new(&node->kern);
 	if (err < 0)
 		return fail(err, why, size, "cannot open netlink sockets",
@@ -160,12 +164,16 @@ static int purge(struct node *node, size_t *removed)
 /* The first that changes the kernel: everything that can be refused before has been tried. */
 static int start_clean(struct node *node, char *why, size_t size)
 {
+	const struct kern *kern = kern_linux_ops(node->kern);
 	size_t removed = 0;
 	int err = purge(node, &removed);
 
-	if (err < 0)
-		return fail(err, why, size, "cannot remove what an earlier run left",
-			    "see `ip xfrm state`, `nft list ruleset`");
+	if (err < 0) {
+		snprintf(why, size, "%s; see `ip xfrm state`, `nft list ruleset`",
+			 kern->error(kern->ctx));
+		return err;
+	}
+	node->changed = true;
 	if (removed > 0)
 		log_info("removed %zu things that a killed run had left", removed);
 	return 0;
@@ -189,6 +197,9 @@ static int start_ike(struct node *node, char *why, size_t size)
 	snprintf(what, sizeof(what), "UDP %s", endpoint_text(&ike_conf.local, text));
 	if (err == -EADDRINUSE)
 		return fail(err, why, size, what, "stop the other IKE daemon");
+	if (err == -ENOPROTOOPT)
+		return fail(err, why, size, what, "marks of datagrams (SO_RCVMARK) need Linux 5.19 "
+						  "or later");
 	if (err == -EADDRNOTAVAIL)
 		return fail(err, why, size, what, "`address` must be an address of this machine");
 	return err < 0 ? fail(err, why, size, what, "run as root") : 0;
@@ -208,7 +219,7 @@ static int start_paths(struct node *node, char *why, size_t size)
 						   .most_age = CIRCUIT_AGE, .ike = node->ike,
 						   .loop = node->loop };
 	const struct kern *kern = kern_linux_ops(node->kern);
-	int err = dp_new(kern, &self, &conf->firewall, &node->dp);
+	int err = dp_new(kern, &self, &conf->firewall, &node->dp), fd;
 
 	if (err == -EPROTONOSUPPORT) {
 		snprintf(why, size, "%s", kern->error(kern->ctx));
@@ -224,9 +235,12 @@ static int start_paths(struct node *node, char *why, size_t size)
 	circuits_conf.peers = node->peers;
 	if (err == 0)
 		err = ctl_circuits_new(&circuits_conf, &node->circuits);
-	if (err == 0)
-		err = io_watch_new(node->loop, kern_linux_events_fd(node->kern), on_acquire, node,
-				   &node->events);
+	if (err < 0)
+		return fail(err, why, size, "cannot start", "is there memory left?");
+	fd = kern_linux_events_fd(node->kern);
+	if (fd < 0)
+		return fail(fd, why, size, "cannot listen to the kernel's events", "run as root");
+	err = io_watch_new(node->loop, fd, on_acquire, node, &node->events);
 	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
 }
 
@@ -336,7 +350,7 @@ static void free_kernel(struct node *node)
 {
 	size_t removed;
 
-	if (node->dp && purge(node, &removed) < 0)
+	if (node->changed && purge(node, &removed) < 0)
 		log_warning("something of ours may be left in the kernel");
 	if (node->kern)
 		kern_linux_free(node->kern);
