@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "common/base/log.h"
+#include "ippriv-node/ctl_keys.h"
 #include "ippriv-node/ctl_peer.h"
 #include "ippriv-node/ctl_pool.h"
 #include "ippriv-node/ctl_quota.h"
@@ -35,18 +36,6 @@ struct ctl_circuits {
 static struct circuit *circuit_of(struct ctl_session *session)
 {
 	return (struct circuit *)session;
-}
-
-void ctl_keys_from_child(const struct ike_child *child, struct dp_keys *out)
-{
-	*out = (struct dp_keys){
-		.spi_in = child->spi_in,
-		.spi_out = child->spi_out,
-		.aes = child->encr == IKE_ENCR_AES_GCM_16,
-		.esn = child->esn,
-		.in = child->key_in,
-		.out = child->key_out,
-	};
 }
 
 static int circuit_child_up(struct ctl_session *session, const struct ike_child *child)

@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "ippriv-node/ctl_alive.h"
+#include "ippriv-node/ctl_keys.h"
 
 /*
  * An acquire that the kernel has sent once is not repeated for 30 s (net.core.xfrm_acq_expires), so

@@ -53,6 +53,3 @@ struct ctl_tunnel_info {
 };
 void ctl_peers_each(struct ctl_peers *peers,
 		    void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data);
-
-/* The data path's form of a child SA's keys. The caller wipes OUT. */
-void ctl_keys_from_child(const struct ike_child *child, struct dp_keys *out);
