@@ -29,6 +29,7 @@ struct ctl_circuit {
 	struct ctl_hop hops[CTL_CIRCUIT_HOPS];
 	size_t broken;   /* hops from here on are out of reach */
 	size_t failed_hop;
+	bool silent;
 	bool unwinding;
 	bool our_fault; /* what `refusal` says is not the hop's fault */
 	char refusal[CTL_CIRCUIT_WHY]; /* why child_up has refused, "": it has not */
@@ -237,6 +238,7 @@ void ctl_circuit_tick(struct ctl_circuit *c)
 		return;
 	while (up < CTL_CIRCUIT_HOPS && c->hops[up].up)
 		up++;
+	c->silent |= c->state == CTL_CIRCUIT_BUILDING;
 	if (c->state == CTL_CIRCUIT_BUILDING)
 		fail(c, up, "hop %zu not up within %d s", up + 1, CTL_CIRCUIT_BUILD_MS / 1000);
 	else if (c->state == CTL_CIRCUIT_CLOSING)
@@ -324,7 +326,7 @@ int ctl_circuit_child_up(struct ike_sa *sa, const struct ike_child *child,
 	if (r < 0) {
 		snprintf(c->refusal, sizeof(c->refusal), "installing layer %zu: %s (%s)",
 			 hop_index(hop) + 1, dp_error(c->conf.dp), strerror(-r));
-		c->our_fault = true;
+		c->our_fault = r != -EEXIST; /* the hop has chosen the SPI that is taken */
 		return r;
 	}
 	hop->lease = *lease;
@@ -362,6 +364,8 @@ void ctl_circuit_ended(struct ike_sa *sa, enum ike_end why)
 	hop->sa = NULL;
 	if (i < c->broken)
 		c->broken = i;
+	if (c->state != CTL_CIRCUIT_CLOSING)
+		c->silent = why == IKE_END_TIMEOUT;
 	if (c->state == CTL_CIRCUIT_CLOSING)
 		unwind(c);
 	else if (c->refusal[0])
@@ -385,6 +389,7 @@ void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out)
 		.lease = last->up ? &last->lease : NULL,
 		.why = c->why,
 		.failed_hop = c->failed_hop,
+		.silent = c->silent,
 	};
 	for (size_t i = 0; i < CTL_CIRCUIT_HOPS; i++)
 		out->hops_up += c->hops[i].up;

@@ -76,6 +76,7 @@ struct ctl_circuit_info {
 	size_t hops_up;
 	const char *why;   /* one line when it is closing or over, without names */
 	size_t failed_hop; /* 0.. when one hop is to blame, else CTL_CIRCUIT_NO_HOP */
+	bool silent;       /* that hop has not answered; it may be the fault of one before it */
 };
 
 void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out);

@@ -1,6 +1,7 @@
 #include "ippriv-client/ctl_path.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /* Bandwidth is what a relay says of itself, so a big word buys no more than a Gbit/s (kB/s). */
@@ -44,10 +45,21 @@ static bool same_group(const struct dir_entry *a, const struct dir_entry *b, uns
 	return addr_to_v4(&a->address) >> (32 - bits) == addr_to_v4(&b->address) >> (32 - bits);
 }
 
-static bool avoided(const struct ctl_path_avoid *avoid, const struct dir_entry *e)
+/* Whom a path is to do without. */
+enum shunned { SHUN_NOBODY, SHUN_FAILED, SHUN_SUSPECTS };
+
+struct wish {
+	unsigned int bits;
+	enum shunned shun;
+	bool web; /* an exit that is of use to most programs */
+};
+
+static bool avoided(const struct ctl_path_avoid *avoid, const struct dir_entry *e,
+		    enum shunned shun)
 {
 	for (size_t i = 0; avoid && i < avoid->count; i++)
-		if (memcmp(&avoid->relays[i], &e->identity, sizeof(e->identity)) == 0)
+		if (shun >= (avoid->items[i].suspect ? SHUN_SUSPECTS : SHUN_FAILED) &&
+		    memcmp(&avoid->items[i].relay, &e->identity, sizeof(e->identity)) == 0)
 			return true;
 	return false;
 }
@@ -56,6 +68,12 @@ static bool fits(const struct dir_entry *e, size_t hop, const struct pins *pins)
 {
 	return (hop != EXIT || e->flags & DIR_FLAG_EXIT) &&
 	       (!pins || pins_allow(&pins[hop], e));
+}
+
+static bool lets_web_out(const struct dir_entry *e)
+{
+	return dir_entry_allows(e, IPPROTO_TCP, 80) && dir_entry_allows(e, IPPROTO_TCP, 443) &&
+	       dir_entry_allows(e, IPPROTO_UDP, 53);
 }
 
 /* Whether relay I may be the hop after those that are taken, as far as they go. */
@@ -147,14 +165,16 @@ static bool choose(struct drawing *d, ctl_path_random random, void *ctx, struct 
 	return true;
 }
 
-static void fit_all(struct drawing *d, const struct ctl_path_avoid *avoid,
-		    const struct pins *pins)
+static void fit_all(struct drawing *d, const struct wish *wish,
+		    const struct ctl_path_avoid *avoid, const struct pins *pins)
 {
 	for (size_t i = 0; i < d->list->count; i++) {
 		const struct dir_entry *e = &d->list->entries[i];
 
+		if (avoided(avoid, e, wish->shun))
+			continue;
 		for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++)
-			if (!avoided(avoid, e) && fits(e, hop, pins))
+			if (fits(e, hop, pins) && (hop != EXIT || !wish->web || lets_web_out(e)))
 				d->fit[i] |= (uint8_t)(1u << hop);
 	}
 }
@@ -167,30 +187,28 @@ static bool anybody(const struct dir_list *list, size_t hop, const struct pins *
 	return false;
 }
 
+static const struct wish wishes[] = {
+	{ BITS_NET, SHUN_SUSPECTS, true },     { BITS_NET, SHUN_FAILED, true },
+	{ BITS_NET, SHUN_SUSPECTS, false },    { BITS_NET, SHUN_FAILED, false },
+	{ BITS_NET, SHUN_NOBODY, true },       { BITS_NET, SHUN_NOBODY, false },
+	{ BITS_ADDRESS, SHUN_SUSPECTS, true }, { BITS_ADDRESS, SHUN_FAILED, true },
+	{ BITS_ADDRESS, SHUN_SUSPECTS, false }, { BITS_ADDRESS, SHUN_FAILED, false },
+	{ BITS_ADDRESS, SHUN_NOBODY, true },   { BITS_ADDRESS, SHUN_NOBODY, false },
+};
+
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
 		    const struct pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
 		    struct ctl_path *out)
 {
-	const struct {
-		const struct ctl_path_avoid *avoid;
-		unsigned int bits;
-	} wishes[] = {
-		{ avoid, BITS_NET },
-		{ NULL, BITS_NET },
-		{ avoid, BITS_ADDRESS },
-		{ NULL, BITS_ADDRESS },
-	};
 	struct ctl_path path = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
 		struct drawing d = { .list = list, .bits = wishes[i].bits };
 
-		fit_all(&d, wishes[i].avoid, pins);
+		fit_all(&d, &wishes[i], avoid, pins);
 		if (!choose(&d, random, ctx, &path))
 			continue;
 		path.shares_net = d.bits != BITS_NET;
-		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
-			path.avoid_broken |= avoided(avoid, &path.hops[k]);
 		*out = path;
 		return 0;
 	}

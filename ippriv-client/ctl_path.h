@@ -2,18 +2,20 @@
 /* Choosing entry, middle and exit from the list. Pure: randomness comes in. */
 #include "ippriv-client/pins.h"
 
-enum { CTL_PATH_HOPS = PINS_HOPS, CTL_PATH_AVOID = 4 };
+enum { CTL_PATH_HOPS = PINS_HOPS, CTL_PATH_AVOID = 12 };
 
 struct ctl_path {
 	struct dir_entry hops[CTL_PATH_HOPS]; /* entry, middle, exit */
-	bool shares_net;  /* two hops stand in one /16: the list allowed no better */
-	bool avoid_broken; /* a relay to avoid is in it: the list allowed no better */
+	bool shares_net; /* two hops stand in one /16: the list allowed no better */
 };
 
-/* Relays that failed lately. */
+/* Relays that failed lately, and those that may have been to blame instead. */
 struct ctl_path_avoid {
 	size_t count;
-	struct crypto_pub relays[CTL_PATH_AVOID];
+	struct {
+		struct crypto_pub relay;
+		bool suspect; /* perhaps it did not fail itself */
+	} items[CTL_PATH_AVOID];
 };
 
 typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
@@ -21,8 +23,8 @@ typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
 /*
  * Three different relays (by key and by address), the last with DIR_FLAG_EXIT, each one that PINS
  * (entry, middle, exit; NULL: any relay) allow there, drawn with a chance in proportion to its
- * bandwidth, no two in one /16, none to avoid; the last two wishes are given up, in this order:
- * avoidance, /16, when there are too few relays for them.
+ * bandwidth. Wishes, given up from the first to the last when there are too few relays for them:
+ * no suspect, an exit that lets TCP 80 and 443 and UDP 53 out, none that failed, no two in one /16.
  * -ENOENT: fewer than three relays. -ESRCH: no exit among them. -ENXIO: not with these pins.
  */
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,

@@ -93,20 +93,44 @@ static uint64_t op_now(void *user)
 	return now_ms(((struct stocked *)user)->stock);
 }
 
-/* Puts the relay to the avoided ones, in place of the one that failed longest ago. */
-static void avoid_relay(struct ctl_stock *stock, const struct crypto_pub *relay)
+/* Where RELAY stands among the avoided, or where the one stands that failed longest ago. */
+static size_t avoid_slot(const struct ctl_stock *stock, const struct crypto_pub *relay)
 {
-	size_t at = 0;
+	const struct ctl_path_avoid *avoid = &stock->avoid;
+	size_t oldest = 0;
 
-	if (stock->avoid.count < CTL_PATH_AVOID) {
-		at = stock->avoid.count++;
-	} else {
-		for (size_t i = 1; i < CTL_PATH_AVOID; i++)
-			if (stock->avoid_until[i] < stock->avoid_until[at])
-				at = i;
+	for (size_t i = 0; i < avoid->count; i++) {
+		if (memcmp(&avoid->items[i].relay, relay, sizeof(*relay)) == 0)
+			return i;
+		if (stock->avoid_until[i] < stock->avoid_until[oldest])
+			oldest = i;
 	}
-	stock->avoid.relays[at] = *relay;
+	return avoid->count < CTL_PATH_AVOID ? avoid->count : oldest;
+}
+
+static void avoid_relay(struct ctl_stock *stock, const struct crypto_pub *relay, bool suspect)
+{
+	struct ctl_path_avoid *avoid = &stock->avoid;
+	size_t at = avoid_slot(stock, relay);
+	bool known = at < avoid->count &&
+		     memcmp(&avoid->items[at].relay, relay, sizeof(*relay)) == 0;
+
+	if (known && suspect && !avoid->items[at].suspect)
+		return; /* it has failed by itself: that counts */
+	avoid->count += at == avoid->count;
+	avoid->items[at].relay = *relay;
+	avoid->items[at].suspect = suspect;
 	stock->avoid_until[at] = now_ms(stock) + AVOID_MS;
+}
+
+/* A hop that is silent may be cut off by those before it. */
+static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info *info)
+{
+	if (info->failed_hop >= CTL_CIRCUIT_HOPS)
+		return;
+	avoid_relay(stock, &info->path->hops[info->failed_hop].identity, false);
+	for (size_t i = 0; info->silent && i < info->failed_hop; i++)
+		avoid_relay(stock, &info->path->hops[i].identity, true);
 }
 
 static void forget_avoided(struct ctl_stock *stock)
@@ -117,7 +141,7 @@ static void forget_avoided(struct ctl_stock *stock)
 			continue;
 		}
 		stock->avoid.count--;
-		stock->avoid.relays[i] = stock->avoid.relays[stock->avoid.count];
+		stock->avoid.items[i] = stock->avoid.items[stock->avoid.count];
 		stock->avoid_until[i] = stock->avoid_until[stock->avoid.count];
 	}
 }
@@ -130,8 +154,7 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 
 	if (s->released || stock->stopping)
 		return;
-	if (info->failed_hop < CTL_CIRCUIT_HOPS)
-		avoid_relay(stock, &info->path->hops[info->failed_hop].identity);
+	avoid_failed(stock, info);
 	if (info->ready) {
 		log_info("circuit %u has ended: %s", info->id, info->why);
 		return;

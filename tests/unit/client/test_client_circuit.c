@@ -339,3 +339,42 @@ Test(circuit, can_be_closed_at_every_step)
 		trio_fini(&t);
 	}
 }
+
+Test(circuit, tells_silence_from_a_refusal)
+{
+	struct trio t;
+
+	trio_init(&t, 3600000);
+	t.relays[1].mute = true;
+	trio_start(&t);
+	trio_run(&t, 60000);
+	cr_assert_eq(t.seen.failed_hop, 1);
+	cr_assert(t.seen.silent);
+	trio_fini(&t);
+	trio_init(&t, 3600000);
+	t.relays[1].admit_error = -EBUSY;
+	trio_start(&t);
+	trio_run(&t, 60000);
+	cr_assert_eq(t.seen.failed_hop, 1);
+	cr_assert_not(t.seen.silent);
+	trio_fini(&t);
+}
+
+Test(circuit, blames_the_hop_for_an_spi_that_is_taken)
+{
+	struct trio t;
+
+	trio_init(&t, 3600000);
+	t.kern.fail_at = 2; /* the outbound SA of the first layer */
+	t.kern.fail_with = -EEXIST;
+	trio_start(&t);
+	trio_run(&t, 100);
+	cr_assert_eq(t.seen.failed_hop, 0);
+	trio_fini(&t);
+	trio_init(&t, 3600000);
+	t.kern.fail_at = 2;
+	trio_start(&t);
+	trio_run(&t, 100);
+	cr_assert_eq(t.seen.failed_hop, CTL_CIRCUIT_NO_HOP);
+	trio_fini(&t);
+}

@@ -74,7 +74,7 @@ Test(path, has_three_different_relays_and_an_exit_at_its_end)
 		cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), 0);
 		cr_assert(p.hops[2].flags & DIR_FLAG_EXIT);
 		cr_assert_not(share(&p, 16));
-		cr_assert_not(p.shares_net || p.avoid_broken);
+		cr_assert_not(p.shares_net);
 		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
 			seen[k][number_of(&p.hops[k])]++;
 	}
@@ -167,18 +167,77 @@ Test(path, avoids_who_failed_as_long_as_it_can)
 	uint64_t state = 5;
 
 	for (size_t i = 0; i < 4; i++)
-		avoid.relays[i] = entries[i + 1].identity; /* two exits among them */
+		avoid.items[i].relay = entries[i + 1].identity; /* two exits among them */
 	for (int i = 0; i < 1000; i++) {
 		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
-		cr_assert_not(p.avoid_broken);
 		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
 			cr_assert(number_of(&p.hops[k]) == 0 || number_of(&p.hops[k]) > 4);
 	}
 	/* of three relays none can be spared, and networks matter more than avoidance */
 	list.count = 3;
 	cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
-	cr_assert(p.avoid_broken);
 	cr_assert_not(p.shares_net);
+}
+
+Test(path, spares_suspects_before_who_failed)
+{
+	struct dir_entry entries[RELAYS];
+	struct dir_list list = spread(entries, 6, 6);
+	struct ctl_path_avoid avoid = { .count = 3 };
+	struct ctl_path p;
+	uint64_t state = 11;
+
+	for (size_t i = 0; i < 3; i++)
+		avoid.items[i].relay = entries[i].identity;
+	avoid.items[1].suspect = avoid.items[2].suspect = true;
+	for (int i = 0; i < 500; i++) {
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
+		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
+			cr_assert_gt(number_of(&p.hops[k]), 2);
+	}
+	/* five: with no suspect there are too few, without the one that failed there are enough */
+	list.count = 5;
+	for (int i = 0; i < 500; i++) {
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
+		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
+			cr_assert_gt(number_of(&p.hops[k]), 0);
+	}
+}
+
+static void let_out(struct dir_entry *e, uint8_t proto, uint16_t lo, uint16_t hi)
+{
+	e->rules[e->rule_count++] = (struct dir_rule){ true, proto, lo, hi };
+}
+
+Test(path, prefers_exits_that_let_web_and_names_out)
+{
+	struct dir_entry entries[RELAYS];
+	struct dir_list list = spread(entries, RELAYS, 5);
+	struct ctl_path_avoid avoid = { 0 };
+	size_t seen[RELAYS] = { 0 };
+	struct ctl_path p;
+	uint64_t state = 12;
+
+	let_out(&entries[0], 6, 80, 80);      /* no 443 */
+	let_out(&entries[0], 17, 53, 53);
+	let_out(&entries[1], 6, 1, 65535);    /* no UDP */
+	let_out(&entries[2], 6, 1, 1023);
+	let_out(&entries[2], 17, 53, 53);
+	let_out(&entries[3], 0, 0, 65535);
+	for (int i = 0; i < DRAWS; i++) {
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
+		seen[number_of(&p.hops[2])]++;
+	}
+	cr_assert_eq(seen[2] + seen[3], DRAWS);
+	cr_assert(seen[2] > 2800 && seen[3] > 2800, "%zu %zu", seen[2], seen[3]);
+	/* one that failed is worse than one that is of little use */
+	avoid.count = 2;
+	avoid.items[0].relay = entries[2].identity;
+	avoid.items[1].relay = entries[3].identity;
+	for (int i = 0; i < 500; i++) {
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
+		cr_assert(number_of(&p.hops[2]) < 2 || number_of(&p.hops[2]) == 4);
+	}
 }
 
 Test(path, says_why_there_is_none)
