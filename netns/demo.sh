@@ -14,7 +14,7 @@ PINGS=10
 PROGRAMS="ippriv-node ippriv-client ippriv ippriv-directory"
 HOSTS="client1 $WORLD_RELAYS web dir"
 WORLD_LOG_LEVEL=info
-WORLD_REFRESH=2
+WORLD_REFRESH=3
 step=0
 
 title() {

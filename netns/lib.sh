@@ -196,15 +196,11 @@ link_end() {
 ns_state() {
 	local in=(ns_exec "$1")
 	[ "$1" != - ] || in=()
+	# Few processes: in an emulated guest each costs 50 ms and more.
 	"${in[@]}" bash -c '
-		ip -o link | sed "s/^[0-9]*: //; s/@[^:]*:/:/" | cut -d" " -f1,2 | sort
-		for v in -4 -6; do
-			ip $v -o addr | awk "{print \$2, \$3, \$4}" | sort
-			ip $v rule | sort
-			ip $v route show table all | sed "s/ expires [^ ]*//" | sort
-		done
-		ip xfrm policy | sed "/^$/d"
-		ip xfrm state | sed "/anti-replay\|^$/d"
+		{ printf "%s\n" link addr rule "route show table all" | ip -o -batch -; ip -6 rule; } | sed "
+			s/^[0-9]*: //; s/@[^:]*:/:/; s/ mtu .*//; s/\\\\.*//; s/ expires [^ ]*//" | sort
+		printf "%s\n" "xfrm policy" "xfrm state" | ip -batch - | sed "/anti-replay\|^$/d"
 		nft list ruleset'
 }
 
