@@ -6,12 +6,17 @@
 
 enum { GOOD = 200, BAD_REQUEST = 400, FORBIDDEN = 403, CONFLICT = 409 };
 
+static bool same_key(const struct crypto_pub *a, const struct crypto_pub *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 bool dir_judge_allowed(const struct dird_conf *conf, const struct crypto_pub *identity)
 {
 	if (conf->relay_count == 0)
 		return true;
 	for (size_t i = 0; i < conf->relay_count; i++)
-		if (memcmp(&conf->relays[i], identity, sizeof(*identity)) == 0)
+		if (same_key(&conf->relays[i], identity))
 			return true;
 	return false;
 }
@@ -27,8 +32,9 @@ static unsigned int judge_sender(const struct dird_conf *conf, const struct dir_
 		return FORBIDDEN;
 	}
 	if (!conf->any_source && !addr_equal(&e->address, from)) {
-		snprintf(say, size, "the descriptor names %s but came from another address; set the "
-			 "relay's address to the one it is seen with", addr_text(&e->address, text));
+		snprintf(say, size, "the descriptor names %s but came from another address; set "
+			 "the relay's address to the one it is seen with",
+			 addr_text(&e->address, text));
 		return FORBIDDEN;
 	}
 	return GOOD;
@@ -74,11 +80,9 @@ static unsigned int judge_place(const struct dird_conf *conf, const struct dir_s
 
 		if (other >> 8 != v4 >> 8)
 			continue;
-		if (memcmp(&d->entry.identity, &desc->entry.identity, sizeof(struct crypto_pub)) == 0) {
+		if (same_key(&d->entry.identity, &desc->entry.identity)) {
 			there = true;
-			continue;
-		}
-		if (other != v4) {
+		} else if (other != v4) {
 			near++;
 		} else if (holds(conf, d, now)) {
 			snprintf(say, size, "relay %s is at this address; remove it, or wait up to "

@@ -47,11 +47,12 @@ static bool clock_in_doubt(const struct dird *d, uint64_t now)
 static void warn_of_clock(const struct dird *d, uint64_t now)
 {
 	uint64_t last = dir_store_published(d->store);
+	bool behind = last > now;
 
 	log_warning("the clock is %" PRIu64 " s %s the last list: no new list before a relay's "
 		    "upload agrees with the clock; set it if it is wrong; if it is right and there "
-		    "are no relays: stop, remove %s/published, start", last > now ? last - now : now - last,
-		    last > now ? "behind" : "after", d->conf->state);
+		    "are no relays: stop, remove %s/published, start",
+		    behind ? last - now : now - last, behind ? "behind" : "after", d->conf->state);
 }
 
 /* A relay dates its descriptor when it uploads it: one dated now says that the clock is right. */

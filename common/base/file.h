@@ -6,8 +6,8 @@
 
 /*
  * Makes LEN bytes at DATA the content of file NAME in FOLDER (a descriptor), mode 0600: writes
- * NAME.new, forces it to the disk, renames it, forces that to the disk. A crash at any moment leaves
- * the old or the new content. Writers of one name must not overlap. 0 or -errno; the file is then
+ * NAME.new, forces it to the disk, renames it, forces that to the disk. A crash at any moment
+ * leaves the old or the new content. Writers of one name must not overlap. 0 or -errno; the file is then
  * the old one, or, when only the last step failed, maybe the new one.
  */
 int file_replace_at(int folder, const char *name, const void *data, size_t len) _must_check_;

@@ -73,8 +73,8 @@ void crypto_key_why(int err, const char *path, const char *program, char *why, s
 {
 	switch (err) {
 	case -ENOENT:
-		snprintf(why, size, "%s: is not there; make a key with `%s --keygen %s`", path, program,
-			 path);
+		snprintf(why, size, "%s: is not there; make a key with `%s --keygen %s`", path,
+			 program, path);
 		break;
 	case -EPERM:
 		snprintf(why, size, "%s: others can read this key; `chmod 600 %s`", path, path);
@@ -100,7 +100,8 @@ int crypto_keygen(const char *path)
 	if (err == -EEXIST)
 		log_error("%s: is there already; remove it first if it is not in use", path);
 	else if (err < 0)
-		log_error("%s: %s; name a file in a folder that can be written", path, strerror(-err));
+		log_error("%s: %s; name a file in a folder that can be written", path,
+			  strerror(-err));
 	if (err < 0)
 		return err;
 	puts(crypto_hex(key.pub.bytes, hex));

@@ -18,7 +18,7 @@ struct dir_http_to {
 	const char *url;      /* borrowed, http://HOST[:PORT] */
 	unsigned int timeout; /* seconds in all */
 	struct addr source;   /* address to connect from, one of this host; no family: any */
-	struct dir_http_stop *stop; /* borrowed, for one transfer at a time; NULL: nobody stops it */
+	struct dir_http_stop *stop; /* borrowed, for one transfer at a time; NULL: none */
 };
 
 /* Once in main before threads start. */

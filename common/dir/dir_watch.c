@@ -115,6 +115,18 @@ static void take(struct dir_watch *w, struct dir_list *list)
 	w->conf.list(w->conf.user, &w->list);
 }
 
+/* A list that was taken while this clock was ahead keeps all others out until its time comes. */
+static void tell_of_future(const struct dir_watch *w)
+{
+	uint64_t now = clock_wall();
+
+	if (w->newest <= now + DIR_SKEW)
+		return;
+	log_warning("the newest list so far is dated %" PRIu64 " s in the future; set this clock, or "
+		    "when it is right stop%s%s and start again", w->newest - now,
+		    w->conf.state ? ", remove " : "", w->conf.state ? w->conf.state : "");
+}
+
 static void fetch_judge(struct dir_watch *w, const struct fetch *f)
 {
 	struct dir_list list;
@@ -125,6 +137,8 @@ static void fetch_judge(struct dir_watch *w, const struct fetch *f)
 		return;
 	}
 	err = dir_list_parse(f->data, f->len, &w->conf.trust, clock_wall(), w->newest, &list);
+	if (err == -EALREADY)
+		tell_of_future(w);
 	if (err < 0)
 		fetch_failed(w, dir_error_text(err));
 	else

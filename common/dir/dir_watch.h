@@ -11,7 +11,7 @@ struct dir_watch;
 struct dir_watch_conf {
 	const char *url;       /* borrowed, http://HOST[:PORT] */
 	struct dir_trust trust;
-	uint32_t refresh;      /* seconds between fetches at the most, up to 86400; see dir_pace.h */
+	uint32_t refresh;      /* seconds between fetches at the most, up to 86400: dir_pace.h */
 	const char *state;     /* file that keeps the newest list's time, borrowed; NULL: none */
 	/* The first or a newer list was accepted; LIST is valid until the next call. */
 	void (*list)(void *user, const struct dir_list *list);

@@ -8,8 +8,10 @@ enum { DRAWS = 500 };
 
 static struct dir_list list_of(uint32_t interval)
 {
-	return (struct dir_list){ .published = SAMPLE_NOW, .fresh_until = (uint64_t)SAMPLE_NOW + interval,
-				  .valid_until = SAMPLE_NOW + 10 * (uint64_t)interval };
+	const uint64_t published = SAMPLE_NOW;
+
+	return (struct dir_list){ .published = published, .fresh_until = published + interval,
+				  .valid_until = published + 10 * (uint64_t)interval };
 }
 
 /* After a newer list, AGE seconds old: all waits are from LO to HI milliseconds and differ. */
@@ -47,7 +49,7 @@ Test(dir_pace, comes_when_there_is_a_newer_list)
 	expect_wait(1, 60, 0, 1000, 1000);
 }
 
-/* Relays of the tests: refresh 5 to 10 s, lists each 20 s; they see newcomers in refresh seconds. */
+/* In the test Internet relays refresh each 5 to 10 s, lists come each 20 s. */
 Test(dir_pace, never_later_than_refresh)
 {
 	static const uint64_t ages[] = { 0, 1, 5, 9, 10, 11, 15, 19, 20, 21, 25, 1000, 1u << 30 };

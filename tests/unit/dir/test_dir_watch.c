@@ -1,5 +1,6 @@
 /* The watch against a directory of one thread that serves what each test wants. */
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -300,6 +301,39 @@ Test(dir_watch, remembers_the_newest_over_a_restart)
 	f.watch = NULL;
 	cr_assert_eq(truncate(path, 0), 0);
 	cr_assert_eq(dir_watch_new(f.loop, &f.conf, &f.watch), -EBADMSG);
+	teardown(&f);
+	cr_assert_eq(unlink(path), 0);
+}
+
+/* A clock that was ahead, at the authority and here: what to do is said, and helps. */
+Test(dir_watch, a_newest_list_of_the_future)
+{
+	char path[] = "/tmp/ippriv-watch-XXXXXX", said[4096];
+	struct fixture f = { 0 };
+	uint64_t now = wall();
+	int fd = mkstemp(path);
+	size_t len;
+
+	cr_redirect_stderr();
+	cr_assert_geq(dprintf(fd, "%ju\n", (uintmax_t)now + 100000), 0);
+	close(fd);
+	setup(&f, 3600);
+	f.conf.state = path;
+	set_list(&f, now);
+	serve_lists(&f);
+	start(&f);
+	run_for(&f, 300);
+	cr_assert_eq(f.lists, 0);
+	dir_watch_free(f.watch);
+	fflush(stderr);
+	len = fread(said, 1, sizeof(said) - 1, cr_get_redirected_stderr());
+	said[len] = '\0';
+	cr_assert_not_null(strstr(said, "s in the future; set this clock"), "%s", said);
+	cr_assert_not_null(strstr(said, path), "%s", said);
+	cr_assert_eq(unlink(path), 0);
+	start(&f);
+	run_for(&f, 300);
+	cr_assert_eq(f.lists, 1);
 	teardown(&f);
 	cr_assert_eq(unlink(path), 0);
 }
