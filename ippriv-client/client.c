@@ -33,11 +33,18 @@ static void on_ready(void *user)
 	ctl_admin_ready(((struct client *)user)->admin);
 }
 
-static void on_lost(void *user, void *taker, const char *why)
+static void on_lost(void *user, void *taker)
 {
 	(void)user;
-	(void)why;
 	ctl_admin_lost(taker);
+}
+
+static void on_list_wanted(void *user)
+{
+	struct client *c = user;
+
+	if (c->watch)
+		dir_watch_hurry(c->watch);
 }
 
 static void on_stopped(void *user)
@@ -48,6 +55,7 @@ static void on_stopped(void *user)
 static const struct ctl_stock_events stock_events = {
 	.ready = on_ready,
 	.lost = on_lost,
+	.list_wanted = on_list_wanted,
 	.stopped = on_stopped,
 };
 

@@ -26,7 +26,7 @@ struct ctl_admin {
 	struct ctl_server *server;
 	struct io_timer *timer;
 	struct ctl_stock *stock;
-	const struct dir_watch *watch;
+	struct dir_watch *watch;
 	struct guest *guests; /* in the order they came */
 	struct ctl_quota quota;
 };
@@ -200,6 +200,8 @@ static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, in
 	g->deadline = io_loop_now(admin->loop) + CTL_ADMIN_WAIT_MS;
 	DL_APPEND(admin->guests, g);
 	ctl_conn_set_data(conn, g);
+	if (!dir_watch_list(admin->watch))
+		dir_watch_hurry(admin->watch); /* somebody waits: do not sit the back-off out */
 	ctl_admin_ready(admin);
 	rearm(admin);
 }
@@ -268,7 +270,7 @@ int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out
 }
 
 void ctl_admin_serve(struct ctl_admin *admin, struct ctl_stock *stock,
-		     const struct dir_watch *watch)
+		     struct dir_watch *watch)
 {
 	admin->stock = stock;
 	admin->watch = watch;

@@ -19,7 +19,7 @@ enum {
 int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out) _must_check_;
 /* Who answers; until then, every request is told to come again. Borrowed. */
 void ctl_admin_serve(struct ctl_admin *admin, struct ctl_stock *stock,
-		     const struct dir_watch *watch);
+		     struct dir_watch *watch);
 /* Closes all connections; the stock still is there. NULL is fine. */
 void ctl_admin_free(struct ctl_admin *admin);
 /* For ctl_stock_events. */

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "common/base/ike_port.h"
 #include "common/base/log.h"
 #include "common/io/udp.h"
 #include "ippriv-client/ctl_circuit.h"
 
 enum {
-	IKE_PORT = 500,
 	/*
 	 * 0.25, 0.5 … 8 s: a hop that is silent for 15.75 s is dead. The first is short since the
 	 * first datagram to a relay that the hop before has no overlay tunnel with is lost.

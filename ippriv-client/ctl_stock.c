@@ -33,6 +33,8 @@ struct ctl_stock {
 	unsigned int failures; /* in a row */
 	uint64_t next_try, next_poll;
 	bool stopping, stopped;
+	bool kicked;    /* the timer is to run at once */
+	bool unlisted;  /* there is no list in force, which has been said */
 	struct ctl_path_avoid avoid;
 	uint64_t avoid_until[CTL_PATH_AVOID];
 	int path_error; /* the last ctl_path_choose's, so that it is said once */
@@ -46,6 +48,7 @@ static uint64_t now_ms(const struct ctl_stock *stock)
 /* All work is done on the timer, so that nobody is surprised in the middle of a call. */
 static void kick(struct ctl_stock *stock)
 {
+	stock->kicked = true;
 	io_timer_start(stock->timer, 0);
 }
 
@@ -190,7 +193,7 @@ static void op_changed(void *user, struct ctl_circuit *c)
 		on_closing(s, &info);
 		if (taker) {
 			let_go(s);
-			stock->conf.events->lost(stock->conf.user, taker, info.why);
+			stock->conf.events->lost(stock->conf.user, taker);
 		}
 	}
 	kick(stock);
@@ -247,17 +250,100 @@ static bool start_one(struct ctl_stock *stock)
 	return true;
 }
 
+static bool is_free(const struct stocked *s)
+{
+	return !s->taker && !s->released && state_of(s) <= CTL_CIRCUIT_READY;
+}
+
+static bool is_old(const struct stocked *s)
+{
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(s->circuit, &info);
+	return info.ready && now_ms(s->stock) - info.ready >= CTL_STOCK_AGE_MS;
+}
+
+/* Tells of the change from a list in force to none, once. */
+static bool have_list(struct ctl_stock *stock)
+{
+	bool have = stock->list && stock->list->valid_until > (uint64_t)time(NULL);
+
+	if (!have && stock->list && !stock->unlisted) {
+		log_warning("the relay list has expired; no circuits until there is a new one");
+		stock->conf.events->list_wanted(stock->conf.user);
+	}
+	stock->unlisted = !have;
+	return have;
+}
+
+bool ctl_stock_listed(const struct dir_list *list, const struct ctl_path *path)
+{
+	for (size_t i = 0; i < CTL_PATH_HOPS; i++) {
+		const struct dir_entry *hop = &path->hops[i];
+		const struct dir_entry *e = dir_list_find(list, &hop->identity);
+
+		if (!e || e->port != hop->port || !addr_equal(&e->address, &hop->address))
+			return false;
+	}
+	return true;
+}
+
+static void discard(struct stocked *s, const char *why)
+{
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(s->circuit, &info);
+	log_info("circuit %u goes: %s", info.id, why);
+	let_go(s);
+	ctl_circuit_close(s->circuit);
+}
+
+/* Free circuits that nobody is to get any more. Taken ones are their user's to end. */
+static void discard_unlisted(struct ctl_stock *stock)
+{
+	bool have = have_list(stock);
+	struct ctl_circuit_info info;
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s) {
+		if (!is_free(s))
+			continue;
+		ctl_circuit_info(s->circuit, &info);
+		if (!have)
+			discard(s, "the relay list has expired");
+		else if (!ctl_stock_listed(stock->list, info.path))
+			discard(s, "a relay of it is not listed any more");
+	}
+}
+
+/* Old ones, once there are others in their place. */
+static void discard_old(struct ctl_stock *stock)
+{
+	uint32_t young = 0;
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s)
+		young += is_free(s) && state_of(s) == CTL_CIRCUIT_READY && !is_old(s);
+	if (young < stock->conf.keep)
+		return;
+	DL_FOREACH(stock->all, s)
+		if (is_free(s) && is_old(s))
+			discard(s, "it has waited for long and is replaced");
+}
+
 static void fill(struct ctl_stock *stock)
 {
 	size_t have = 0;
 	struct stocked *s;
 
-	if (stock->stopping || !stock->list || now_ms(stock) < stock->next_try)
+	if (stock->stopping)
 		return;
-	if (stock->list->valid_until <= (uint64_t)time(NULL))
+	discard_unlisted(stock);
+	discard_old(stock);
+	if (stock->unlisted || now_ms(stock) < stock->next_try)
 		return;
 	DL_FOREACH(stock->all, s)
-		have += !s->taker && !s->released && state_of(s) <= CTL_CIRCUIT_READY;
+		have += is_free(s) && !is_old(s);
 	while (have < stock->conf.keep && now_ms(stock) >= stock->next_try && start_one(stock))
 		have++;
 }
@@ -295,7 +381,7 @@ static void rearm(struct ctl_stock *stock)
 	DL_FOREACH(stock->all, s)
 		if (ctl_circuit_deadline(s->circuit) < at)
 			at = ctl_circuit_deadline(s->circuit);
-	io_timer_start(stock->timer, at > now ? at - now : 0);
+	io_timer_start(stock->timer, stock->kicked || at <= now ? 0 : at - now);
 }
 
 static void on_timer(void *data)
@@ -303,6 +389,7 @@ static void on_timer(void *data)
 	struct ctl_stock *stock = data;
 	struct stocked *s, *next;
 
+	stock->kicked = false;
 	DL_FOREACH(stock->all, s)
 		ctl_circuit_tick(s->circuit);
 	DL_FOREACH_SAFE(stock->all, s, next) {

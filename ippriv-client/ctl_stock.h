@@ -1,7 +1,8 @@
 #pragma once
 /*
  * The stock of circuits: keeps some ready, builds more when one is taken or dies, along other
- * paths and ever more slowly when building fails.
+ * paths and ever more slowly when building fails. A free circuit is replaced when it is old, and
+ * closed when a relay of its is no longer listed.
  */
 #include <sys/types.h>
 
@@ -12,11 +13,14 @@
 
 struct ctl_stock;
 
+enum { CTL_STOCK_AGE_MS = 600000 }; /* then a free circuit is replaced */
+
 /* What a stock tells its owner; the owner may take and release in here. */
 struct ctl_stock_events {
 	void (*ready)(void *user); /* there is a circuit to take */
-	/* A circuit that was taken is dying by itself; release it no more. WHY: one line. */
-	void (*lost)(void *user, void *taker, const char *why);
+	/* A circuit that was taken is dying by itself; release it no more. */
+	void (*lost)(void *user, void *taker);
+	void (*list_wanted)(void *user); /* the list has expired */
 	void (*stopped)(void *user); /* after ctl_stock_stop: nothing is left */
 };
 
@@ -59,3 +63,5 @@ void ctl_stock_each(struct ctl_stock *stock,
 		    void *user);
 /* Milliseconds from the first failure on to the next attempt: doubled each time, jittered. */
 uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx);
+/* Whether LIST still names all relays of PATH, as they are (address, port and key). */
+bool ctl_stock_listed(const struct dir_list *list, const struct ctl_path *path);

@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
+#include <time.h>
 
+#include "client/fake_kern.h"
 #include "ippriv-client/ctl_stock.h"
 
 static void lowest(void *ctx, void *out, size_t len)
@@ -27,4 +29,118 @@ Test(stock, waits_twice_as_long_after_each_failure)
 		cr_assert_eq(ctl_stock_backoff(i + 1, chosen, &half), most[i]);
 	}
 	cr_assert_eq(ctl_stock_backoff(100000, lowest, NULL), 30000);
+}
+
+static struct dir_entry relay(uint8_t number)
+{
+	struct dir_entry e = { .port = 500, .address = addr_v4(0x05000000u + number) };
+
+	memset(e.identity.bytes, number, sizeof(e.identity.bytes));
+	return e;
+}
+
+Test(stock, knows_whether_a_path_is_listed)
+{
+	struct dir_entry entries[] = { relay(1), relay(2), relay(3), relay(4) };
+	struct dir_list list = { .count = 4, .entries = entries };
+	struct ctl_path path = { .hops = { entries[3], entries[0], entries[1] } };
+
+	cr_assert(ctl_stock_listed(&list, &path));
+	entries[2].address = addr_v4(1);
+	cr_assert(ctl_stock_listed(&list, &path), "it is not in the path");
+	entries[3].address = addr_v4(2);
+	cr_assert_not(ctl_stock_listed(&list, &path), "the entry has moved");
+	entries[3] = relay(4);
+	entries[3].port = 4500;
+	cr_assert_not(ctl_stock_listed(&list, &path));
+	entries[3] = relay(4);
+	cr_assert(ctl_stock_listed(&list, &path));
+	list.count = 3;
+	cr_assert_not(ctl_stock_listed(&list, &path), "the entry is gone");
+}
+
+struct bench {
+	struct io_loop *loop;
+	struct fake_kern kern;
+	struct dp *dp;
+	struct ctl_ike *ike;
+	struct ctl_stock *stock;
+	int wanted, ready;
+};
+
+static void on_ready(void *user)
+{
+	((struct bench *)user)->ready++;
+}
+
+static void on_lost(void *user, void *taker)
+{
+	(void)user, (void)taker;
+	cr_assert_fail("nobody has taken one");
+}
+
+static void on_wanted(void *user)
+{
+	((struct bench *)user)->wanted++;
+}
+
+static void on_stopped(void *user)
+{
+	io_loop_stop(((struct bench *)user)->loop);
+}
+
+static void on_time(void *user)
+{
+	io_loop_stop(((struct bench *)user)->loop);
+}
+
+static void run(struct bench *b, uint64_t ms)
+{
+	struct io_timer *timer;
+
+	cr_assert_eq(io_timer_new(b->loop, on_time, b, &timer), 0);
+	io_timer_start(timer, ms);
+	cr_assert_eq(io_loop_run(b->loop), 0);
+	io_timer_free(timer);
+}
+
+Test(stock, asks_for_a_list_once_when_its_own_expires)
+{
+	static const struct ctl_stock_events events = { on_ready, on_lost, on_wanted, on_stopped };
+	static const struct pins pins[PINS_HOPS];
+	struct dir_entry entries[] = { relay(1), relay(2), relay(3) };
+	struct dir_list list = { .count = 3, .entries = entries };
+	struct ctl_stock_conf conf = { .keep = 1, .liveness = 1, .pins = pins, .events = &events };
+	struct dp_kernel kernel;
+	struct bench b = { 0 };
+
+	cr_assert_eq(crypto_init(), 0);
+	fake_kern_init(&b.kern);
+	kernel = fake_kern_dp(&b.kern);
+	cr_assert_eq(io_loop_new(&b.loop), 0);
+	cr_assert_eq(dp_new(&kernel, 1, &b.dp), 0);
+	cr_assert_eq(ctl_ike_new(b.loop, 30, &b.ike), 0);
+	conf.loop = b.loop;
+	conf.ike = b.ike;
+	conf.dp = b.dp;
+	conf.user = &b;
+	cr_assert_eq(ctl_stock_new(&conf, &b.stock), 0);
+	ctl_stock_set_list(b.stock, NULL);
+	run(&b, 20);
+	cr_assert_eq(b.wanted, 0, "there has been none");
+	list.valid_until = (uint64_t)time(NULL) + 1;
+	ctl_stock_set_list(b.stock, &list); /* no exit in it: nothing is built */
+	run(&b, 20);
+	cr_assert_eq(b.wanted, 0);
+	run(&b, 2000);
+	cr_assert_eq(b.wanted, 1, "expired, seen by itself");
+	run(&b, 800);
+	cr_assert_eq(b.wanted, 1, "once");
+	cr_assert_eq(b.ready, 0);
+	ctl_stock_stop(b.stock);
+	cr_assert_eq(io_loop_run(b.loop), 0);
+	ctl_stock_free(b.stock);
+	ctl_ike_free(b.ike);
+	dp_free(b.dp);
+	io_loop_free(b.loop);
 }
