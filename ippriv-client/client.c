@@ -11,6 +11,8 @@
 #include "ippriv-client/ctl_admin.h"
 #include "ippriv-client/dp_plan.h"
 
+#define LOCK_NAME "ippriv-client"
+
 enum { LIST_REFRESH = 3600 }; /* seconds between fetches at the most */
 
 struct client {
@@ -103,11 +105,13 @@ static int start_control(struct client *c)
 {
 	int r;
 
-	c->lock = lock_take("ippriv-client");
+	c->lock = lock_take(LOCK_DIR, LOCK_NAME);
 	if (c->lock == -EADDRINUSE)
 		log_error("an ippriv-client runs in this network namespace; stop it first");
 	else if (c->lock < 0)
-		log_error("cannot take the lock @ippriv-client: %s", strerror(-c->lock));
+		log_error("cannot take a lock in " LOCK_DIR ": %s%s", strerror(-c->lock),
+			  c->lock == -EPERM ? "; it must be root's and writable by nobody else" :
+					      "");
 	if (c->lock < 0)
 		return c->lock;
 	directory_of(c->conf->control, c->control_dir, sizeof(c->control_dir));
@@ -221,8 +225,7 @@ static void client_fini(struct client *c)
 	dp_free(c->dp);
 	if (c->made_dir)
 		rmdir(c->control_dir);
-	if (c->lock >= 0)
-		close(c->lock);
+	lock_release(LOCK_DIR, LOCK_NAME, c->lock);
 	if (c->kern)
 		kern_linux_free(c->kern);
 }

@@ -16,6 +16,8 @@
 #include "ippriv-node/ctl_publish.h"
 #include "ippriv-node/dp.h"
 
+#define LOCK_NAME "ippriv-node"
+
 enum {
 	IKE_PORT = 500,
 	CIRCUIT_AGE = 24 * 3600 * 1000, /* milliseconds */
@@ -127,18 +129,21 @@ static int start_kernel(struct node *node, char *why, size_t size)
 {
 	int err;
 
-	node->lock = lock_take("ippriv-node");
+	err = kern_linux_new(&node->kern);
+	if (err < 0)
+		return fail(err, why, size, "cannot open netlink sockets",
+			    err == -EPROTONOSUPPORT ? "modprobe xfrm_user nfnetlink" : "run as root");
+	err = kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+	if (err < 0)
+		return err;
+	node->lock = lock_take(LOCK_DIR, LOCK_NAME);
 	if (node->lock == -EADDRINUSE)
 		return fail(node->lock, why, size, "another ippriv-node runs in this network namespace",
 			    "stop it first");
 	if (node->lock < 0)
 		return fail(node->lock, why, size, "cannot take the lock of this network namespace",
-			    "are there descriptors and memory left?");
-	err = kern_linux_new(&node->kern);
-	if (err < 0)
-		return fail(err, why, size, "cannot open netlink sockets",
-			    err == -EPROTONOSUPPORT ? "modprobe xfrm_user nfnetlink" : "run as root");
-	return kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+			    LOCK_DIR " must be root's, and writable by nobody else");
+	return 0;
 }
 
 static int start_state(struct node *node, char *why, size_t size)
@@ -372,7 +377,6 @@ void node_free(struct node *node)
 	ctl_peers_free(node->peers);
 	dp_free(node->dp);
 	free_kernel(node);
-	if (node->lock >= 0)
-		close(node->lock);
+	lock_release(LOCK_DIR, LOCK_NAME, node->lock);
 	free(node);
 }
