@@ -62,6 +62,7 @@ not_in() {
 has_ready() { ippriv "$1" status | grep -q ': ready, free'; }
 
 # census NAME RELAY…: asks those relays: how many circuits they have, and how many overlay tunnels with NAME ('-': nobody).
+# Tunnels that are wanted in vain do not count.
 census() {
 	local name
 	for name in "${@:2}"; do
@@ -76,7 +77,7 @@ for path in sys.stdin.read().split():
     s.sendall(b"{\"command\": \"status\"}\n")
     status = json.loads(s.makefile().readline())
     circuits += len(status["circuits"])
-    tunnels += sum(t["relay"] == sys.argv[1] for t in status["tunnels"])
+    tunnels += sum(t["relay"] == sys.argv[1] and t["state"] == "established" for t in status["tunnels"])
 print(circuits, tunnels)' "$1"
 }
 

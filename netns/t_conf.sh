@@ -199,9 +199,8 @@ ns_ip host route del 100.64.0.0/10 dev wan
 
 # --- modules that are missing (or too many): only where nobody else needs them
 
-modules_away() { # NAME…: until modules_back
-	echo /bin/false >/proc/sys/kernel/modprobe
-	modprobe -r "$@"
+modules_away() { # NAME…: until modules_back; the kernel may still be clearing namespaces of an earlier test
+	wait_for 20 modprobe -r "$@" && echo /bin/false >/proc/sys/kernel/modprobe
 }
 modules_back() {
 	echo /sbin/modprobe >/proc/sys/kernel/modprobe
