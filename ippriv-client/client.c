@@ -8,6 +8,7 @@
 #include "common/dir/dir_http.h"
 #include "common/io/lock.h"
 #include "common/kern/kern_linux.h"
+#include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
 #include "ippriv-client/dp_plan.h"
 
@@ -183,34 +184,60 @@ static int start_directory(struct client *c)
 		.user = c,
 	};
 
-	if (snprintf(c->state_file, sizeof(c->state_file), "%s/newest-list", c->conf->state) >=
-	    (int)sizeof(c->state_file)) {
-		log_error("the path of state is too long; choose another");
-		return -ENAMETOOLONG;
-	}
+	int r = client_place_newest(c->conf, c->state_file, sizeof(c->state_file));
+
+	if (r < 0)
+		return r; /* has been judged */
 	if (mkdir(c->conf->state, 0700) < 0 && errno != EEXIST) {
 		log_error("cannot make the directory %s: %s; make it, or set another state",
 			  c->conf->state, strerror(errno));
 		return -errno;
 	}
-	return dir_watch_new(c->loop, &conf, &c->watch);
+	r = dir_watch_new(c->loop, &conf, &c->watch);
+	if (r == -ENOMEM)
+		log_error("cannot start: no memory left");
+	return r;
 }
 
-/* In this order, and taken back in the reverse one. Only from purge on is the kernel changed. */
-static int client_start(struct client *c)
+static int start_loop(struct client *c)
 {
 	int r = io_signals(c->loop, on_signal, c);
+
+	if (r < 0)
+		log_error("cannot hear signals: %s", strerror(-r));
+	return r;
+}
+
+static int check_places(const struct client *c)
+{
+	char why[512];
+	int r = client_place_check(c->conf, why, sizeof(why));
+
+	if (r < 0)
+		log_error("%s", why);
+	return r;
+}
+
+/*
+ * In this order, and taken back in the reverse one. Only from purge on is the kernel changed: by
+ * then all that can be refused has been tried. Who fails has logged one line.
+ */
+static int client_start(struct client *c)
+{
+	int r = start_loop(c);
 
 	if (r == 0)
 		r = start_kernel(c);
 	if (r == 0)
+		r = check_places(c);
+	if (r == 0)
 		r = start_control(c);
+	if (r == 0)
+		r = start_directory(c);
 	if (r == 0)
 		r = purge(c);
 	if (r == 0)
 		r = start_paths(c);
-	if (r == 0)
-		r = start_directory(c);
 	if (r == 0)
 		ctl_admin_serve(c->admin, c->stock, c->watch);
 	return r;

@@ -5,6 +5,7 @@
 
 #include "common/dir/dir_http.h"
 #include "ippriv-client/client.h"
+#include "ippriv-client/client_place.h"
 
 static const char usage[] =
 	"ippriv-client " IPPRIV_VERSION ", keeps circuits through three relays ready for `ippriv run`\n"
@@ -57,10 +58,14 @@ int main(int argc, char **argv)
 		return CLIENT_EXIT_SETUP;
 	}
 	log_init("ippriv-client", conf.log_level);
-	if (test)
-		printf("%s: good\n", path);
-	else
+	if (!test) {
 		status = client_run(&conf);
+	} else if (client_place_check(&conf, why, sizeof(why)) == 0) {
+		printf("%s: good\n", path);
+	} else {
+		log_error("%s", why);
+		status = CLIENT_EXIT_SETUP;
+	}
 	client_conf_fini(&conf);
 	return status;
 }
