@@ -127,6 +127,13 @@ Test(file, no_room_leaves_the_old_one)
 	cr_assert_lt(access(fresh, F_OK), 0);
 }
 
+static void replace_for_ever(char texts[2][4096])
+{
+	for (size_t i = 0;; i = 1 - i)
+		if (file_replace(path, texts[i], 4000 + i) < 0)
+			_exit(1);
+}
+
 /* Killed at any moment: the old or the new text, never another. */
 Test(file, a_kill_leaves_one_of_them)
 {
@@ -140,9 +147,8 @@ Test(file, a_kill_leaves_one_of_them)
 		size_t len;
 
 		cr_assert_geq(pid, 0);
-		for (int i = 0; pid == 0; i++)
-			if (file_replace(path, texts[i % 2], 4000 + (size_t)(i % 2)) < 0)
-				_exit(1);
+		if (pid == 0)
+			replace_for_ever(texts);
 		usleep(1000 + 700 * (useconds_t)round);
 		cr_assert_eq(kill(pid, SIGKILL), 0);
 		cr_assert_eq(waitpid(pid, NULL, 0), pid);
