@@ -3,10 +3,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/base/ike_port.h"
+
 /* Policy priorities; lower wins. The mark tells whose client an address number means. */
 enum { PRIO_LINK = 100, PRIO_CIRCUIT = 1000, PRIO_TUNNEL = 2000 };
-
-enum { IKE_PORT = 500 };
 
 static const struct prefix any4 = { .addr.family = AF_INET };
 static const char pool_link[KERN_NAME] = "ippriv-pool";

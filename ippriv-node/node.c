@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/ike_port.h"
 #include "common/base/log.h"
 #include "common/dir/dir_watch.h"
 #include "common/io/lock.h"
@@ -19,7 +20,6 @@
 #define LOCK_NAME "ippriv-node"
 
 enum {
-	IKE_PORT = 500,
 	CIRCUIT_AGE = 24 * 3600 * 1000, /* milliseconds */
 	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
 	GOODBYE_TUNNELS = 500, /* those for the tunnels, which carry those for the circuits */

@@ -65,9 +65,9 @@ static int parse_number(const char *text, unsigned long max, unsigned long *out)
 	return 0;
 }
 
-static bool bit_of(const struct addr *a, unsigned int bit)
+bool addr_bit(const struct addr *a, size_t i)
 {
-	return a->bytes[bit / 8] >> (7 - bit % 8) & 1;
+	return a->bytes[i / 8] >> (7 - i % 8) & 1;
 }
 
 int prefix_parse(const char *text, struct prefix *out)
@@ -87,7 +87,7 @@ int prefix_parse(const char *text, struct prefix *out)
 		return -EINVAL;
 	p.len = (uint8_t)len;
 	for (size_t bit = len; bit < addr_size(&p.addr) * 8; bit++)
-		if (bit_of(&p.addr, bit))
+		if (addr_bit(&p.addr, bit))
 			return -EINVAL;
 	*out = p;
 	return 0;
@@ -124,9 +124,18 @@ bool prefix_contains(const struct prefix *p, const struct addr *a)
 	if (p->addr.family != a->family)
 		return false;
 	for (unsigned int bit = 0; bit < p->len; bit++)
-		if (bit_of(&p->addr, bit) != bit_of(a, bit))
+		if (addr_bit(&p->addr, bit) != addr_bit(a, bit))
 			return false;
 	return true;
+}
+
+struct addr prefix_last(const struct prefix *p)
+{
+	struct addr a = p->addr;
+
+	for (size_t i = p->len; i < addr_size(&a) * 8; i++)
+		a.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	return a;
 }
 
 bool prefix_equal(const struct prefix *a, const struct prefix *b)

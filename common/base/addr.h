@@ -40,6 +40,10 @@ bool prefix_contains(const struct prefix *p, const struct addr *a);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
 /* Whether INNER lies whole in OUTER. */
 bool prefix_within(const struct prefix *inner, const struct prefix *outer);
+/* The last address of P, whose host bits are all ones. */
+struct addr prefix_last(const struct prefix *p);
+/* Bit I of A, 0 is the first on the wire. */
+bool addr_bit(const struct addr *a, size_t i);
 /* The host prefix of A: /32 or /128. */
 struct prefix prefix_host(const struct addr *a);
 /* Text into OUT (ADDR_TEXT bytes); returns OUT. */

@@ -19,10 +19,11 @@
 #include "common/base/addr.h"
 #include "common/base/buf.h"
 #include "common/base/cleanup.h"
+#include "common/base/ike_port.h"
 #include "common/crypto/crypto.h"
 
 enum {
-	DIR_IKE_PORT = 500, /* the only one: what relays let through to each other names it */
+	DIR_IKE_PORT = IKE_PORT, /* the only one: what relays let through to each other names it */
 	DIR_NICKNAME = 16,
 	DIR_RULES = 8,
 	DIR_ENTRY_MAX = 128,

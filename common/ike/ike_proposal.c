@@ -5,8 +5,6 @@
 
 #include "common/base/buf.h"
 
-enum { SPI_MIN = 256 }; /* 0 to 255 are reserved, RFC 4303 section 2.1 */
-
 static const struct ike_transform ike_transforms[] = {
 	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_CHACHA20_POLY1305 },
 	{ .type = IKE_TRANSFORM_PRF, .id = IKE_PRF_ID_HMAC_SHA2_256 },
@@ -114,7 +112,7 @@ static bool choose_esp(const struct ike_proposal *p, struct ike_esp *out)
 	const struct ike_transform *encr = NULL, *esn = NULL;
 
 	if (p->protocol != IKE_PROTOCOL_ESP || p->spi.len != IKE_ESP_SPI_SIZE ||
-	    spi_of(p) < SPI_MIN ||
+	    spi_of(p) < IKE_ESP_SPI_MIN ||
 	    !others_optional(p, 1u << IKE_TRANSFORM_ENCR | 1u << IKE_TRANSFORM_ESN))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(esp_encr) && !encr; i++)

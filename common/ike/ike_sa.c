@@ -80,7 +80,7 @@ int ike_sa_choose_child(struct ike_sa *sa)
 	do {
 		ike_host_random(host, &sa->child_in, sizeof(sa->child_in));
 		HASH_FIND(hh_child, host->by_child, &sa->child_in, sizeof(sa->child_in), other);
-	} while (sa->child_in < 256 || other);
+	} while (sa->child_in < IKE_ESP_SPI_MIN || other);
 	HASH_ADD(hh_child, host->by_child, child_in, sizeof(sa->child_in), sa);
 	return sa->hh_child.tbl ? 0 : -ENOMEM;
 }

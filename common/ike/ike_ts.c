@@ -8,18 +8,9 @@ static bool any_protocol(const struct ike_selector *s)
 	return s->proto == 0 && s->port_lo == 0 && s->port_hi == 0xffff;
 }
 
-static struct addr last_of(const struct prefix *p)
-{
-	struct addr a = p->addr;
-
-	for (size_t bit = p->len; bit < addr_size(&a) * 8; bit++)
-		a.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-	return a;
-}
-
 static bool range_has(const struct ike_selector *s, const struct prefix *p)
 {
-	struct addr last = last_of(p);
+	struct addr last = prefix_last(p);
 	size_t size = addr_size(&p->addr);
 
 	return s->lo.family == p->addr.family &&

@@ -156,20 +156,10 @@ void ike_build_delete(struct ike_build *b, bool esp, uint32_t spi)
 	payload_end(b, at);
 }
 
-/* The last address of P. */
-static struct addr prefix_end(const struct prefix *p)
-{
-	struct addr a = p->addr;
-
-	for (size_t i = p->len; i < addr_size(&a) * 8; i++)
-		a.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	return a;
-}
-
 static void build_selector(struct ike_build *b, const struct prefix *p)
 {
 	bool v4 = p->addr.family == AF_INET;
-	struct addr hi = prefix_end(p);
+	struct addr hi = prefix_last(p);
 
 	wbuf_u8(&b->w, v4 ? IKE_TS_TYPE_IPV4_RANGE : IKE_TS_TYPE_IPV6_RANGE);
 	wbuf_u8(&b->w, 0);

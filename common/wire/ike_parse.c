@@ -361,11 +361,6 @@ const struct ike_notify *ike_find_notify(const struct ike_payloads *p, uint16_t 
 	return NULL;
 }
 
-static bool bit(const struct addr *a, size_t i)
-{
-	return a->bytes[i / 8] >> (7 - i % 8) & 1;
-}
-
 int ike_selector_prefix(const struct ike_selector *s, struct prefix *out)
 {
 	size_t bits = addr_size(&s->lo) * 8;
@@ -373,10 +368,10 @@ int ike_selector_prefix(const struct ike_selector *s, struct prefix *out)
 
 	if (bits == 0 || s->hi.family != s->lo.family)
 		return -ERANGE;
-	while (len < bits && bit(&s->lo, len) == bit(&s->hi, len))
+	while (len < bits && addr_bit(&s->lo, len) == addr_bit(&s->hi, len))
 		len++;
 	for (size_t i = len; i < bits; i++) {
-		if (bit(&s->lo, i) || !bit(&s->hi, i))
+		if (addr_bit(&s->lo, i) || !addr_bit(&s->hi, i))
 			return -ERANGE;
 	}
 	*out = (struct prefix){ .addr = s->lo, .len = (uint8_t)len };

@@ -38,6 +38,7 @@ enum {
 	IKE_COOKIE_MAX = 64, /* 2.6, bytes */
 	IKE_SPI_SIZE = 8,    /* 3.1 */
 	IKE_ESP_SPI_SIZE = 4,
+	IKE_ESP_SPI_MIN = 256, /* below are reserved ones, RFC 4303 section 2.1 */
 	IKE_SK_IV_SIZE = 8,  /* RFC 5282 section 3, RFC 7634 section 3 */
 };
 

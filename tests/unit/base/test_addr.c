@@ -220,3 +220,33 @@ Test(addr, socket_addresses)
 	cr_assert_eq(endpoint_from_sockaddr(&unix_sa, &back), -EAFNOSUPPORT);
 	cr_assert_eq(back.port, 4500, "no result on failure");
 }
+
+Test(addr, last_of_a_prefix)
+{
+	static const char *const cases[][2] = {
+		{ "192.0.2.0/24", "192.0.2.255" }, { "10.0.0.0/8", "10.255.255.255" },
+		{ "0.0.0.0/0", "255.255.255.255" }, { "192.0.2.128/25", "192.0.2.255" },
+		{ "192.0.2.7/32", "192.0.2.7" }, { "2001:db8::/126", "2001:db8::3" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct prefix p;
+		struct addr want, got;
+
+		cr_assert_eq(prefix_parse(cases[i][0], &p), 0);
+		cr_assert_eq(addr_parse(cases[i][1], &want), 0);
+		got = prefix_last(&p);
+		cr_expect(addr_equal(&got, &want), "%s", cases[i][0]);
+	}
+}
+
+Test(addr, bits_from_the_first_on)
+{
+	struct addr a = addr_v4(0x80000102);
+
+	cr_expect(addr_bit(&a, 0));
+	cr_expect_not(addr_bit(&a, 1));
+	cr_expect(addr_bit(&a, 23));
+	cr_expect_not(addr_bit(&a, 31));
+	cr_expect(addr_bit(&a, 30));
+}
