@@ -4,5 +4,5 @@
 
 enum { CLIENT_EXIT_FAILURE = 1, CLIENT_EXIT_SETUP = 2 };
 
-/* Runs until SIGINT or SIGTERM. Exit status; every error is logged in one line. */
+/* Runs until SIGINT, SIGTERM or SIGHUP. Exit status; every error is logged in one line. */
 int client_run(const struct client_conf *conf);

@@ -250,12 +250,17 @@ static int watch_signal(struct io_loop *loop, int signum, io_cb cb, void *data)
 
 int io_signals(struct io_loop *loop, io_cb cb, void *data)
 {
+	struct sigaction hup;
 	int err;
 
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigaction(SIGHUP, NULL, &hup) < 0)
 		return -errno;
 	err = watch_signal(loop, SIGINT, cb, data);
-	return err < 0 ? err : watch_signal(loop, SIGTERM, cb, data);
+	if (err == 0)
+		err = watch_signal(loop, SIGTERM, cb, data);
+	if (err == 0 && hup.sa_handler != SIG_IGN)
+		err = watch_signal(loop, SIGHUP, cb, data);
+	return err;
 }
 
 static void on_work(uv_work_t *req)

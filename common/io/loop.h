@@ -39,7 +39,10 @@ enum { IO_READ = 1, IO_WRITE = 2 };
 void io_watch_events(struct io_watch *watch, unsigned int events);
 void io_watch_free(struct io_watch *watch);
 
-/* CB on SIGINT and SIGTERM; SIGPIPE is ignored. */
+/*
+ * CB on SIGINT, SIGTERM and SIGHUP (the terminal has gone; not when it was ignored before, as by
+ * nohup). SIGPIPE is ignored.
+ */
 int io_signals(struct io_loop *loop, io_cb cb, void *data) _must_check_;
 
 /* Runs WORK on a thread, then DONE on the loop. DATA is the caller's until DONE. */

@@ -315,9 +315,24 @@ Test(loop, signals)
 	cr_assert_eq(io_loop_run(s->loop), 0);
 	cr_assert_eq(raise(SIGINT), 0);
 	cr_assert_eq(io_loop_run(s->loop), 0);
-	cr_assert_eq(s->calls, 2);
+	cr_assert_eq(raise(SIGHUP), 0);
+	cr_assert_eq(io_loop_run(s->loop), 0);
+	cr_assert_eq(s->calls, 3);
 	cr_assert_eq(sigaction(SIGPIPE, NULL, &action), 0);
 	cr_assert_eq(action.sa_handler, SIG_IGN);
+	state_free(s);
+}
+
+Test(loop, a_hangup_that_was_ignored_still_is)
+{
+	struct state *s = state_new();
+
+	signal(SIGHUP, SIG_IGN);
+	cr_assert_eq(io_signals(s->loop, count_and_stop, s), 0);
+	cr_assert_eq(raise(SIGHUP), 0);
+	cr_assert_eq(raise(SIGTERM), 0);
+	cr_assert_eq(io_loop_run(s->loop), 0);
+	cr_assert_eq(s->calls, 1);
 	state_free(s);
 }
 
