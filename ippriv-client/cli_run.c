@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 
 #include "common/base/log.h"
 #include "common/ctl/ctl.h"
+#include "common/kern/kern_guard.h"
+#include "ippriv-client/cli_caps.h"
+#include "ippriv-client/cli_daemon.h"
 #include "ippriv-client/cli_names.h"
 #include "ippriv-client/cli_space.h"
 
@@ -55,9 +59,20 @@ static int attach(int control, const char *path, json_t **answer)
 	return 0;
 }
 
-/* In the child: becomes the command. */
+/*
+ * In the child: becomes the command, which has the standard streams only: any other descriptor may
+ * lead out of its namespaces.
+ */
 static void exec_command(char *const *argv, const sigset_t *mask)
 {
+	int r = close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = geteuid() == 0 ? cli_caps_drop() : 0;
+	if (r < 0) {
+		log_error("cannot shut the command in: %s", strerror(-r));
+		_exit(CLI_RUN_FAILED);
+	}
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
 	log_error("%s: %s", argv[0], strerror(errno));
@@ -121,33 +136,45 @@ static int run_command(char *const *argv, int control)
 	return await(child, signals, control);
 }
 
-int cli_run(const char *control, char *const *argv)
+/* Namespaces, circuit, name lookups: all that the command needs. 0, or -errno with one line logged. */
+static int prepare(int fd, const char *control)
 {
-	_cleanup_close_ int fd = ctl_connect(control);
 	struct addr servers[SERVERS_MAX];
 	json_t *answer = NULL;
 	size_t count = 0;
 	char why[512];
-	int r;
+	int r = cli_space_enter(why, sizeof(why));
 
-	if (fd < 0) {
-		log_error("%s: %s; start ippriv-client, or name its socket by --control", control,
-			  strerror(-fd));
-		return CLI_RUN_FAILED;
-	}
-	if (cli_space_enter(why, sizeof(why)) < 0) {
+	if (r < 0) {
 		log_error("%s", why);
-		return CLI_RUN_FAILED;
+		return r;
+	}
+	r = kern_guard_install();
+	if (r < 0) {
+		log_error("cannot shut out connections from the tunnel: %s; this needs nftables "
+			  "(as root: modprobe nf_tables nft_ct)", strerror(-r));
+		return r;
 	}
 	r = attach(fd, control, &answer);
 	if (r == 0)
 		count = read_servers(answer, servers);
 	json_decref(answer);
 	if (r < 0)
-		return CLI_RUN_FAILED;
-	if (cli_names_cover(servers, count, why, sizeof(why)) < 0) {
+		return r;
+	if (count == 0)
+		log_warning("the exit of this circuit named no resolver: names cannot be looked up, "
+			    "addresses work");
+	r = cli_names_cover(servers, count, why, sizeof(why));
+	if (r < 0)
 		log_error("%s", why);
+	return r;
+}
+
+int cli_run(const char *control, char *const *argv)
+{
+	_cleanup_close_ int fd = cli_daemon_connect(control);
+
+	if (fd < 0 || prepare(fd, control) < 0)
 		return CLI_RUN_FAILED;
-	}
 	return run_command(argv, fd);
 }

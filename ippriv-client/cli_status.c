@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/ctl/ctl.h"
+#include "ippriv-client/cli_daemon.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -92,16 +93,13 @@ void cli_status_print(FILE *out, const json_t *answer)
 
 int cli_status(const char *control, bool json)
 {
-	_cleanup_close_ int fd = ctl_connect(control);
+	_cleanup_close_ int fd = cli_daemon_connect(control);
 	json_t *request, *answer = NULL;
 	const char *error;
 	int r;
 
-	if (fd < 0) {
-		log_error("%s: %s; start ippriv-client, or name its socket by --control", control,
-			  strerror(-fd));
+	if (fd < 0)
 		return 2;
-	}
 	request = json_pack("{s:s}", "command", "status");
 	r = ctl_call(fd, request, -1, &answer);
 	json_decref(request);
