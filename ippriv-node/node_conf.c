@@ -181,6 +181,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	d->threshold = 1;
 	c->control = strdup("/run/ippriv-node/control");
 	c->state = strdup("/var/lib/ippriv-node");
+	c->firewall.client_connections = 1024;
 	c->bandwidth = 10000;
 	c->max_circuits = 60000;
 	c->liveness = 120;
@@ -213,6 +214,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 		  .check = check_rule },
 		{ .name = "nat_ports", .type = CONF_STRING, .value = &d->nat_ports,
 		  .line = &d->nat_line },
+		{ .name = "client_connections", .type = CONF_UINT,
+		  .value = &c->firewall.client_connections, .min = 1, .max = 1000000 },
 		{ .name = "bandwidth", .type = CONF_UINT, .value = &c->bandwidth, .min = 1,
 		  .max = 100000000 },
 		{ .name = "max_circuits", .type = CONF_UINT, .value = &c->max_circuits, .min = 1,

@@ -53,7 +53,28 @@ check_not "the clients have different addresses at the exit" test "$one" = "$two
 check "the exit tracks the first" has_flows "ESTABLISHED.*$one"
 check "and the second" has_flows "ESTABLISHED.*$two"
 
+# More connections than a client may have, each with one datagram that nobody answers; says from which address.
+flood="import socket
+for port in range(20000, 21200):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('', port))
+    s.connect(('$web', 9))
+    s.send(b'?')
+    address = s.getsockname()[0]
+    s.close()
+print(address, flush=True)"
+too_many() { ns_exec n3 nft list chain ip ippriv_node out_of_pool | sed -n 's/.*packets \([0-9]*\) .*"too many connections".*/\1/p'; }
+# shellcheck disable=SC2016
+spawn client1 flood "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" run -- sh -c 'python3 -c "$0"; sleep 300' "$flood"
+must "client1 tries 1200 connections at a time" wait_for 60 says flood
+many="src=$(cat "$OUT/flood.log") "
+check "has 1024 of them" wait_for 10 has_flows "$many" 1024
+check_eq "and not one more" 1024 "$(flows "$many")"
+check "the others were dropped" test "$(too_many)" -ge 100
+check "the other client's works" says_more talk2
+
 world_stop client1
+check "the flood is forgotten, too" wait_for 10 no_flows "$many"
 check "the first is forgotten with its circuit" wait_for 5 no_flows "$one"
 check "the other client's is not" has_flows "ESTABLISHED.*$two"
 check "nor the host's own" has_flows "ESTABLISHED.*$own"

@@ -24,6 +24,7 @@ struct kern_firewall {
 	struct addr address;        /* the relay's own; NAPT maps to it */
 	bool exit;                  /* false: nothing from the pool leaves in clear */
 	uint16_t nat_port_lo, nat_port_hi; /* NAPT ports, fully random, host order */
+	uint32_t client_connections; /* that one assigned address may have at a time, above 0 */
 	size_t rule_count;
 	struct kern_exit_rule rules[KERN_EXIT_RULES];
 };

@@ -102,6 +102,7 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 		.exit = true,
 		.nat_port_lo = 16384,
 		.nat_port_hi = 65535,
+		.client_connections = 1,
 		.rule_count = 1,
 		.rules = { { .accept = true,
 			     .proto = KERN_PROTO_TCP,
@@ -115,8 +116,8 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 	if (err < 0)
 		return say(w, err,
 			   "this kernel cannot do the nftables rules that are needed (%s): "
-			   "modprobe nf_tables nft_nat nft_ct, or boot Debian's linux-image-amd64",
-			   k->error);
+			   "modprobe nf_tables nft_nat nft_ct nft_connlimit, or boot Debian's "
+			   "linux-image-amd64", k->error);
 	return 0;
 }
 

@@ -248,6 +248,37 @@ void nft_match_ct_reply(struct nft_rule *r)
 	cmp(r, NFT_CMP_EQ, &reply, sizeof(reply));
 }
 
+static struct nftnl_expr *connlimit(uint32_t most)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("connlimit");
+
+	if (!e)
+		return NULL;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, most);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+	return e;
+}
+
+void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32_t most)
+{
+	struct nftnl_expr *e, *count;
+
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
+	e = add(r, "dynset");
+	if (!e)
+		return;
+	count = connlimit(most);
+	if (!count) {
+		r->err = -ENOMEM;
+		return;
+	}
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	set_str(r, e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, set_id);
+	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPRESSIONS, count); /* owned by E */
+}
+
 void nft_notrack(struct nft_rule *r)
 {
 	add(r, "notrack");

@@ -41,6 +41,11 @@ void nft_match_encap(struct nft_rule *r, bool exists);
 void nft_match_ct_state(struct nft_rule *r, uint32_t states);
 /* The packet goes against the direction of its connection's first one. */
 void nft_match_ct_reply(struct nft_rule *r);
+/*
+ * The packet's source address has more than MOST connections. Counts them, in the elements of the
+ * dynamic set SET, made in the same batch with the number SET_ID: for new connections only.
+ */
+void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32_t most);
 
 void nft_notrack(struct nft_rule *r);
 void nft_accept(struct nft_rule *r);

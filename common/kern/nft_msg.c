@@ -21,7 +21,8 @@
 enum {
 	MESSAGE_MAX = 4096, /* the longest is the set's elements: under 1 KiB */
 	IKE_PORT = 500,
-	NEVER_SET_ID = 1, /* within the batch */
+	NEVER_SET_ID = 1, /* both within the batch */
+	CLIENTS_SET_ID = 2,
 	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
 	TYPE_IPV4_ADDR = 7,      /* nft's number of the data type */
 	BYTEORDER_BIG = 2,       /* nft's, tells it how to print the set */
@@ -48,6 +49,8 @@ enum match {
 	CT_FOREIGN = 1 << 16,  /* not new, not established: also ICMP errors, made up or not */
 	CT_REPLY = 1 << 17,
 	CT_KNOWN = 1 << 18,
+	CT_NEW = 1 << 19,
+	MANY = 1 << 20,        /* more connections than one client may have */
 };
 
 enum verdict { ACCEPT, DROP, NOTRACK, JUMP, SNAT };
@@ -90,6 +93,7 @@ static const struct row rows[] = {
 	{ "out_of_pool", CT_FOREIGN, DROP, "no connection of its own", EXIT },
 	{ "out_of_pool", DST_NEVER, DROP, "not a public address", EXIT },
 	{ "out_of_pool", DST_OWN, DROP, "client to the relay itself", EXIT },
+	{ "out_of_pool", CT_NEW | MANY, DROP, "too many connections", EXIT },
 	{ "out_of_pool", TCP, JUMP, "exit", EXIT },
 	{ "out_of_pool", UDP, JUMP, "exit", EXIT },
 	{ "out_of_pool", ICMP, JUMP, "exit", EXIT },
@@ -136,6 +140,7 @@ static const struct chain {
 };
 
 static const char never_set[] = "never";
+static const char clients_set[] = "clients"; /* whose connections are counted */
 
 /* Destinations no exit serves, host order, ascending, apart from each other; end excluded. */
 static const struct {
@@ -295,21 +300,23 @@ static int add_elements(struct nftnl_set *s)
 	return 0;
 }
 
-static int describe_set(struct nftnl_set *s, const char *table)
+/* Of IPv4 addresses. */
+static int describe_set(struct nftnl_set *s, const char *table, const char *name, uint32_t id,
+			uint32_t flags, uint32_t size)
 {
 	uint8_t udata[] = { NFTNL_UDATA_SET_KEYBYTEORDER, 4, 0, 0, 0, 0 };
 	uint32_t order = BYTEORDER_BIG;
 
 	memcpy(udata + 2, &order, sizeof(order));
 	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, table) ||
-	    nftnl_set_set_str(s, NFTNL_SET_NAME, never_set) ||
+	    nftnl_set_set_str(s, NFTNL_SET_NAME, name) ||
 	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, udata, sizeof(udata)))
 		return -ENOMEM;
-	nftnl_set_set_u32(s, NFTNL_SET_ID, NEVER_SET_ID);
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_CONSTANT | NFT_SET_INTERVAL);
+	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, TYPE_IPV4_ADDR);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, sizeof(uint32_t));
-	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, 2 * ARRAY_SIZE(never));
+	nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, size);
 	return 0;
 }
 
@@ -318,7 +325,8 @@ static void push_never_set(struct batch *b)
 	struct nftnl_set *s = nftnl_set_alloc();
 	union message m;
 
-	if (!s || describe_set(s, b->fw->table)) {
+	if (!s || describe_set(s, b->fw->table, never_set, NEVER_SET_ID,
+			       NFT_SET_CONSTANT | NFT_SET_INTERVAL, 2 * ARRAY_SIZE(never))) {
 		b->err = -ENOMEM;
 		goto out;
 	}
@@ -330,6 +338,24 @@ static void push_never_set(struct batch *b)
 	}
 	nftnl_set_elems_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSETELEM, NLM_F_CREATE),
 					    s);
+	push(b, &m);
+out:
+	if (s)
+		nftnl_set_free(s);
+}
+
+/* Room for every address of the pool: a full set would let the next client have any number. */
+static void push_clients_set(struct batch *b)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	union message m;
+
+	if (!s || describe_set(s, b->fw->table, clients_set, CLIENTS_SET_ID, NFT_SET_EVAL,
+			       1u << (32 - b->fw->pool.len))) {
+		b->err = -ENOMEM;
+		goto out;
+	}
+	nftnl_set_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
 	push(b, &m);
 out:
 	if (s)
@@ -391,8 +417,12 @@ static void match_state(struct nft_rule *r, uint32_t match)
 		nft_match_encap(r, match & INTO_SA);
 }
 
-static void match_connection(struct nft_rule *r, uint32_t match)
+static void match_connection(struct nft_rule *r, uint32_t match, const struct kern_firewall *fw)
 {
+	if (match & CT_NEW)
+		nft_match_ct_state(r, NF_CT_STATE_BIT(IP_CT_NEW));
+	if (match & MANY)
+		nft_match_many(r, clients_set, CLIENTS_SET_ID, fw->client_connections);
 	if (match & CT_FOREIGN)
 		nft_match_ct_state(r, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_BIT(IP_CT_RELATED) |
 					      NF_CT_STATE_UNTRACKED_BIT);
@@ -411,7 +441,7 @@ static void push_row(struct batch *b, const struct row *row)
 	match_addresses(&r, row->match, fw);
 	match_state(&r, row->match);
 	match_protocol(&r, row->match);
-	match_connection(&r, row->match);
+	match_connection(&r, row->match, fw);
 	switch (row->verdict) {
 	case ACCEPT:
 		nft_accept(&r);
@@ -512,7 +542,8 @@ static bool firewall_ok(const struct kern_firewall *fw)
 	    !prefix_within(&fw->pool, &fw->pools) || prefix_contains(&fw->pools, &fw->address) ||
 	    fw->rule_count > KERN_EXIT_RULES)
 		return false;
-	if (fw->exit && (fw->nat_port_lo < NAT_PORT_MIN || fw->nat_port_lo > fw->nat_port_hi))
+	if (fw->exit && (fw->nat_port_lo < NAT_PORT_MIN || fw->nat_port_lo > fw->nat_port_hi ||
+			 fw->client_connections == 0))
 		return false;
 	for (size_t i = 0; i < fw->rule_count; i++)
 		if (!rule_ok(&fw->rules[i]))
@@ -537,6 +568,7 @@ int nft_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_fire
 			push_chain(&b, &chains[i]);
 	if (fw->exit) {
 		push_never_set(&b);
+		push_clients_set(&b);
 		push_exit_rules(&b);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -217,7 +217,7 @@ Test(nft_msg, every_rule_is_about_pools_or_esp_and_drops_count)
 {
 	struct kern_firewall fw = relay_firewall();
 
-	check_structure(&fw, 44);
+	check_structure(&fw, 45);
 }
 
 Test(nft_msg, no_exit_means_no_nat_and_no_conntrack)
@@ -294,6 +294,7 @@ Test(nft_msg, nonsense_is_refused)
 	REFUSED(fw.pool.addr.bytes[3] = 1);
 	REFUSED(fw.nat_port_lo = 1023);
 	REFUSED(fw.nat_port_hi = 16383);
+	REFUSED(fw.client_connections = 0);
 	REFUSED(fw.rule_count = KERN_EXIT_RULES + 1);
 	REFUSED(fw.rules[0].proto = 50);
 	REFUSED(fw.rules[0].port_lo = 2; fw.rules[0].port_hi = 1);

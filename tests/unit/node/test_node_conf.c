@@ -104,6 +104,7 @@ Test(node_conf, defaults)
 	cr_expect_gt(c.firewall.rule_count, (size_t)0);
 	cr_expect_eq(c.firewall.nat_port_lo, 16384);
 	cr_expect_eq(c.firewall.nat_port_hi, 65535);
+	cr_expect_eq(c.firewall.client_connections, 1024u);
 	cr_expect_eq(memcmp(&c.entry.identity, &pub, sizeof(pub)), 0);
 	cr_expect_eq(c.entry.port, 500);
 	cr_expect_eq(c.entry.flags & DIR_FLAG_EXIT, 0);
@@ -121,6 +122,7 @@ Test(node_conf, every_key)
 			       "pool = 100.65.0.0/24\ndns = 203.0.113.53\nexit = yes\n"
 			       "exit_policy = { \"accept tcp *:443\", \"reject any *\" }\n"
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
+			       "client_connections = 99\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
 			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
 	cr_expect_eq(c.trust.count, (size_t)2);
@@ -133,6 +135,7 @@ Test(node_conf, every_key)
 	cr_expect_eq(c.firewall.rules[0].port_lo, 443);
 	cr_expect_eq(c.firewall.nat_port_lo, 20000);
 	cr_expect_eq(c.firewall.nat_port_hi, 20999);
+	cr_expect_eq(c.firewall.client_connections, 99u);
 	cr_expect_eq(c.entry.bandwidth, 7u);
 	cr_expect_eq(c.max_circuits, 8u);
 	cr_expect_eq(c.liveness, 9u);
@@ -250,6 +253,7 @@ Test(node_conf, other_values)
 		{ LINES, "bandwidth = 0\n", "bandwidth" },
 		{ LINES, "bandwidth = -1\n", "bandwidth" },
 		{ LINES, "max_circuits = 1000001\n", "max_circuits" },
+		{ LINES, "client_connections = 0\n", "client_connections" },
 		{ LINES, "liveness = 3601\n", "from 1 to 3600" },
 		{ LINES, "refresh = 0\n", "from 1 to" },
 		{ LINES, "control = \"control\"\n", "begin it with /" },
