@@ -176,7 +176,7 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 
 	switch (op->type) {
 	case KERN_OP_SA:
-		err = xfrm_msg_del_sa(r.buf, sizeof(r.buf), &op->sa.dst, op->sa.spi, &r.len);
+		err = xfrm_msg_del_sa(r.buf, sizeof(r.buf), &op->sa.dst, op->sa.spi, NULL, &r.len);
 		return talk_xfrm(ns, err, &r);
 	case KERN_OP_POLICY:
 		err = xfrm_msg_del_policy(r.buf, sizeof(r.buf), &op->policy, &r.len);

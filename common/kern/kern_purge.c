@@ -89,7 +89,7 @@ static int del_sa(void *buf, size_t size, const void *item, size_t *len)
 	if (err < 0)
 		return err;
 	err = xfrm_msg_del_sa((uint8_t *)buf + first, size - first, &sa->dst,
-			      sa->spi ? sa->spi : sa->reqid, len);
+			      sa->spi ? sa->spi : sa->reqid, &sa->mark, len);
 	*len += first;
 	return err;
 }

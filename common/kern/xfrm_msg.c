@@ -157,10 +157,21 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 	return finish(nlh, len);
 }
 
+static void put_ids(struct nlmsghdr *nlh, const struct kern_mark *mark, uint32_t if_id)
+{
+	struct xfrm_mark m = { .v = mark->value, .m = mark->mask };
+
+	if (mark->mask)
+		mnl_attr_put(nlh, XFRMA_MARK, sizeof(m), &m);
+	if (if_id)
+		mnl_attr_put_u32(nlh, XFRMA_IF_ID, if_id);
+}
+
 static int sa_id(void *buf, size_t size, uint16_t type, const struct addr *dst, uint32_t spi,
-		 size_t *len)
+		 const struct kern_mark *mark, size_t *len)
 {
 	struct xfrm_usersa_id id;
+	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
@@ -171,17 +182,21 @@ static int sa_id(void *buf, size_t size, uint16_t type, const struct addr *dst, 
 	id.spi = htonl(spi);
 	id.family = dst->family;
 	id.proto = IPPROTO_ESP;
-	return finish(message(buf, type, NLM_F_ACK, &id, sizeof(id)), len);
+	nlh = message(buf, type, NLM_F_ACK, &id, sizeof(id));
+	if (mark)
+		put_ids(nlh, mark, 0);
+	return finish(nlh, len);
 }
 
-int xfrm_msg_del_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi, size_t *len)
+int xfrm_msg_del_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi,
+		    const struct kern_mark *mark, size_t *len)
 {
-	return sa_id(buf, size, XFRM_MSG_DELSA, dst, spi, len);
+	return sa_id(buf, size, XFRM_MSG_DELSA, dst, spi, mark, len);
 }
 
 int xfrm_msg_get_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi, size_t *len)
 {
-	return sa_id(buf, size, XFRM_MSG_GETSA, dst, spi, len);
+	return sa_id(buf, size, XFRM_MSG_GETSA, dst, spi, NULL, len);
 }
 
 static bool selector_ok(const struct kern_selector *s)
@@ -224,16 +239,6 @@ static void put_templates(struct nlmsghdr *nlh, const struct kern_policy *policy
 	}
 	if (policy->template_count > 0)
 		mnl_attr_put(nlh, XFRMA_TMPL, policy->template_count * sizeof(t[0]), t);
-}
-
-static void put_ids(struct nlmsghdr *nlh, const struct kern_mark *mark, uint32_t if_id)
-{
-	struct xfrm_mark m = { .v = mark->value, .m = mark->mask };
-
-	if (mark->mask)
-		mnl_attr_put(nlh, XFRMA_MARK, sizeof(m), &m);
-	if (if_id)
-		mnl_attr_put_u32(nlh, XFRMA_IF_ID, if_id);
 }
 
 static bool policy_ok(const struct kern_policy *policy)

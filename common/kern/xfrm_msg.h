@@ -20,8 +20,9 @@ enum {
  * window 0 gets 32, as the kernel knows no ESN without a window.
  */
 int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *len) _must_check_;
+/* MARK: what packets must bear for it, as a larval SA of a policy with a mark has; NULL: none. */
 int xfrm_msg_del_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi,
-		    size_t *len) _must_check_;
+		    const struct kern_mark *mark, size_t *len) _must_check_;
 /* The kernel answers with an SA message for xfrm_msg_parse_sa, then the acknowledgement. */
 int xfrm_msg_get_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi,
 		    size_t *len) _must_check_;

@@ -161,8 +161,8 @@ static void check_probe(struct kern_linux *k)
 		printf("     %s\n", why);
 }
 
-/* A packet into a policy without SA is heard of, once, by the reqid of the policy. */
-static void check_acquire(struct kern_linux *k)
+/* A packet into a policy without SA, both with MARK or none, is heard of, once, by its reqid. */
+static void check_acquire(struct kern_linux *k, uint32_t mark)
 {
 	const struct kern *kern = kern_linux_ops(k);
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(500) };
@@ -178,6 +178,9 @@ static void check_acquire(struct kern_linux *k)
 	CHECK(kern_linux_events_next(k, &heard) == 0);
 	p.sel.proto = IPPROTO_UDP;
 	p.sel.dport = 500;
+	if (mark)
+		p.mark = (struct kern_mark){ mark, KERN_MARK_MASK };
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0);
 	check_template(&p, "192.0.2.1", "192.0.2.9", KERN_REQID_NODE | 77);
 	check_op(&plan, KERN_OP_LINK, NULL)->link =
 		(struct kern_link){ .kind = KERN_LINK_DUMMY, .name = "ippriv-pool" };
@@ -200,6 +203,7 @@ static void check_acquire(struct kern_linux *k)
 	CHECK(check_find_sa(&k->own, 0, &larval) == 1 && larval.spi == 0);
 	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_NODE, "ippriv", NULL, &removed), 0);
 	CHECK(removed == 1);
+	CHECK_INT(kern, check_count_sas(&k->own), 0);
 	close(fd);
 }
 
@@ -210,5 +214,6 @@ void check_namespaces(struct kern_linux *k)
 	check_sockets(k);
 	check_move(k);
 	check_probe(k);
-	check_acquire(k);
+	check_acquire(k, 0);
+	check_acquire(k, 0x10000);
 }

@@ -170,12 +170,27 @@ Test(xfrm_msg, del_and_get_sa)
 {
 	struct addr dst = addr("198.51.100.2"), none = { 0 };
 
-	cr_assert(xfrm_msg_del_sa(buf, sizeof(buf), &dst, 0x11223344, &len) == 0);
+	cr_assert(xfrm_msg_del_sa(buf, sizeof(buf), &dst, 0x11223344, NULL, &len) == 0);
 	EXPECT_BYTES(buf, len, sa_del);
 	cr_assert(xfrm_msg_get_sa(buf, sizeof(buf), &dst, 0x11223344, &len) == 0);
 	EXPECT_BYTES(buf, len, sa_get);
-	cr_assert(xfrm_msg_del_sa(buf, sizeof(buf), &none, 1, &len) == -EINVAL);
+	cr_assert(xfrm_msg_del_sa(buf, sizeof(buf), &none, 1, NULL, &len) == -EINVAL);
 	cr_assert(xfrm_msg_get_sa(buf, sizeof(buf) - 1, &dst, 1, &len) == -ENOSPC);
+}
+
+Test(xfrm_msg, del_sa_with_mark)
+{
+	const struct kern_mark mark = { 0x70000, 0xfff0000 };
+	const uint32_t attribute[] = { 21 << 16 | 12, 0x70000, 0xfff0000 }; /* XFRMA_MARK */
+	uint8_t wanted[sizeof(sa_del) + sizeof(attribute)];
+	uint32_t total = sizeof(wanted);
+	struct addr dst = addr("198.51.100.2");
+
+	memcpy(wanted, sa_del, sizeof(sa_del));
+	memcpy(wanted, &total, sizeof(total));
+	memcpy(wanted + sizeof(sa_del), attribute, sizeof(attribute));
+	cr_assert(xfrm_msg_del_sa(buf, sizeof(buf), &dst, 0x11223344, &mark, &len) == 0);
+	EXPECT_BYTES(buf, len, wanted);
 }
 
 Test(xfrm_msg, add_policy)
