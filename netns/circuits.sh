@@ -86,6 +86,6 @@ traffic() { # TAG ARGS…
 	shift
 	in_hold "$tag" python3 "$SOURCE/netns/traffic.py" "$@"
 }
-ping_all() { # TAG COUNT: "COUNT received", duplicates show
-	in_hold "$1" ping -n -c "$2" -i 0.2 -W 5 "$(world_ip web)" | sed -n 's/.*transmitted, \(.*received.*\), .*loss.*/\1/p'
+ping_all() { # TAG COUNT: "COUNT received", duplicates show; it goes on until COUNT answers are there, for 30 s at most
+	in_hold "$1" ping -n -c "$2" -w 30 -i 0.2 "$(world_ip web)" | sed -n 's/.*transmitted, \(.*received.*\), .*loss.*/\1/p'
 }
