@@ -77,7 +77,7 @@ unit_program() {
 	local name log status=0 synthesis tested ok f reason='' start=${EPOCHREALTIME/[.,]/}
 	name=$(basename "$1")
 	log=$logs/$2-$name.log
-	timeout -k 5 "$unit_limit" "$1" --color=never >"$log" 2>&1 </dev/null || status=$?
+	LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0 timeout -k 5 "$unit_limit" "$1" --color=never >"$log" 2>&1 </dev/null || status=$?
 	synthesis=$(grep -aE 'Synthesis: Tested: ' "$log" | tail -n 1)
 	read -r tested ok _ <<<"$(tr -dc '0-9 ' <<<"${synthesis#*Synthesis}")"
 	f=$((${tested:-0} - ${ok:-0}))
