@@ -6,6 +6,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 enum {
@@ -266,7 +267,7 @@ static bool is_old(const struct stocked *s)
 /* Tells of the change from a list in force to none, once. */
 static bool have_list(struct ctl_stock *stock)
 {
-	bool have = stock->list && stock->list->valid_until > (uint64_t)time(NULL);
+	bool have = stock->list && stock->list->valid_until > clock_wall();
 
 	if (!have && stock->list && !stock->unlisted) {
 		log_warning("the relay list has expired; no circuits until there is a new one");

@@ -16,11 +16,11 @@
 #include <linux/netlink.h>
 #include <string.h>
 
+#include "common/base/ike_port.h"
 #include "common/kern/nft_expr.h"
 
 enum {
 	MESSAGE_MAX = 4096, /* the longest is the set's elements: under 1 KiB */
-	IKE_PORT = 500,
 	NEVER_SET_ID = 1, /* both within the batch */
 	CLIENTS_SET_ID = 2,
 	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
