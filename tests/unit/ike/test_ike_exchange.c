@@ -5,6 +5,7 @@
 
 #include "common/ike/ike_sa_priv.h"
 #include "duo.h"
+#include "duo_assert.h"
 
 static struct duo duo;
 static struct ike_host_conf quick = { .retransmit_first = 100 };
@@ -47,36 +48,13 @@ static void assert_children_match(const struct ike_child *i, const struct ike_ch
 	cr_assert(i->esn && r->esn);
 }
 
-static void assert_up(const struct duo_record *r)
-{
-	struct ike_sa_info info;
-
-	cr_assert_not_null(r);
-	cr_assert_not_null(r->sa);
-	cr_assert_eq(r->ups, 1);
-	cr_assert_eq(r->established, 1);
-	cr_assert_eq(r->ended, 0);
-	ike_sa_info(r->sa, &info);
-	cr_assert_eq(info.state, IKE_STATE_ESTABLISHED);
-	cr_assert_gt(info.established_at, 0);
-}
-
-static void assert_gone(const struct duo_record *r, enum ike_end why, uint16_t notify)
-{
-	cr_assert_not_null(r);
-	cr_assert_null(r->sa);
-	cr_assert_eq(r->ended, 1);
-	cr_assert_eq(r->why, why, "%s", ike_end_name(r->why));
-	cr_assert_eq(r->notify, notify, "notify %u", r->notify);
-}
-
 Test(ike_exchange, client_gets_address_and_child)
 {
 	struct ike_init_conf conf = duo_client(&duo);
 	struct duo_record *i = duo_connect(&duo, &conf), *r = duo_last(&duo.b);
 
-	assert_up(i);
-	assert_up(r);
+	duo_assert_up(i);
+	duo_assert_up(r);
 	cr_assert_eq(duo.a.sent, 2);
 	cr_assert_eq(duo.b.sent, 2);
 	assert_children_match(&i->child, &r->child);
@@ -106,8 +84,8 @@ Test(ike_exchange, relays_prove_both_keys)
 	duo.b.local.items[duo.b.local.count++] = prefix("198.51.100.1/32");
 	i = duo_connect(&duo, &conf);
 	r = duo_last(&duo.b);
-	assert_up(i);
-	assert_up(r);
+	duo_assert_up(i);
+	duo_assert_up(r);
 	assert_children_match(&i->child, &r->child);
 	cr_assert_eq(r->peer.auth, IKE_AUTH_ED25519);
 	cr_assert_arr_eq(r->peer.key.bytes, duo.a.key.pub.bytes, 32);
@@ -210,10 +188,10 @@ Test(ike_exchange, wrong_pinned_key)
 
 	conf.peer.bytes[0] ^= 1;
 	i = duo_connect(&duo, &conf);
-	assert_gone(i, IKE_END_AUTH, IKE_NOTIFY_AUTHENTICATION_FAILED);
+	duo_assert_gone(i, IKE_END_AUTH, IKE_NOTIFY_AUTHENTICATION_FAILED);
 	cr_assert_eq(i->ups, 0);
 	/* The responder, who thought it was up, is told. */
-	assert_gone(duo_last(&duo.b), IKE_END_REFUSED, IKE_NOTIFY_AUTHENTICATION_FAILED);
+	duo_assert_gone(duo_last(&duo.b), IKE_END_REFUSED, IKE_NOTIFY_AUTHENTICATION_FAILED);
 	cr_assert_eq(duo_last(&duo.b)->established, 1);
 	duo_run(&duo, duo.now + 10000);
 	cr_assert_eq(duo_counters(&duo.a).sas, 0);
@@ -331,9 +309,9 @@ static void responder_lies(void (*edit)(uint8_t *, size_t, const struct ike_payl
 
 	forge_from(&duo.b, edit);
 	i = duo_connect(&duo, &conf);
-	assert_gone(i, why, why == IKE_END_AUTH ? IKE_NOTIFY_AUTHENTICATION_FAILED : 0);
+	duo_assert_gone(i, why, why == IKE_END_AUTH ? IKE_NOTIFY_AUTHENTICATION_FAILED : 0);
 	cr_assert_eq(i->ups, 0);
-	assert_gone(duo_last(&duo.b), why == IKE_END_AUTH ? IKE_END_REFUSED : IKE_END_PEER,
+	duo_assert_gone(duo_last(&duo.b), why == IKE_END_AUTH ? IKE_END_REFUSED : IKE_END_PEER,
 		    why == IKE_END_AUTH ? IKE_NOTIFY_AUTHENTICATION_FAILED : 0);
 }
 
@@ -361,7 +339,7 @@ static void initiator_lies(const struct ike_init_conf *conf,
 
 	forge_from(&duo.a, edit);
 	i = duo_connect(&duo, conf);
-	assert_gone(i, IKE_END_REFUSED, IKE_NOTIFY_AUTHENTICATION_FAILED);
+	duo_assert_gone(i, IKE_END_REFUSED, IKE_NOTIFY_AUTHENTICATION_FAILED);
 	cr_assert_eq(duo.b.count, 0, "the outside never heard of it");
 	duo_run(&duo, duo.now + 10000);
 	cr_assert_eq(duo_counters(&duo.b).sas, 0);
@@ -409,7 +387,7 @@ Test(ike_exchange, no_cipher_in_common)
 	struct ike_init_conf conf = duo_client(&duo);
 
 	forge_from(&duo.a, edit_ciphers);
-	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
 	cr_assert_eq(duo.b.count, 0, "admit was not asked");
 }
 
@@ -432,8 +410,8 @@ Test(ike_exchange, responder_without_a_child_is_told_to_end)
 	struct ike_init_conf conf = duo_client(&duo);
 
 	forge_from(&duo.b, edit_sa_to_error);
-	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
-	assert_gone(duo_last(&duo.b), IKE_END_PEER, 0);
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_NO_PROPOSAL_CHOSEN);
+	duo_assert_gone(duo_last(&duo.b), IKE_END_PEER, 0);
 }
 
 /* ---- the outside refuses ---- */
@@ -444,8 +422,8 @@ static void refused_admit(const struct ike_init_conf *conf, int result, uint16_t
 
 	duo.b.admit_result = result;
 	i = duo_connect(&duo, conf);
-	assert_gone(i, IKE_END_REFUSED, notify);
-	assert_gone(duo_last(&duo.b),
+	duo_assert_gone(i, IKE_END_REFUSED, notify);
+	duo_assert_gone(duo_last(&duo.b),
 		    result == -EACCES ? IKE_END_AUTH : IKE_END_PROTOCOL, notify);
 	cr_assert_eq(duo_last(&duo.b)->ups, 0);
 	cr_assert_eq(i->ups, 0);
@@ -481,7 +459,7 @@ Test(ike_exchange, nameless_initiator_must_ask_for_an_address)
 	struct ike_init_conf conf = duo_client(&duo);
 
 	conf.want_lease = false;
-	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_FAILED_CP_REQUIRED);
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_FAILED_CP_REQUIRED);
 	cr_assert_eq(duo.b.count, 0, "admit was not asked");
 }
 
@@ -490,8 +468,8 @@ Test(ike_exchange, responder_cannot_install)
 	struct ike_init_conf conf = duo_client(&duo);
 
 	duo.b.child_up_result = -EEXIST;
-	assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_TEMPORARY_FAILURE);
-	assert_gone(duo_last(&duo.b), IKE_END_PROTOCOL, IKE_NOTIFY_TEMPORARY_FAILURE);
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_TEMPORARY_FAILURE);
+	duo_assert_gone(duo_last(&duo.b), IKE_END_PROTOCOL, IKE_NOTIFY_TEMPORARY_FAILURE);
 	cr_assert_eq(duo_last(&duo.b)->established, 0);
 }
 
@@ -500,8 +478,8 @@ Test(ike_exchange, initiator_cannot_install)
 	struct ike_init_conf conf = duo_client(&duo);
 
 	duo.a.child_up_result = -ENOBUFS;
-	assert_gone(duo_connect(&duo, &conf), IKE_END_PROTOCOL, 0);
-	assert_gone(duo_last(&duo.b), IKE_END_PEER, 0);
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_PROTOCOL, 0);
+	duo_assert_gone(duo_last(&duo.b), IKE_END_PEER, 0);
 }
 
 Test(ike_exchange, bad_configuration)
@@ -527,8 +505,8 @@ static void establish(struct duo_record **i, struct duo_record **r)
 
 	*i = duo_connect(&duo, &conf);
 	*r = duo_last(&duo.b);
-	assert_up(*i);
-	assert_up(*r);
+	duo_assert_up(*i);
+	duo_assert_up(*r);
 }
 
 static void assert_nothing_left(void)
@@ -552,8 +530,8 @@ Test(ike_exchange, initiator_closes)
 	ike_host_close(duo.a.host, i->sa);
 	cr_assert_eq(duo.a.sent, 3);
 	duo_settle(&duo);
-	assert_gone(i, IKE_END_LOCAL, 0);
-	assert_gone(r, IKE_END_PEER, 0);
+	duo_assert_gone(i, IKE_END_LOCAL, 0);
+	duo_assert_gone(r, IKE_END_PEER, 0);
 	assert_nothing_left();
 }
 
@@ -564,8 +542,8 @@ Test(ike_exchange, responder_closes)
 	establish(&i, &r);
 	ike_host_close(duo.b.host, r->sa);
 	duo_settle(&duo);
-	assert_gone(i, IKE_END_PEER, 0);
-	assert_gone(r, IKE_END_LOCAL, 0);
+	duo_assert_gone(i, IKE_END_PEER, 0);
+	duo_assert_gone(r, IKE_END_LOCAL, 0);
 	assert_nothing_left();
 }
 
@@ -577,8 +555,8 @@ Test(ike_exchange, both_close_at_once)
 	ike_host_close(duo.b.host, r->sa);
 	ike_host_close(duo.a.host, i->sa);
 	duo_settle(&duo);
-	assert_gone(i, IKE_END_LOCAL, 0);
-	assert_gone(r, IKE_END_LOCAL, 0);
+	duo_assert_gone(i, IKE_END_LOCAL, 0);
+	duo_assert_gone(r, IKE_END_LOCAL, 0);
 	assert_nothing_left();
 	cr_assert_eq(duo.a.sent + duo.b.sent, 4 + 4, "a Delete and an answer each");
 }
@@ -592,8 +570,8 @@ Test(ike_exchange, close_while_a_probe_is_out)
 	ike_host_close(duo.a.host, i->sa);
 	cr_assert_eq(duo.a.sent, 3, "one request at a time");
 	duo_settle(&duo);
-	assert_gone(i, IKE_END_LOCAL, 0);
-	assert_gone(r, IKE_END_PEER, 0);
+	duo_assert_gone(i, IKE_END_LOCAL, 0);
+	duo_assert_gone(r, IKE_END_PEER, 0);
 	assert_nothing_left();
 }
 
@@ -603,7 +581,7 @@ Test(ike_exchange, close_before_established_is_at_once)
 	struct duo_record *i = duo_initiate(&duo, &conf);
 
 	ike_host_close(duo.a.host, i->sa);
-	assert_gone(i, IKE_END_LOCAL, 0);
+	duo_assert_gone(i, IKE_END_LOCAL, 0);
 	cr_assert_eq(duo_counters(&duo.a).sas, 0);
 	duo_settle(&duo);
 	cr_assert_eq(duo_counters(&duo.b).half_open, 1);
@@ -631,8 +609,8 @@ Test(ike_exchange, child_deleted)
 	cr_assert_eq(in.p.delete_count, 1);
 	cr_assert_eq(in.p.deletes[0].protocol, IKE_PROTOCOL_ESP);
 	cr_assert_eq(in.p.deletes[0].spis.len, 4);
-	assert_gone(i, IKE_END_PEER, 0);
-	assert_gone(r, IKE_END_PEER, 0);
+	duo_assert_gone(i, IKE_END_PEER, 0);
+	duo_assert_gone(r, IKE_END_PEER, 0);
 	assert_nothing_left();
 }
 
@@ -646,8 +624,8 @@ Test(ike_exchange, foreign_child_deleted)
 	ike_build_delete(&out.b, true, i->child.spi_in ^ 1);
 	ike_send_request(i->sa, &out);
 	duo_settle(&duo);
-	assert_up(i);
-	assert_up(r);
+	duo_assert_up(i);
+	duo_assert_up(r);
 }
 
 Test(ike_exchange, no_second_child)
@@ -664,7 +642,7 @@ Test(ike_exchange, no_second_child)
 	open_logged(duo.log[1], &i->sa->in, &in);
 	cr_assert_eq(in.p.notify_count, 1);
 	cr_assert_eq(in.p.notifies[0].type, IKE_NOTIFY_NO_ADDITIONAL_SAS);
-	assert_up(r);
+	duo_assert_up(r);
 }
 
 Test(ike_exchange, unknown_exchange_is_fatal)
@@ -676,130 +654,6 @@ Test(ike_exchange, unknown_exchange_is_fatal)
 	ike_send_begin(i->sa, &out, IKE_EXCHANGE_AUTH, false);
 	ike_send_request(i->sa, &out);
 	duo_settle(&duo);
-	assert_gone(r, IKE_END_PROTOCOL, IKE_NOTIFY_INVALID_SYNTAX);
-	assert_gone(i, IKE_END_PROTOCOL, IKE_NOTIFY_INVALID_SYNTAX);
-}
-
-/* ---- liveness ---- */
-
-Test(ike_exchange, quiet_peers_probe_each_other)
-{
-	struct duo_record *i, *r;
-
-	establish(&i, &r);
-	duo_run(&duo, duo.now + 3600 * 1000);
-	assert_up(i);
-	assert_up(r);
-	cr_assert_gt(duo.a.sent + duo.b.sent, 200);
-	cr_assert_lt(duo.a.sent + duo.b.sent, 600);
-}
-
-Test(ike_exchange, traffic_heard_saves_the_probe)
-{
-	struct duo_record *i, *r;
-	size_t sent;
-
-	establish(&i, &r);
-	sent = duo.a.sent + duo.b.sent;
-	for (int k = 0; k < 10; k++) {
-		duo_run(&duo, duo.now + 29000);
-		ike_host_heard(duo.a.host, i->sa);
-		ike_host_heard(duo.b.host, r->sa);
-	}
-	cr_assert_eq(duo.a.sent + duo.b.sent, sent);
-}
-
-static bool cut(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
-{
-	(void)d;
-	(void)from;
-	(void)msg;
-	(void)len;
-	return false;
-}
-
-Test(ike_exchange, dead_peer_is_found)
-{
-	struct duo_record *i, *r;
-	uint64_t start;
-
-	establish(&i, &r);
-	start = duo.now;
-	duo.tap = cut;
-	/* liveness, then 100 + 200 + … + 3200 ms of tries */
-	duo_run(&duo, start + 30000 + 6280);
-	assert_up(i);
-	assert_up(r);
-	duo_run(&duo, start + 30000 + 6400);
-	assert_gone(i, IKE_END_TIMEOUT, 0);
-	assert_gone(r, IKE_END_TIMEOUT, 0);
-	cr_assert_eq(duo.a.sent, 2 + 6);
-	assert_nothing_left();
-}
-
-static bool cut_responder(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
-{
-	(void)msg;
-	(void)len;
-	return from == &d->a;
-}
-
-Test(ike_exchange, a_brief_probe)
-{
-	struct duo_record *i, *r;
-	uint64_t began;
-	size_t sent;
-
-	establish(&i, &r);
-	ike_host_probe_briefly(duo.a.host, i->sa, 4);
-	duo_settle(&duo);
-	cr_assert_null(i->sa->request.data, "answered");
-	began = duo.now;
-	sent = duo.a.sent;
-	duo.tap = cut_responder;
-	ike_host_probe_briefly(duo.a.host, i->sa, 4);
-	duo_run(&duo, began + 400);
-	ike_host_probe_briefly(duo.a.host, i->sa, 4);
-	duo_run(&duo, began + 1499);
-	cr_assert_eq(i->ended, 0);
-	duo_run(&duo, began + 1500);
-	cr_assert_eq(i->ended, 1);
-	cr_assert_eq(i->why, IKE_END_TIMEOUT);
-	cr_assert_eq(duo.a.sent - sent, 4);
-}
-
-Test(ike_exchange, old_answer_is_no_answer)
-{
-	struct duo_record *i, *r;
-	struct ike_path path;
-	uint64_t heard;
-
-	establish(&i, &r);
-	duo.recording = true;
-	ike_host_probe(duo.a.host, i->sa);
-	duo_settle(&duo);
-	heard = i->sa->last_heard;
-	cr_assert_null(i->sa->request.data);
-	duo.tap = cut_responder;
-	ike_host_probe(duo.a.host, i->sa);
-	duo_settle(&duo);
-	path = duo_path_to(&duo.a);
-	duo_inject(&duo.a, &path, duo.log[1]->msg, duo.log[1]->len);
-	duo_settle(&duo);
-	cr_assert_not_null(i->sa->request.data, "still waiting");
-	cr_assert_eq(i->sa->last_heard, heard);
-}
-
-Test(ike_exchange, nobody_answers)
-{
-	struct ike_init_conf conf = duo_client(&duo);
-	struct duo_record *i;
-
-	duo.tap = cut;
-	i = duo_initiate(&duo, &conf);
-	duo_run(&duo, duo.now + 6299);
-	cr_assert_eq(i->ended, 0);
-	duo_run(&duo, duo.now + 1);
-	assert_gone(i, IKE_END_TIMEOUT, 0);
-	cr_assert_eq(duo.a.sent, 6);
+	duo_assert_gone(r, IKE_END_PROTOCOL, IKE_NOTIFY_INVALID_SYNTAX);
+	duo_assert_gone(i, IKE_END_PROTOCOL, IKE_NOTIFY_INVALID_SYNTAX);
 }
