@@ -21,7 +21,7 @@ title() {
 	step=$((step + 1))
 	printf '\n%d. %s\n' $step "$1"
 }
-note() { printf '   %s\n' "$@"; }
+note() { printf '   %s\n' "$@" | sed 's/^ *$//'; }
 ok() {
 	checks_passed=$((checks_passed + 1))
 	printf '   ok     %s\n' "$1"
@@ -53,19 +53,29 @@ build() {
 prepare() {
 	echo "IPpriv demo: packages, programs, and a small Internet to run them on"
 	rm -rf "${OUT:?}"/{etc,state,observe} "$OUT"/*.{log,requests}
-	title "Packages"
+	printf '\nPackages\n'
 	"$SOURCE/tests/install.sh" 2>&1 | indent
 	[ "${PIPESTATUS[0]}" = 0 ] || exit 2
-	title "Programs"
+	printf '\nPrograms\n'
 	build || exit 1
 	note "built with gcc: $PROGRAMS"
-	title "Where to run"
+	echo
 }
 
 # --- inside: the demo
 
+# states WHEN: what each host's kernel holds and what runs there, into SCRATCH/WHEN/HOST; all hosts at once.
+states() {
+	local name jobs=()
+	mkdir -p "$SCRATCH/$1"
+	for name in $HOSTS; do
+		{ ns_state "$name"; ip netns pids "$PREFIX-$name"; } >"$SCRATCH/$1/$name" 2>&1 &
+		jobs+=($!)
+	done
+	wait "${jobs[@]}"
+}
+
 start() {
-	local name
 	title "A small Internet"
 	cat <<-'END'
 	      dir    client1   n1              n2   n3   web
@@ -76,9 +86,7 @@ start() {
 	                            /  \
 	                           n4  n5
 	END
-	for name in $HOSTS; do
-		before[$name]=$(ns_state "$name")
-	done
+	states before
 	must "web server, resolver and UDP echo run on web ($web)" world_services
 	page_sum=$(ns_exec client1 curl -sS "http://$web/mb/$PAGE_MB" | sha256sum) # before anybody observes
 	# shellcheck disable=SC2086
@@ -117,31 +125,44 @@ services() {
 	check_eq "a UDP datagram and its answer; it came from ${seen% *}" "$(world_ip "$exit")" "${seen% *}"
 }
 
-# What LINK's observer saw, by kind.
-link_line() {
-	awk -v link="$1" '
-		BEGIN { split("esp ike list http dns udp icmp", order); title["list"] = "list by HTTP"; title["http"] = "web page"; n = 7 }
-		$1 != "pair" || $2 != link || $3 == "arp" || $3 == "local" { next }
-		!($3 in said) { known = 0; for (i = 1; i <= n; i++) known += order[i] == $3; if (!known) order[++n] = $3 }
-		{ said[$3] = said[$3] (said[$3] ? ", " : "") $4 "-" $5 " " $6 }
-		END { for (i = 1; i <= n; i++) if (order[i] in said) {
-			printf "%s%s: %s", sep, order[i] in title ? title[order[i]] : toupper(order[i]), said[order[i]]; sep = "; " } }
-	' "$OUT/observe/report"
+# What the observers saw, a line for each link, by kind; long ones go on below.
+link_table() {
+	awk '
+		function add(word) {
+			if (length(line) + length(word) > 84) { printf "   %-12s %s\n", head, line; head = line = "" }
+			line = line (line ? " " : "") word
+		}
+		BEGIN {
+			n = split("esp ike list http dns udp icmp", order)
+			split("ESP:|IKE:|list by HTTP:|web page:|DNS:|UDP:|ICMP:", title, "|")
+			for (i in order) known[order[i]] = 1
+		}
+		NR == FNR { link[++links] = $1; at[$1] = $1 ~ /-/ ? $1 : $1 " - " $2; next }
+		$1 != "pair" || $3 == "arp" || $3 == "local" { next }
+		!($3 in known) { known[$3] = 1; order[++n] = $3; title[n] = toupper($3) ":" }
+		{ said[$2, $3, ++count[$2, $3]] = $4 "-" $5 " " $6 }
+		END {
+			for (l = 1; l <= links; l++) {
+				head = at[link[l]]; line = ""
+				for (i = 1; i <= n; i++) {
+					c = count[link[l], order[i]]
+					for (j = 1; j <= c; j++)
+						add((j == 1 ? title[i] " " : "") said[link[l], order[i], j] (j < c ? "," : ";"))
+				}
+				sub(/;$/, "", line)
+				printf "   %-12s %s\n", head, line
+			}
+		}' <(printf '%s\n' "${observe_links[@]}") "$OUT/observe/report"
 }
 
 observers() {
-	local entry label allowed
+	local allowed
 	title "What an observer of each link could read: kind, who with whom, packets"
 	world_paths client1 >"$OUT/paths"
 	must "the captures are read" observe_stop
 	check "none missed a packet" observe_complete
 	echo
-	for entry in "${observe_links[@]}"; do
-		label=${entry%% *}
-		[[ $label == *-* ]] && entry=$label || entry="$label - ${world_router[$label]}"
-		link_line "$label" | fold -s -w 84 | awk -v link="$entry" '{ printf "   %-12s %s\n", NR == 1 ? link : "", $0 }'
-		echo
-	done | sed '/^$/d'
+	link_table
 	note "" "ESP is encrypted, IKE from its third message on. The list is open to read (its signature is the trust): whoever" \
 		"watches client1 sees that it uses IPpriv. The client keeps one more circuit ready: its hops are among these." ""
 	allowed=$(sort -u "$OUT/paths" | observe_allowed client1 web)
@@ -193,13 +214,14 @@ ending() {
 	title "Stop, and what is left"
 	# shellcheck disable=SC2086
 	world_stop client1 $WORLD_RELAYS dir web
+	states after
 	for name in $HOSTS; do
-		check_eq "$name: states, policies, routes, links, nft tables are as before, no process" "${before[$name]}" \
-			"$(ns_state "$name")$(ip netns pids "$PREFIX-$name")"
+		check "$name: states, policies, routes, links, nft tables, processes are as before" diff "$SCRATCH/before/$name" "$SCRATCH/after/$name"
 	done
+	check "they held something: links and routes" grep -q "^default via $(world_gateway client1) " "$SCRATCH/after/client1"
 	check_eq "no control socket" "" "$(find "$SCRATCH" -type s)"
 	cleanup
-	check_eq "this machine's own network: as before" "${before[-]}" "$(ns_state -)"
+	check_eq "this machine's own network: as before" "$before" "$(ns_state -)"
 	check_eq "its namespaces: as before" "$namespaces_before" "$(ip netns list | sort)"
 }
 
@@ -210,7 +232,7 @@ run_where_esp_is "$0" "$@"
 require_root
 # shellcheck disable=SC2086
 require_programs $PROGRAMS
-declare -A before=([-]=$(ns_state -))
+before=$(ns_state -)
 namespaces_before=$(ip netns list | sort)
 web=$(world_ip web)
 world_up || exit 1

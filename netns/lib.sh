@@ -221,8 +221,16 @@ spawn() {
 	pids+=("$spawned")
 }
 
+# process_stat PID: sets process_state (a letter) and process_parent, without a process of its own.
+process_stat() {
+	local line
+	process_state='' process_parent=''
+	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+	read -r process_state process_parent line <<<"${line##*) }"
+}
+
 # Our own child still: a number can have been given to somebody else's process.
-is_child() { [ "$(awk '{print $4}' "/proc/$1/stat" 2>/dev/null)" = $$ ]; }
+is_child() { process_stat "$1" && [ "$process_parent" = $$ ]; }
 
 # stop PID…: TERM, and KILL after 3 s. Only processes that this script started.
 stop() {
@@ -237,7 +245,7 @@ stop() {
 	return 0
 }
 
-is_gone() { [ "$(awk '{print $3}' "/proc/$1/stat" 2>/dev/null)" = Z ] || ! is_child "$1"; }
+is_gone() { ! is_child "$1" || [ "$process_state" = Z ]; }
 
 # wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over.
 wait_for() {

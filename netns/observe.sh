@@ -70,24 +70,27 @@ observe_packets() {
 		"$OUT/observe/report"
 }
 
-# observe_pair A B: the two names in the order of the report.
-observe_pair() { printf '%s\n' "$1" "$2" | LC_ALL=C sort | paste -sd ' '; }
+# observe_pair KIND A B: a line with the two names in the order of the report.
+observe_pair() {
+	local LC_ALL=C
+	if [[ $2 < $3 ]]; then echo "$1 $2 $3"; else echo "$1 $3 $2"; fi
+}
 
 # observe_allowed CLIENT WEB < paths, a line "ENTRY MIDDLE EXIT" each: KIND A B of all that may be seen while they are in use.
 observe_allowed() {
 	local client=$1 web=$2 entry middle exit kind host
 	while read -r entry middle exit; do
 		for kind in esp ike; do
-			echo "$kind $(observe_pair "$client" "$entry")"
-			echo "$kind $(observe_pair "$entry" "$middle")"
-			echo "$kind $(observe_pair "$middle" "$exit")"
+			observe_pair $kind "$client" "$entry"
+			observe_pair $kind "$entry" "$middle"
+			observe_pair $kind "$middle" "$exit"
 		done
 		for kind in http dns udp icmp; do
-			echo "$kind $(observe_pair "$exit" "$web")"
+			observe_pair $kind "$exit" "$web"
 		done
 	done
 	for host in "$client" $WORLD_RELAYS; do
-		echo "list $(observe_pair dir "$host")"
+		observe_pair list dir "$host"
 	done
 }
 

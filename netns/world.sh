@@ -59,7 +59,7 @@ world_in_order() {
 
 # world_up: all hosts, links and routes; nothing runs yet.
 world_up() {
-	local host
+	local host jobs=()
 	ns_add ra rb rc "${!world_router[@]}"
 	# shellcheck disable=SC2086
 	ns_router ra rb rc $WORLD_RELAYS
@@ -77,8 +77,10 @@ world_up() {
 		ns_ip "$host" route add default via "$(world_gateway "$host")"
 	done
 	for host in ra rb rc "${!world_router[@]}"; do
-		world_in_order "$host"
+		world_in_order "$host" &
+		jobs+=($!)
 	done
+	wait "${jobs[@]}"
 	scratch
 	mkdir -p "$OUT/etc" "$OUT/state"
 	rm -f "$OUT/web.requests" "$OUT"/etc/*.conf # of an earlier run
