@@ -102,12 +102,18 @@ static void host_changes(void)
 
 static bool command_sees_its_own(void)
 {
-	return holds("/etc/resolv.conf", "nameserver 192.0.2.53\nnameserver 192.0.2.54\n") &
-	       holds("/etc/nsswitch.conf",
-		     "passwd: files\nservices: db\n\nhosts: files myhostname dns\n") &
-	       holds("/etc/hosts", "127.0.0.1 localhost\n") & absent("/run/nscd") &
-	       absent("/run/systemd/resolve") & absent("/run/avahi-daemon") &
-	       (access("/run/systemd/private", F_OK) == 0) & holds("/run/link", "file\n");
+	bool good = true; /* all of them are looked at: each says what is wrong */
+
+	good &= holds("/etc/resolv.conf", "nameserver 192.0.2.53\nnameserver 192.0.2.54\n");
+	good &= holds("/etc/nsswitch.conf",
+		      "passwd: files\nservices: db\n\nhosts: files myhostname dns\n");
+	good &= holds("/etc/hosts", "127.0.0.1 localhost\n");
+	good &= absent("/run/nscd");
+	good &= absent("/run/systemd/resolve");
+	good &= absent("/run/avahi-daemon");
+	good &= access("/run/systemd/private", F_OK) == 0;
+	good &= holds("/run/link", "file\n");
+	return good;
 }
 
 /* The command's place, in a child: READY tells the host to go on, CHANGED that it has. */
