@@ -4,7 +4,7 @@
 # by a core dump and by a kernel warning. Status 4 means skipped.
 # Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
-IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 900}
+IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 1500}
 run_where_esp_is "$0" "$@"
 trap - EXIT
 require_root
