@@ -60,12 +60,21 @@ require_root() {
 	[ "$(id -u)" = 0 ] || { echo "$SCRIPT: needs root" >&2; exit 2; }
 }
 
-# require_programs NAME…: the built programs of that name are there.
+# require_programs NAME…: the built programs of that name are there. From then on BUILD_DIR is a copy of them that every user can
+# reach: tests run some as nobody, and a checkout may lie in somebody's closed home. (Programs in folders stay where they are.)
 require_programs() {
 	local name
 	for name; do
 		[ -x "$BUILD_DIR/$name" ] || { echo "$SCRIPT: $BUILD_DIR/$name is not built; run tests/run.sh once" >&2; exit 2; }
+		[[ $name != */* ]] || return 0
 	done
+	scratch
+	mkdir "$SCRATCH/bin"
+	for name; do
+		cp "$BUILD_DIR/$name" "$SCRATCH/bin/" || exit 2
+	done
+	BUILD_DIR=$SCRATCH/bin
+	cd /
 }
 
 # --- reports: one line per check, TAP-like; the closing line 'N passed, N failed' by the EXIT trap
@@ -339,7 +348,11 @@ at_exit() {
 
 # For Unix sockets and what need not outlive the script (OUT may be on a file system without sockets): made by scratch.
 SCRATCH=
-scratch() { [ -n "$SCRATCH" ] || SCRATCH=$(mktemp -d /run/ippriv-scratch.XXXXXX); }
+scratch() {
+	[ -z "$SCRATCH" ] || return 0
+	SCRATCH=$(mktemp -d /run/ippriv-scratch.XXXXXX)
+	chmod 711 "$SCRATCH"
+}
 
 OUT=${IPPRIV_OUT:-}
 if [ -z "$OUT" ]; then

@@ -61,11 +61,19 @@ static bool absent(const char *path)
 	return false;
 }
 
+/* tests/run.sh counts these lines. */
+static void skip(const char *why)
+{
+	fprintf(stderr, "skipped: %s\n", why);
+	cr_skip_test("%s", why);
+}
+
 static void host_init(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
-		cr_skip_test("no mount namespaces here");
-	cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+		skip("no mount namespaces here");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip("in a chroot, where / is no mount and there are no user namespaces");
 	cr_assert_eq(mount("t", "/etc", "tmpfs", 0, "mode=755"), 0);
 	cr_assert_eq(mount("t", "/run", "tmpfs", 0, "mode=755"), 0);
 	cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL), 0); /* as systemd does */
