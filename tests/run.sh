@@ -71,13 +71,19 @@ build() {
 	count 1 0
 }
 
-# unit_program PROGRAM BUILD: one Criterion program. Its exit status alone is not enough: Criterion ends with 0 when the
-# process of a test only leaked, and when there was no test in it.
-unit_program() {
-	local name log status=0 synthesis tested ok left f reason='' start=${EPOCHREALTIME/[.,]/}
+# run_program PROGRAM LOG: runs one Criterion program; LOG.end gets its status and milliseconds.
+run_program() {
+	local status=0 start=${EPOCHREALTIME/[.,]/}
+	LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0 timeout -k 5 "$unit_limit" "$1" --color=never >"$2" 2>&1 </dev/null || status=$?
+	echo "$status $(((${EPOCHREALTIME/[.,]/} - start) / 1000))" >"$2.end"
+}
+
+# judge_program PROGRAM LOG: what came of it. Its exit status alone is not enough: Criterion ends with 0 when the process of a
+# test only leaked, and when there was no test in it.
+judge_program() {
+	local name log=$2 status took synthesis tested ok left f reason=''
 	name=$(basename "$1")
-	log=$logs/$2-$name.log
-	LSAN_OPTIONS=suppressions=$here/lsan.supp:print_suppressions=0 timeout -k 5 "$unit_limit" "$1" --color=never >"$log" 2>&1 </dev/null || status=$?
+	read -r status took <"$log.end"
 	synthesis=$(grep -aE 'Synthesis: Tested: ' "$log" | tail -n 1)
 	read -r tested ok _ <<<"$(tr -dc '0-9 ' <<<"${synthesis#*Synthesis}")"
 	left=$(grep -ac '^skipped: ' "$log") # Criterion itself is silent about skipped tests
@@ -94,7 +100,7 @@ unit_program() {
 	[ -z "$reason" ] || f=$((f + 1))
 	count "${ok:-0}" "$f" "$left"
 	if [ "$f" = 0 ]; then
-		printf '    %-28s %4d passed, %6d ms\n' "$name" "$ok" $(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+		printf '    %-28s %4d passed, %6d ms\n' "$name" "${ok:-0}" "$took"
 		return 0
 	fi
 	printf '    %-28s FAILED: %s passed, %s failed%s; %s:\n' "$name" "${ok:-0}" "$f" "${reason:+ ($reason)}" "$log"
@@ -111,8 +117,12 @@ unit() {
 		count 0 1
 		return 1
 	fi
+	export -f run_program
+	export here unit_limit
+	rm -f "$logs/$1"-test_*
+	printf '%s\n' "${programs[@]}" | xargs -P "$jobs" -I{} bash -c 'run_program "$1" "$2-$(basename "$1").log"' - {} "$logs/$1"
 	for program in "${programs[@]}"; do
-		unit_program "$program" "$1" || status=1
+		judge_program "$program" "$logs/$1-$(basename "$program").log" || status=1
 	done
 	return $status
 }
