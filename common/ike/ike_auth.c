@@ -7,20 +7,31 @@
 #include "common/ike/ike_proposal.h"
 #include "common/ike/ike_ts.h"
 
+enum { RANDOM_ID = 16 }; /* bytes */
+
 /* Body of an ID payload of ours: type, reserved, data. */
 struct own_id {
 	uint8_t body[4 + CRYPTO_SIGN_PUB];
 	size_t data_len;
 };
 
-static struct own_id make_id(enum ike_auth auth, const struct crypto_pub *pub)
+static struct own_id make_id(struct ike_host *host, enum ike_auth auth)
 {
-	struct own_id id = { .body = { IKE_ID_NULL } };
+	const struct crypto_pub *pub = &host->conf.key.pub;
+	struct own_id id = { .body = { IKE_ID_KEY_ID } };
 
-	if (auth == IKE_AUTH_ED25519) {
-		id.body[0] = IKE_ID_KEY_ID;
-		memcpy(id.body + 4, pub->bytes, sizeof(pub->bytes));
+	switch (auth) {
+	case IKE_AUTH_NULL:
+		id.body[0] = IKE_ID_NULL;
+		break;
+	case IKE_AUTH_PSK: /* strongSwan gives an address of its pool to each ID: another each time */
+		id.data_len = RANDOM_ID;
+		ike_host_random(host, id.body + 4, id.data_len);
+		break;
+	case IKE_AUTH_ED25519:
 		id.data_len = sizeof(pub->bytes);
+		memcpy(id.body + 4, pub->bytes, id.data_len);
+		break;
 	}
 	return id;
 }
@@ -50,12 +61,19 @@ static void build_auth(struct ike_build *b, const struct ike_signed *s, enum ike
 {
 	uint8_t data[IKE_PROOF_MAX];
 
-	if (auth == IKE_AUTH_NULL) {
+	switch (auth) {
+	case IKE_AUTH_NULL:
 		ike_proof_null(s, data);
 		ike_build_auth(b, IKE_AUTH_METHOD_NULL, data, CRYPTO_PRF);
-	} else {
+		break;
+	case IKE_AUTH_PSK:
+		ike_proof_psk(s, data);
+		ike_build_auth(b, IKE_AUTH_METHOD_PSK, data, CRYPTO_PRF);
+		break;
+	case IKE_AUTH_ED25519:
 		ike_proof_sign(s, key, data);
 		ike_build_auth(b, IKE_AUTH_METHOD_SIGNATURE, data, IKE_PROOF_SIGNATURE);
+		break;
 	}
 }
 
@@ -112,7 +130,7 @@ void ike_auth_start(struct ike_sa *sa)
 	const struct crypto_sign_key *key = &sa->host->conf.key;
 	static const struct ike_cp_attr wanted[] = { { .type = IKE_CFG_ATTR_IP4_ADDRESS },
 						     { .type = IKE_CFG_ATTR_IP4_DNS } };
-	struct own_id own = make_id(conf->auth, &key->pub);
+	struct own_id own = make_id(sa->host, conf->auth);
 	struct ike_signed s = make_signed(sa->hs, true, own.body, 4 + own.data_len);
 	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
 	uint8_t spi[IKE_ESP_SPI_SIZE];
@@ -251,6 +269,10 @@ static int check_initiator(const struct ike_sa *sa, const struct ike_payloads *p
 			return -EACCES;
 		return ike_proof_null_check(&s, p->auth);
 	}
+	if (p->auth_method == IKE_AUTH_METHOD_PSK) {
+		out->auth = IKE_AUTH_PSK;
+		return p->id_i.type == IKE_ID_KEY_ID ? ike_proof_psk_check(&s, p->auth) : -EACCES;
+	}
 	if (p->auth_method != IKE_AUTH_METHOD_SIGNATURE || p->id_i.type != IKE_ID_KEY_ID ||
 	    p->id_i.data.len != sizeof(out->key.bytes))
 		return -EACCES;
@@ -287,7 +309,7 @@ static uint16_t admit(struct ike_sa *sa, const struct ike_payloads *p, struct gr
 	int r;
 
 	/* Nobody without a name may choose its own addresses. */
-	if (g->peer.auth == IKE_AUTH_NULL && !g->want_lease)
+	if (g->peer.auth != IKE_AUTH_ED25519 && !g->want_lease)
 		return IKE_NOTIFY_FAILED_CP_REQUIRED;
 	sa->known = true;
 	r = conf->ops->admit(conf->user, sa, &g->peer, g->want_lease, &g->lease, &local);
@@ -346,7 +368,7 @@ static void build_lease(struct ike_build *b, const struct ike_lease *lease)
 static void answer(struct ike_sa *sa, const struct ike_path *path, const struct grant *g)
 {
 	const struct crypto_sign_key *key = &sa->host->conf.key;
-	struct own_id own = make_id(IKE_AUTH_ED25519, &key->pub);
+	struct own_id own = make_id(sa->host, IKE_AUTH_ED25519);
 	struct ike_signed s = make_signed(sa->hs, false, own.body, 4 + own.data_len);
 	uint8_t spi[IKE_ESP_SPI_SIZE];
 	struct ike_proposal chosen;

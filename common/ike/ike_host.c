@@ -80,7 +80,7 @@ int ike_host_initiate(struct ike_host *host, const struct ike_init_conf *conf, v
 	int r;
 
 	if (!ike_ts_list_valid(&conf->ts_local) || !ike_ts_list_valid(&conf->ts_remote) ||
-	    (conf->auth == IKE_AUTH_NULL && conf->initial_contact))
+	    (conf->auth != IKE_AUTH_ED25519 && conf->initial_contact))
 		return -EINVAL;
 	if (host->closing)
 		return -ESHUTDOWN;

@@ -157,7 +157,7 @@ static bool acceptable(const struct ike_sa *sa, const struct ike_header *h,
 	return h->spi_r != 0 && !p->sk.data && p->nonce.data && p->ke.data &&
 	       ike_proposal_ike_accept(p->proposals, p->proposal_count) == 0 &&
 	       p->ke_group == IKE_DH_ID_CURVE25519 && p->ke.len == CRYPTO_DH &&
-	       (sa->hs->conf.auth == IKE_AUTH_NULL || knows_identity_hash(p));
+	       (sa->hs->conf.auth != IKE_AUTH_ED25519 || knows_identity_hash(p));
 }
 
 void ike_init_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,

@@ -46,12 +46,16 @@ struct ike_lease {
 	struct addr dns[IKE_DNS_MAX];
 };
 
-enum ike_auth { IKE_AUTH_NULL, IKE_AUTH_ED25519 };
+/*
+ * How an initiator proves who it is. PSK is for responders that know no NULL authentication: the
+ * key is public (IKE_PROOF_PSK), so it proves as little, and with a random ID it tells as little.
+ */
+enum ike_auth { IKE_AUTH_NULL, IKE_AUTH_PSK, IKE_AUTH_ED25519 };
 
 /* How an initiator starts. */
 struct ike_init_conf {
 	struct ike_path path;
-	enum ike_auth auth;      /* ours: NULL with ID_NULL, or Ed25519 with ID_KEY_ID = public key */
+	enum ike_auth auth;      /* ours; Ed25519 with ID_KEY_ID = public key */
 	struct crypto_pub peer;  /* the only responder key accepted (pinned to the directory's) */
 	bool want_lease;         /* ask for address and DNS by CFG_REQUEST */
 	bool initial_contact;    /* INITIAL_CONTACT; only between relays, never from a client */

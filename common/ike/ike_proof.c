@@ -24,26 +24,51 @@ static size_t signed_octets(const struct ike_signed *s, uint8_t out[OCTETS_MAX])
 	return w.len;
 }
 
-void ike_proof_null(const struct ike_signed *s, uint8_t out[CRYPTO_PRF])
+/* prf(prf(SECRET, "Key Pad for IKEv2"), octets) */
+static void mac_proof(const struct ike_signed *s, const void *secret, size_t secret_len,
+		      uint8_t out[CRYPTO_PRF])
 {
 	static const char pad[] = "Key Pad for IKEv2";
 	const struct crypto_chunk padding = { pad, sizeof(pad) - 1 };
 	uint8_t octets[OCTETS_MAX], key[CRYPTO_PRF];
 	const struct crypto_chunk chunk = { octets, signed_octets(s, octets) };
 
-	crypto_prf(s->sk_p, CRYPTO_PRF, &padding, 1, key);
+	crypto_prf(secret, secret_len, &padding, 1, key);
 	crypto_prf(key, sizeof(key), &chunk, 1, out);
 	crypto_wipe(key, sizeof(key));
+}
+
+static int mac_check(const uint8_t expected[CRYPTO_PRF], struct ike_view data)
+{
+	if (data.len != CRYPTO_PRF)
+		return -EACCES;
+	return crypto_equal(expected, data.data, CRYPTO_PRF) ? 0 : -EACCES;
+}
+
+void ike_proof_null(const struct ike_signed *s, uint8_t out[CRYPTO_PRF])
+{
+	mac_proof(s, s->sk_p, CRYPTO_PRF, out);
 }
 
 int ike_proof_null_check(const struct ike_signed *s, struct ike_view data)
 {
 	uint8_t expected[CRYPTO_PRF];
 
-	if (data.len != sizeof(expected))
-		return -EACCES;
 	ike_proof_null(s, expected);
-	return crypto_equal(expected, data.data, sizeof(expected)) ? 0 : -EACCES;
+	return mac_check(expected, data);
+}
+
+void ike_proof_psk(const struct ike_signed *s, uint8_t out[CRYPTO_PRF])
+{
+	mac_proof(s, IKE_PROOF_PSK, sizeof(IKE_PROOF_PSK) - 1, out);
+}
+
+int ike_proof_psk_check(const struct ike_signed *s, struct ike_view data)
+{
+	uint8_t expected[CRYPTO_PRF];
+
+	ike_proof_psk(s, expected);
+	return mac_check(expected, data);
 }
 
 void ike_proof_sign(const struct ike_signed *s, const struct crypto_sign_key *key,

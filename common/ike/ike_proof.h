@@ -3,6 +3,9 @@
 #include "common/crypto/crypto.h"
 #include "common/wire/ike_parse.h"
 
+/* The key that everybody knows, for responders without NULL Authentication. */
+#define IKE_PROOF_PSK "IPpriv anonymous v1"
+
 enum {
 	IKE_MESSAGE_MAX = 3000,                     /* bytes, RFC 7296 section 2 */
 	IKE_PROOF_SIGNATURE = 8 + CRYPTO_SIG,       /* length, AlgorithmIdentifier, signature */
@@ -21,6 +24,10 @@ struct ike_signed {
 void ike_proof_null(const struct ike_signed *s, uint8_t out[CRYPTO_PRF]);
 /* 0, or -EACCES when DATA is not the proof. */
 int ike_proof_null_check(const struct ike_signed *s, struct ike_view data) _must_check_;
+/* Shared key, method 2 (RFC 7296 section 2.15), with IKE_PROOF_PSK. */
+void ike_proof_psk(const struct ike_signed *s, uint8_t out[CRYPTO_PRF]);
+/* 0, or -EACCES when DATA is not the proof. */
+int ike_proof_psk_check(const struct ike_signed *s, struct ike_view data) _must_check_;
 /* Ed25519 as digital signature, method 14 (RFC 7427 section 3, RFC 8420). */
 void ike_proof_sign(const struct ike_signed *s, const struct crypto_sign_key *key,
 		    uint8_t out[IKE_PROOF_SIGNATURE]);

@@ -179,6 +179,51 @@ Test(ike_exchange, client_reveals_nothing)
 	cr_assert_eq(in.p.notify_count, 0);
 }
 
+static struct ike_init_conf psk_client(void)
+{
+	struct ike_init_conf conf = duo_client(&duo);
+
+	conf.auth = IKE_AUTH_PSK;
+	return conf;
+}
+
+Test(ike_exchange, psk_client_is_a_client)
+{
+	struct ike_init_conf conf = psk_client();
+	struct duo_record *i = duo_connect(&duo, &conf), *r = duo_last(&duo.b);
+
+	duo_assert_up(i);
+	duo_assert_up(r);
+	assert_children_match(&i->child, &r->child);
+	cr_assert_eq(r->peer.auth, IKE_AUTH_PSK);
+	cr_assert(!r->peer.initial_contact);
+	cr_assert(r->want_lease && r->has_lease && i->has_lease);
+	cr_assert(addr_equal(&i->lease.address, &duo.b.lease.address));
+}
+
+/* Two that differ in their ID only, and it says nothing: random, and another one each time. */
+Test(ike_exchange, psk_client_reveals_nothing)
+{
+	struct ike_init_conf conf = psk_client();
+	struct inside in, again;
+	struct duo_record *i;
+
+	duo.recording = true;
+	i = duo_connect(&duo, &conf);
+	open_logged(duo.log[2], &i->sa->out, &in);
+	i = duo_connect(&duo, &conf);
+	open_logged(duo.log[6], &i->sa->out, &again);
+	cr_assert_eq(in.p.id_i.type, IKE_ID_KEY_ID);
+	cr_assert_eq(in.p.id_i.data.len, 16);
+	cr_assert_eq(again.p.id_i.data.len, 16);
+	cr_assert_arr_neq(in.p.id_i.data.data, again.p.id_i.data.data, 16);
+	cr_assert_null(in.p.id_r.body.data);
+	cr_assert_null(in.p.vendor.data);
+	cr_assert_eq(in.p.auth_method, IKE_AUTH_METHOD_PSK);
+	cr_assert_eq(in.p.notify_count, 0);
+	cr_assert_eq(in.p.cp.count, 2);
+}
+
 /* ---- authentication fails ---- */
 
 Test(ike_exchange, wrong_pinned_key)
@@ -360,6 +405,34 @@ Test(ike_exchange, initiator_with_psk)
 	initiator_lies(&conf, edit_method);
 }
 
+Test(ike_exchange, initiator_with_a_bad_psk_proof)
+{
+	struct ike_init_conf conf = psk_client();
+
+	initiator_lies(&conf, edit_signature);
+}
+
+/* Another ID, and a proof that fits it. */
+static void edit_psk_id(uint8_t *plain, size_t len, const struct ike_payloads *p)
+{
+	const struct ike_handshake *hs = duo.a.host->by_spi->hs;
+	struct ike_signed s = { .message = { hs->i.message, hs->i.message_len },
+				.nonce = { hs->r.nonce, hs->r.nonce_len },
+				.id = p->id_i.body, .sk_p = hs->keys.pi };
+
+	(void)len;
+	inside(plain, p->id_i.body.data)[0] = IKE_ID_FQDN;
+	ike_proof_psk(&s, inside(plain, p->auth.data));
+	cr_assert_eq(ike_proof_psk_check(&s, p->auth), 0);
+}
+
+Test(ike_exchange, psk_initiator_with_a_name)
+{
+	struct ike_init_conf conf = psk_client();
+
+	initiator_lies(&conf, edit_psk_id);
+}
+
 Test(ike_exchange, null_initiator_with_a_name)
 {
 	struct ike_init_conf conf = duo_client(&duo);
@@ -460,6 +533,8 @@ Test(ike_exchange, nameless_initiator_must_ask_for_an_address)
 
 	conf.want_lease = false;
 	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_FAILED_CP_REQUIRED);
+	conf.auth = IKE_AUTH_PSK;
+	duo_assert_gone(duo_connect(&duo, &conf), IKE_END_REFUSED, IKE_NOTIFY_FAILED_CP_REQUIRED);
 	cr_assert_eq(duo.b.count, 0, "admit was not asked");
 }
 
@@ -488,6 +563,8 @@ Test(ike_exchange, bad_configuration)
 	struct ike_sa *sa;
 
 	conf.initial_contact = true;
+	cr_assert_eq(ike_host_initiate(duo.a.host, &conf, NULL, &sa), -EINVAL);
+	conf.auth = IKE_AUTH_PSK;
 	cr_assert_eq(ike_host_initiate(duo.a.host, &conf, NULL, &sa), -EINVAL);
 	conf = duo_client(&duo);
 	conf.ts_local.count = 0;

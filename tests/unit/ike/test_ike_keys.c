@@ -248,7 +248,30 @@ Test(ike_proof, every_changed_bit_of_a_signature_is_found)
 			     len == sizeof(strongswan_auth_r) ? 0 : -EACCES);
 }
 
-/* strongSwan's PSK proof is the NULL one's formula with another key: the octets are the same. */
+/* strongSwan's initiator proved that it knows our public PSK. */
+Test(ike_proof, psk_as_strongswan)
+{
+	struct ike_signed s = strongswan_signed(true);
+	uint8_t proof[33] = { 0 };
+
+	cr_assert_eq(sizeof(strongswan_psk), strlen(IKE_PROOF_PSK));
+	cr_assert_arr_eq(strongswan_psk, IKE_PROOF_PSK, sizeof(strongswan_psk));
+	ike_proof_psk(&s, proof);
+	cr_assert_arr_eq(proof, strongswan_auth_i, 32);
+	for (size_t len = 0; len <= sizeof(proof); len++)
+		cr_assert_eq(ike_proof_psk_check(&s, (struct ike_view){ proof, len }),
+			     len == 32 ? 0 : -EACCES);
+	for (size_t bit = 0; bit < 32 * 8; bit++) {
+		memcpy(proof, strongswan_auth_i, 32);
+		proof[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		cr_assert_eq(ike_proof_psk_check(&s, (struct ike_view){ proof, 32 }), -EACCES);
+	}
+	s.id.data = strongswan_id_r;
+	s.id.len = sizeof(strongswan_id_r);
+	cr_assert_eq(ike_proof_psk_check(&s, VIEW(strongswan_auth_i)), -EACCES);
+}
+
+/* Its PSK proof is the NULL one's formula with another key: the octets are the same. */
 Test(ike_proof, octets_as_strongswan)
 {
 	static const char pad[] = "Key Pad for IKEv2";
@@ -256,10 +279,6 @@ Test(ike_proof, octets_as_strongswan)
 	const struct crypto_chunk padding = { pad, sizeof(pad) - 1 };
 	const struct crypto_chunk octets = { strongswan_octets_i, sizeof(strongswan_octets_i) };
 	uint8_t key[32], expected[32], proof[32];
-
-	crypto_prf(strongswan_psk, sizeof(strongswan_psk), &padding, 1, key);
-	crypto_prf(key, sizeof(key), &octets, 1, expected);
-	cr_assert_arr_eq(expected, strongswan_auth_i, 32);
 
 	crypto_prf(strongswan_sk_pi, 32, &padding, 1, key);
 	crypto_prf(key, sizeof(key), &octets, 1, expected);
