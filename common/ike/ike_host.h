@@ -25,6 +25,16 @@ struct ike_host_conf {
 	uint32_t half_open_max;
 	uint32_t half_open_per_path;   /* [16] per remote address and mark, then drop */
 	uint32_t sa_max;               /* [65536] */
+	/*
+	 * An IKE SA that has lived so long is rekeyed by this side; up to an eighth less, drawn at
+	 * random for each. 0: never by this side.
+	 */
+	uint32_t rekey_after;
+	uint32_t child_linger;         /* [5000] a replaced child SA still takes late packets */
+	uint32_t keepalive;            /* [20000] behind a NAT nothing was sent: send an octet */
+	uint32_t fragment_size;        /* [1200] bytes of UDP payload, larger messages are split */
+	bool prefer_chacha;            /* responder: ChaCha20-Poly1305 where both are offered */
+	bool first_layer;              /* responder: NAT detection and MOBIKE for paths without mark */
 };
 
 enum ike_state {
@@ -42,6 +52,11 @@ struct ike_sa_info {
 	uint64_t spi_i, spi_r; /* host order */
 	struct ike_path path;
 	uint16_t notify;       /* error notify that ended it, 0: none */
+	bool nat_local, nat_remote; /* there is a NAT in front of us, of the peer */
+	bool encap;            /* ESP goes in UDP, with the ports of PATH */
+	bool mobike;           /* both know it */
+	uint32_t child_in, child_out; /* SPIs of the child SA in use, host order, 0: none */
+	uint32_t rekeys;       /* of children, since it was established, and of the IKE SA */
 	uint64_t established_at, last_heard; /* ike_ops.now, 0: not yet */
 	uint32_t sent, received, retransmitted; /* messages */
 };
@@ -67,6 +82,34 @@ void ike_host_probe(struct ike_host *host, struct ike_sa *sa);
  * the peer is gone. A request that is out already gets no more of them than that.
  */
 void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t tries);
+/*
+ * How long SA may be silent: after IDLE ms without a message it is probed, and when no probe was
+ * answered it ends no sooner than TOLERATE ms after the last message (0: when the tries are used
+ * up; else the last transmission is repeated at growing intervals until then). Both may change at
+ * any time; the defaults are ike_host_conf.liveness and 0.
+ */
+void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
+			   uint32_t tolerate);
+/*
+ * The kernel says that the child SA with this inbound or outbound SPI is to be replaced soon.
+ * Nothing happens when that is under way, when it was replaced or when there is no such child SA.
+ */
+void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi);
+/* Rekeys the IKE SA itself, now or as soon as nothing else is under way. */
+void ike_host_rekey(struct ike_host *host, struct ike_sa *sa);
+/*
+ * First layer, initiator: our address or socket is another one. Goes on along PATH: what waits for
+ * its answer is sent again at once, then UPDATE_SA_ADDRESSES (RFC 4555 section 3.5). Calls `moved`
+ * when the peer has agreed. -EOPNOTSUPP: the peer knows no MOBIKE; nothing changed.
+ */
+int ike_host_move(struct ike_host *host, struct ike_sa *sa, const struct ike_path *path);
+/*
+ * First layer, ESP in UDP: the kernel saw authentic ESP of this SA come from REMOTE: the peer's NAT
+ * has changed its mapping, follow it (calls `moved`).
+ */
+void ike_host_mapping(struct ike_host *host, struct ike_sa *sa, const struct endpoint *remote);
+/* Tells that ESP was sent: the NAT needs no keepalive. */
+void ike_host_spoke(struct ike_host *host, struct ike_sa *sa);
 /* Tells that ESP traffic from the peer was seen: as good as a message for liveness. */
 void ike_host_heard(struct ike_host *host, struct ike_sa *sa);
 /* When tick wants to be called next, in ike_ops.now milliseconds; UINT64_MAX: never. */

@@ -12,13 +12,14 @@
 #include "common/base/secret.h"
 #include "common/crypto/crypto.h"
 
-struct ike_sa; /* one IKE SA and its child SA; owned by its ike_host */
+struct ike_sa; /* one IKE SA and its child SAs; owned by its ike_host */
 
 /* Where a datagram came from or goes to. */
 struct ike_path {
 	struct endpoint local, remote;
 	uint32_t mark;    /* overlay tunnel it came through (relay), 0: none */
-	uint32_t channel; /* the caller's number of the socket, 0 for relays with one socket */
+	uint32_t channel; /* the caller's number of the socket */
+	bool floated;     /* port 4500: the caller adds and strips the non-ESP marker (RFC 3948) */
 };
 
 enum ike_encr { IKE_ENCR_AES_GCM_16 = 20, IKE_ENCR_CHACHA20_POLY1305 = 28 };
@@ -60,6 +61,12 @@ struct ike_init_conf {
 	bool want_lease;         /* ask for address and DNS by CFG_REQUEST */
 	bool initial_contact;    /* INITIAL_CONTACT; only between relays, never from a client */
 	struct ike_ts_list ts_local, ts_remote; /* offered; a client offers 0.0.0.0/0 both ways */
+	/*
+	 * The first layer only: NAT detection, port 4500 and MOBIKE (RFC 4555). Further hops see
+	 * addresses that nobody translates and that never change, and learn nothing of the first.
+	 */
+	bool first_layer;
+	bool force_encap; /* first layer: ESP in UDP even where there is no NAT */
 };
 
 /* Who authenticated to us as a responder. */
@@ -97,12 +104,46 @@ struct ike_ops {
 	int (*admit)(void *user, struct ike_sa *sa, const struct ike_peer *peer, bool want_lease,
 		     struct ike_lease *lease, struct ike_ts_list *local);
 	/*
-	 * Installs the child SA; LEASE is what was assigned (NULL: none). Called before the
+	 * Installs the first child SA; LEASE is what was assigned (NULL: none). Called before the
 	 * responder answers, and when the initiator has verified the answer. An error ends the SA
 	 * (responder: with a notify). The callee copies keys; CHILD is wiped afterwards.
 	 */
 	int (*child_up)(void *user, struct ike_sa *sa, const struct ike_child *child,
 			const struct ike_lease *lease);
+	/*
+	 * A rekeying (RFC 7296 section 2.8): CHILD is to take the place of the child SA whose
+	 * inbound SPI is REPLACES, with the same selectors. IN_ONLY: the responder's side, which
+	 * goes on sending through the old one until child_switch. An error refuses the new one
+	 * and leaves the old one as it was.
+	 */
+	int (*child_add)(void *user, struct ike_sa *sa, const struct ike_child *child,
+			 uint32_t replaces, bool in_only);
+	/* Installs the outbound half of CHILD too. An error ends the SA. */
+	int (*child_switch)(void *user, struct ike_sa *sa, const struct ike_child *child);
+	/*
+	 * The child SA whose inbound SPI is SPI_IN is over, whatever is left of it: replaced by
+	 * another, or refused after child_add. Not called for those that `ended` takes down.
+	 */
+	void (*child_del)(void *user, struct ike_sa *sa, uint32_t spi_in);
+	/*
+	 * The IKE SA was rekeyed: SA, with the same peer, path and children, stands in the place of
+	 * OLD. Data of OLD is SA's now; OLD is valid for this call only and has no `ended`.
+	 */
+	void (*replaced)(void *user, struct ike_sa *old, struct ike_sa *sa);
+	/*
+	 * First layer, before IKE_AUTH: *PATH is to be the one from our port 4500 (or another port
+	 * with ESP in UDP) to the peer's 4500, FLOATED. 0, or -errno to stay where we are. NULL:
+	 * never.
+	 */
+	int (*float_path)(void *user, struct ike_sa *sa, struct ike_path *path);
+	/* First layer behind a NAT: one octet 0xff and no marker along PATH (RFC 3948 section 2.3). */
+	void (*keepalive)(void *user, const struct ike_path *path);
+	/*
+	 * First layer: IKE and ESP of SA go along another path now (ike_sa_info), or with another
+	 * ENCAP; FROM and FROM_ENCAP are how it was. All children that were added have to follow.
+	 * An error ends the SA.
+	 */
+	int (*moved)(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap);
 	/* The IKE SA is up. The peer has proved to be who it is. */
 	void (*established)(void *user, struct ike_sa *sa);
 	/* The IKE SA is gone; the SA pointer is valid for this call only. Called exactly once for

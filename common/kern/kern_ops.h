@@ -38,6 +38,17 @@ struct kern_mark {
 /* A namespace we hold, opaque. NULL stands for the namespace the daemon started in. */
 struct kern_netns;
 
+/* UDP ports around ESP (RFC 3948), host order, 0: plain ESP. */
+struct kern_encap {
+	uint16_t sport, dport;
+};
+
+/* When the kernel tells that an SA is to be replaced (soft), and when it deletes it (hard). */
+struct kern_life {
+	uint64_t soft_seconds, hard_seconds; /* since it was added, 0: no limit */
+	uint64_t soft_bytes, hard_bytes;     /* 0: no limit */
+};
+
 /* One ESP tunnel-mode SA, wildcard selector (af-unspec), noecn, no DSCP copy, outer DF clear. */
 struct kern_sa {
 	struct addr src, dst;
@@ -48,6 +59,8 @@ struct kern_sa {
 	bool esn;
 	uint32_t replay_window; /* packets, 0..4096; outbound: 0 (with ESN the kernel gets 32) */
 	struct kern_mark set_mark; /* put on packets that this SA has decapsulated */
+	struct kern_encap encap;
+	struct kern_life life;
 };
 
 struct kern_selector {
@@ -132,10 +145,35 @@ struct kern_sa_stats {
 	uint64_t add_time, use_time; /* seconds since the epoch; use_time 0: never used */
 };
 
+/* A policy and its SA change their outer addresses or UDP ports, without a packet lost. */
+struct kern_move {
+	enum kern_dir dir;
+	struct kern_selector sel;   /* of the policy, with if_id */
+	uint32_t if_id, reqid, spi; /* of the SA (the only one of that reqid and direction) */
+	struct addr src, dst;       /* as they are */
+	struct addr new_src, new_dst;
+	struct kern_encap encap, new_encap;
+};
+
 /* Traffic hit a policy of ours whose outbound SA does not exist. */
 struct kern_acquire {
 	uint32_t reqid;
 	struct addr src, dst; /* of the template */
+};
+
+enum kern_event_type {
+	KERN_EVENT_ACQUIRE, /* traffic hit a policy of ours whose outbound SA does not exist */
+	KERN_EVENT_EXPIRE,  /* a limit of an SA is reached */
+	KERN_EVENT_MAPPING, /* authentic ESP in UDP came from elsewhere than the SA says */
+};
+
+struct kern_event {
+	enum kern_event_type type;
+	uint32_t reqid;
+	struct addr src, dst;   /* ACQUIRE: of the template; else of the SA as it is known */
+	uint32_t spi;           /* EXPIRE, MAPPING; host order */
+	bool hard;              /* EXPIRE: it is gone */
+	struct endpoint remote; /* MAPPING: where the packet came from */
 };
 
 /*
@@ -149,6 +187,8 @@ struct kern {
 	int (*del)(void *ctx, const struct kern_op *op);
 	int (*sa_stats)(void *ctx, struct kern_netns *netns, const struct addr *dst, uint32_t spi,
 			struct kern_sa_stats *out);
+	/* -ENOENT: no such policy or SA. */
+	int (*move)(void *ctx, struct kern_netns *netns, const struct kern_move *move);
 	/*
 	 * Makes the daemon's own namespace forget all connections that began at an address in SRC:
 	 * what NAT did for them ends, too. Of one IPv4 address the kernel searches its table
