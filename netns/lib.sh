@@ -30,6 +30,11 @@ ippriv_have_esp() {
 	return 1
 }
 
+# runs_here: whether run_where_esp_is would stay on this machine's own kernel.
+runs_here() {
+	[ "${IPPRIV_WHERE:-}" = here ] || { [ "${IPPRIV_WHERE:-}" != guest ] && [ "$(id -u)" = 0 ] && ippriv_have_esp >/dev/null; }
+}
+
 # run_where_esp_is SCRIPT ARGS…: go on here when this kernel can do it, otherwise run SCRIPT in the guest and end with its status.
 # IPPRIV_WHERE=here|guest decides instead of the probe; IPPRIV_GUEST_OPTIONS goes to tests/guest.sh (--icount, --timeout N).
 run_where_esp_is() {
@@ -39,11 +44,11 @@ run_where_esp_is() {
 	if [ -n "${IPPRIV_GUEST:-}" ]; then
 		return 0
 	fi
-	missing=$(ippriv_have_esp) || true
-	if [ "${IPPRIV_WHERE:-}" = here ] || { [ "${IPPRIV_WHERE:-}" != guest ] && [ -z "$missing" ] && [ "$(id -u)" = 0 ]; }; then
+	if runs_here; then
 		echo "# running here: kernel $(uname -r) has ESP"
 		return 0
 	fi
+	missing=$(ippriv_have_esp) || true
 	why="kernel $(uname -r) of this machine has ${missing}"
 	[ -n "$missing" ] || why="running here needs root"
 	[ "${IPPRIV_WHERE:-}" != guest ] || why="IPPRIV_WHERE=guest"

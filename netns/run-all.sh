@@ -1,12 +1,84 @@
 #!/bin/bash
-# run-all.sh [NAME…]: every end-to-end test netns/t_*.sh (or those named, without t_ and .sh), one after the other in one boot.
+# run-all.sh [NAME…]: every end-to-end test netns/t_*.sh (or those named, without t_ and .sh), those with the highest limit first.
+# Where they need guests there are two, side by side: each takes the next test when it is done with one.
 # A test fails by its status, by its checks, by its time limit (a line '# limit: N s' in it, 120 s without),
 # by a core dump and by a kernel warning. Status 4 means skipped.
-# Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, and what lib.sh names.
+# Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 2), and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
 IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 1500}
-run_where_esp_is "$0" "$@"
+QUEUE=$OUT/queue # one empty file for each test that nobody has taken yet
+
+# queue_fill [NAME…]: NUMBER-NAME for each test; 2 when there is no such test.
+queue_fill() {
+	local name number=100
+	rm -rf "$QUEUE" "$OUT/taken"
+	mkdir -p "$QUEUE" "$OUT/taken"
+	if [ $# = 0 ]; then
+		# shellcheck disable=SC2046
+		set -- $(cd "$SOURCE/netns" && for name in t_*.sh; do
+			name=${name#t_}
+			echo "$(limit_of "${name%.sh}") ${name%.sh}"
+		done | sort -k1,1nr -k2 | cut -d' ' -f2)
+	fi
+	for name; do
+		[ -e "$SOURCE/netns/t_$name.sh" ] || { echo "run-all: there is no netns/t_$name.sh" >&2; return 2; }
+		number=$((number + 1))
+		: >"$QUEUE/$number-$name"
+	done
+}
+
+# queue_take: the next test's name, which is then nobody else's; fails when there is none left.
+queue_take() {
+	local file
+	for file in "$QUEUE"/*; do
+		if [ -e "$file" ] && mv "$file" "$OUT/taken/" 2>/dev/null; then
+			file=${file##*/}
+			echo "${file#*-}"
+			return
+		fi
+	done
+	return 1
+}
+
+limit_of() {
+	local limit
+	limit=$(sed -n 's/^# limit: \([0-9]*\) s.*/\1/p' "$SOURCE/netns/t_$1.sh" | head -n 1)
+	echo "${limit:-120}"
+}
+
+# run_lanes COUNT: that many guests on the queue; ends with the sum of what they found.
+run_lanes() {
+	local i lanes=$1 tests count p=0 f=0 s=0 jobs=() a b c
+	tests=("$QUEUE"/*)
+	[ "$lanes" -le ${#tests[@]} ] || lanes=${#tests[@]}
+	for i in $(seq "$lanes"); do
+		IPPRIV_LANE=$i IPPRIV_GUEST_OPTIONS="$IPPRIV_GUEST_OPTIONS --name lane$i" bash "$0" 2>&1 |
+			tee "$OUT/lane$i.log" | sed -u "s/^/$i| /" &
+		jobs+=($!)
+	done
+	wait "${jobs[@]}"
+	for i in $(seq "$lanes"); do
+		count=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$OUT/lane$i.log" | tail -n 1)
+		[ -n "$count" ] || { echo "# guest $i did not end well: see $OUT/lane$i.log"; f=$((f + 1)); continue; }
+		read -r a b c <<<"$(tr -dc '0-9 ' <<<"$count")"
+		p=$((p + a)) f=$((f + b)) s=$((s + ${c:-0}))
+	done
+	for i in "$QUEUE"/*; do
+		[ ! -e "$i" ] || { echo "# not run: ${i##*-}"; f=$((f + 1)); }
+	done
+	grep -h '^--- .*: \(FAILED\|skipped\)' "$OUT"/lane*.log
+	echo "$p passed, $f failed$([ $s = 0 ] || echo ", $s skipped")"
+	[ $f = 0 ] && [ $p != 0 ]
+}
+
 trap - EXIT
+if [ -z "${IPPRIV_LANE:-}" ]; then
+	mkdir -p "$OUT"
+	rm -f "$OUT"/lane*.log
+	queue_fill "$@" || exit 2
+	[ -n "${IPPRIV_GUEST:-}" ] || runs_here || { run_lanes "${IPPRIV_LANES:-2}"; exit; }
+fi
+run_where_esp_is "$0"
 require_root
 
 passed=0
@@ -21,18 +93,16 @@ kernel_warnings() {
 
 cores() { find "$OUT" -name 'core.*' | sort; }
 
-# one FILE: runs it, shows and keeps its output, adds up.
+# one NAME: runs it, shows and keeps its output, adds up.
 one() {
-	local file=$1 name limit log status counts start=$SECONDS warned cored said result
-	name=$(basename "$file" .sh)
-	name=${name#t_}
+	local name=$1 limit log status counts start=$SECONDS warned cored said result
 	log=$OUT/$name.log
-	limit=$(sed -n 's/^# limit: \([0-9]*\) s.*/\1/p' "$file" | head -n 1)
+	limit=$(limit_of "$name")
 	warned=$(($(kernel_warnings 1 | wc -l) + 1))
 	cored=$(cores)
 	mkdir -p "$OUT/$name"
 	echo "--- $name"
-	IPPRIV_OUT=$OUT/$name BUILD_DIR=$BUILD_DIR IPPRIV_GUEST=${IPPRIV_GUEST:-here} timeout -k 10 "${limit:-120}" bash "$file" \
+	IPPRIV_OUT=$OUT/$name BUILD_DIR=$BUILD_DIR IPPRIV_GUEST=${IPPRIV_GUEST:-here} timeout -k 10 "$limit" bash "$SOURCE/netns/t_$name.sh" \
 		</dev/null 2>&1 | tee "$log" | sed -u 's/^/    /'
 	status=${PIPESTATUS[0]}
 	if [ "$status" = "$SKIP_STATUS" ]; then
@@ -43,7 +113,7 @@ one() {
 	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
 	read -r p f <<<"$(sed 's/[a-z,]//g' <<<"${counts:-0 0}")"
 	said=''
-	[ "$status" != 124 ] || said="over its limit of ${limit:-120} s"
+	[ "$status" != 124 ] || said="over its limit of $limit s"
 	[ -n "$counts" ] || said="${said:-no check reported}"
 	[ "$status" = 0 ] || [ "$f" != 0 ] || said="${said:-status $status}"
 	[ "$(cores)" = "$cored" ] || said="${said:+$said, }core dumped: $(comm -13 <(echo "$cored") <(cores) | tr '\n' ' ')"
@@ -59,19 +129,9 @@ one() {
 	echo "--- $name: $result, $p passed, $f failed, $((SECONDS - start)) s"
 }
 
-files=()
-if [ $# = 0 ]; then
-	for f in "$SOURCE"/netns/t_*.sh; do
-		[ ! -e "$f" ] || files+=("$f")
-	done
-fi
-for name; do
-	[ -e "$SOURCE/netns/t_$name.sh" ] || { echo "run-all: there is no netns/t_$name.sh" >&2; exit 2; }
-	files+=("$SOURCE/netns/t_$name.sh")
-done
-echo "# kernel $(uname -r), ${#files[@]} tests, programs of $BUILD_DIR, up $(cut -d. -f1 /proc/uptime) s"
-for f in "${files[@]}"; do
-	one "$f"
+echo "# kernel $(uname -r), programs of $BUILD_DIR, up $(cut -d. -f1 /proc/uptime) s"
+while name=$(queue_take); do
+	one "$name"
 done
 [ ${#bad[@]} = 0 ] || echo "# failed: ${bad[*]}"
 echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"

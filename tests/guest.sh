@@ -5,6 +5,7 @@
 #   --out DIR          shared and writable, at the same path inside ($IPPRIV_OUT): logs, captures, core dumps
 #   --timeout SECONDS  on this machine's clock (default 600)
 #   --env NAME=VALUE   for CMD; may be repeated
+#   --name NAME        OUT/guest-NAME.log is its console's (default console), for two guests with one --out
 #   --icount           deterministic: one CPU, one instruction is one nanosecond, for figures
 # Inside, IPPRIV_GUEST=1. IPPRIV_ACCEL=tcg or kvm overrides the choice of the accelerator.
 # Exit: CMD's status · 124 time is up · 125 the guest did not come up or died (OUT/guest-console.log says why)
@@ -21,12 +22,13 @@ net_modules=(esp4 esp6 xfrm_user xfrm_interface nf_tables nf_tables_inet nft_ct 
 die() { echo "guest: $1" >&2; exit "${2:-125}"; }
 
 options() {
-	out='' timeout=600 icount=0 env=()
+	out='' timeout=600 icount=0 env=() name=console
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--out) out=${2:?--out needs a directory}; shift 2 ;;
 		--timeout) timeout=${2:?--timeout needs seconds}; shift 2 ;;
 		--env) env+=("${2:?--env needs NAME=VALUE}"); shift 2 ;;
+		--name) name=${2:?--name needs a name}; shift 2 ;;
 		--icount) icount=1; shift ;;
 		--) shift; break ;;
 		-*) die "unknown option $1; see the top of $0" 2 ;;
@@ -118,7 +120,7 @@ boot() {
 	mapfile -t args < <(machine $(accelerator) -initrd "$tmp/initrd")
 	# The parent-death signal: the guest ends when this script is killed, however it is killed.
 	setpriv --pdeathsig TERM timeout -k 5 "$timeout" qemu-system-x86_64 "${args[@]}" -append "$append" \
-		-serial "file:$out/guest-console.log" \
+		-serial "file:$out/guest-$name.log" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=root,mount_tag=hostroot \
 		-fsdev "local,id=out,path=${out//,/,,},security_model=none" \
@@ -143,15 +145,15 @@ report() {
 	cat "$tmp/qemu" >&2
 	if [ $qemu_status = 124 ] || [ $qemu_status = 137 ]; then
 		if [ ! -s "$tmp/report" ]; then
-			die "still booting after $timeout s; see $out/guest-console.log" 124
+			die "still booting after $timeout s; see $out/guest-$name.log" 124
 		fi
 		die "the time limit of $timeout s is over, the command was stopped" 124
 	fi
-	tail -n 15 "$out/guest-console.log" >&2 || true
+	tail -n 15 "$out/guest-$name.log" >&2 || true
 	if [ ! -s "$tmp/report" ]; then
-		die "the guest did not come up (see above and $out/guest-console.log)"
+		die "the guest did not come up (see above and $out/guest-$name.log)"
 	fi
-	die "the guest died while the command ran (see above and $out/guest-console.log)"
+	die "the guest died while the command ran (see above and $out/guest-$name.log)"
 }
 
 options "$@"
