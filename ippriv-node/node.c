@@ -105,15 +105,15 @@ static void on_moved(void *user, uint32_t index, const struct prefix *pool)
 	ctl_circuits_drop(node->circuits, index, pool);
 }
 
-static void on_acquire(void *data)
+static void on_event(void *data)
 {
 	struct node *node = data;
-	struct kern_acquire acquire;
+	struct kern_event event;
 	int got;
 
-	while ((got = kern_linux_events_next(node->kern, &acquire)) > 0)
-		if (may_admit(node))
-			ctl_peers_want(node->peers, node->ike, dp_reqid_to_index(acquire.reqid));
+	while ((got = kern_linux_events_next(node->kern, NULL, &event)) > 0)
+		if (event.type == KERN_EVENT_ACQUIRE && may_admit(node))
+			ctl_peers_want(node->peers, node->ike, dp_reqid_to_index(event.reqid));
 	if (got < 0)
 		log_debug("some kernel events were lost; traffic will ask again");
 }
@@ -242,10 +242,10 @@ static int start_paths(struct node *node, char *why, size_t size)
 		err = ctl_circuits_new(&circuits_conf, &node->circuits);
 	if (err < 0)
 		return fail(err, why, size, "cannot start", "is there memory left?");
-	fd = kern_linux_events_fd(node->kern);
+	fd = kern_linux_events_fd(node->kern, NULL);
 	if (fd < 0)
 		return fail(fd, why, size, "cannot listen to the kernel's events", "run as root");
-	err = io_watch_new(node->loop, fd, on_acquire, node, &node->events);
+	err = io_watch_new(node->loop, fd, on_event, node, &node->events);
 	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
 }
 

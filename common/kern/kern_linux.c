@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/xfrm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,7 +318,6 @@ void kern_linux_free(struct kern_linux *k)
 {
 	if (!k)
 		return;
-	nl_sock_free(k->events);
 	kern_netns_fini(&k->own);
 	free(k);
 }
@@ -327,47 +325,4 @@ void kern_linux_free(struct kern_linux *k)
 const struct kern *kern_linux_ops(struct kern_linux *k)
 {
 	return &k->ops;
-}
-
-int kern_linux_events_fd(struct kern_linux *k)
-{
-	int err;
-
-	if (k->events)
-		return nl_sock_fd(k->events);
-	err = nl_sock_new(NETLINK_XFRM, &k->events);
-	if (err == 0)
-		err = nl_sock_join(k->events, XFRMNLGRP_ACQUIRE);
-	if (err < 0) {
-		nl_sock_free(k->events);
-		k->events = NULL;
-		return err;
-	}
-	return nl_sock_fd(k->events);
-}
-
-static bool is_ours(uint32_t reqid)
-{
-	uint32_t range = reqid & ~(uint32_t)KERN_ID_MASK;
-
-	return range == KERN_REQID_NODE || range == KERN_REQID_CLIENT;
-}
-
-int kern_linux_events_next(struct kern_linux *k, struct kern_acquire *out)
-{
-	const struct nlmsghdr *msg;
-	struct kern_acquire a;
-	int err;
-
-	if (!k->events)
-		return -EBADF;
-	for (;;) {
-		err = nl_sock_next(k->events, &msg);
-		if (err <= 0)
-			return err;
-		if (xfrm_msg_parse_acquire(msg, msg->nlmsg_len, &a) == 0 && is_ours(a.reqid)) {
-			*out = a;
-			return 1;
-		}
-	}
 }

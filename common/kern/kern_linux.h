@@ -26,12 +26,21 @@ void kern_netns_free(struct kern_netns *ns);
 int kern_netns_socket(struct kern_netns *ns, int domain, int type, int protocol);
 
 /*
- * Acquire events of the daemon's own namespace, of reqids in our ranges: a descriptor that is
- * readable when there are some (or -errno; heard from the first call on), then drain with next.
+ * What the kernel tells of SAs and policies with reqids in our ranges: in the daemon's own
+ * namespace (NS NULL) everything of struct kern_event, in others that SAs expire. A descriptor that
+ * is readable when there is some (or -errno; heard from the first call on), then drain with next.
  */
-int kern_linux_events_fd(struct kern_linux *k);
+int kern_linux_events_fd(struct kern_linux *k, struct kern_netns *ns);
 /* 1 with *OUT filled, 0 when there is none left, or -errno (-ENOBUFS: some were lost). */
-int kern_linux_events_next(struct kern_linux *k, struct kern_acquire *out);
+int kern_linux_events_next(struct kern_linux *k, struct kern_netns *ns, struct kern_event *out);
+
+/*
+ * Roaming: a descriptor that is readable when an address, a link or a route, v4 or v6, of the
+ * daemon's own namespace has changed (or -errno; heard from the first call on). drain forgets what
+ * made it readable.
+ */
+int kern_linux_route_fd(struct kern_linux *k);
+void kern_linux_route_drain(struct kern_linux *k);
 
 /*
  * What a crashed run left in the daemon's own namespace: ESP SAs with reqid in RANGE

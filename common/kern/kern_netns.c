@@ -44,6 +44,8 @@ void kern_netns_fini(struct kern_netns *ns)
 {
 	for (size_t i = 0; i < KERN_BUS_COUNT; i++)
 		nl_sock_free(ns->socks[i]);
+	nl_sock_free(ns->events);
+	nl_sock_free(ns->route_events);
 	cleanup_close(&ns->fd);
 }
 
@@ -61,16 +63,14 @@ static int family_of(enum kern_bus bus)
 	return -1;
 }
 
-static int open_bus(struct kern_netns *ns, enum kern_bus bus)
+int kern_netns_open(struct kern_netns *ns, int family, struct nl_sock **out)
 {
 	bool own = ns == &ns->kern->own;
 	int err;
 
-	if (ns->socks[bus])
-		return 0;
 	if (!own && setns(ns->fd, CLONE_NEWNET) < 0)
 		return -errno;
-	err = nl_sock_new(family_of(bus), &ns->socks[bus]);
+	err = nl_sock_new(family, out);
 	if (!own)
 		come_back(ns->kern);
 	return err;
@@ -80,8 +80,10 @@ int kern_netns_talk(struct kern_netns *ns, enum kern_bus bus, void *msgs, size_t
 		    int (*each)(const struct nlmsghdr *msg, void *data), void *data)
 {
 	char *said = ns->kern->said;
-	int err = open_bus(ns, bus);
+	int err = 0;
 
+	if (!ns->socks[bus])
+		err = kern_netns_open(ns, family_of(bus), &ns->socks[bus]);
 	said[0] = '\0';
 	if (err < 0)
 		return err;

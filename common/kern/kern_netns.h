@@ -14,13 +14,14 @@ enum { KERN_BUS_COUNT = KERN_BUS_CONNTRACK + 1 };
 struct kern_netns {
 	struct kern_linux *kern; /* borrowed */
 	int fd;
-	struct nl_sock *socks[KERN_BUS_COUNT]; /* opened when first used */
+	/* All opened when first used. */
+	struct nl_sock *socks[KERN_BUS_COUNT];
+	struct nl_sock *events, *route_events;
 };
 
 struct kern_linux {
 	struct kern ops;
 	struct kern_netns own;
-	struct nl_sock *events;
 	char said[128]; /* the kernel's words about the last failed exchange */
 	char error[256];
 };
@@ -28,6 +29,8 @@ struct kern_linux {
 /* nl_sock_talk over the socket of NS for BUS; keeps the kernel's words about a failure in SAID. */
 int kern_netns_talk(struct kern_netns *ns, enum kern_bus bus, void *msgs, size_t len,
 		    int (*each)(const struct nlmsghdr *msg, void *data), void *data) _must_check_;
+/* nl_sock_new inside NS. */
+int kern_netns_open(struct kern_netns *ns, int family, struct nl_sock **out) _must_check_;
 /* Fills K->own with the namespace of the calling thread. */
 int kern_netns_init_own(struct kern_linux *k) _must_check_;
 /* struct kern's flows_del. */

@@ -155,12 +155,6 @@ struct kern_move {
 	struct kern_encap encap, new_encap;
 };
 
-/* Traffic hit a policy of ours whose outbound SA does not exist. */
-struct kern_acquire {
-	uint32_t reqid;
-	struct addr src, dst; /* of the template */
-};
-
 enum kern_event_type {
 	KERN_EVENT_ACQUIRE, /* traffic hit a policy of ours whose outbound SA does not exist */
 	KERN_EVENT_EXPIRE,  /* a limit of an SA is reached */

@@ -10,7 +10,7 @@
 
 #include "common/kern/nl_attr.h"
 
-enum { BUF_SIZE = 32768, ANSWER_SECONDS = 10, EVENT_RCVBUF = 1 << 20 };
+enum { BUF_SIZE = 32768, ANSWER_SECONDS = 10, EVENT_RCVBUF = 1 << 22 };
 
 struct nl_sock {
 	struct mnl_socket *nl;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/udp.h>
 #include <linux/xfrm.h>
 #include <string.h>
 
@@ -86,6 +87,17 @@ static void set_unlimited(struct xfrm_lifetime_cfg *lft)
 	lft->soft_packet_limit = lft->hard_packet_limit = XFRM_INF;
 }
 
+static void set_life(struct xfrm_lifetime_cfg *lft, const struct kern_life *life)
+{
+	set_unlimited(lft);
+	if (life->soft_bytes)
+		lft->soft_byte_limit = life->soft_bytes;
+	if (life->hard_bytes)
+		lft->hard_byte_limit = life->hard_bytes;
+	lft->soft_add_expires_seconds = life->soft_seconds;
+	lft->hard_add_expires_seconds = life->hard_seconds;
+}
+
 static int finish(const struct nlmsghdr *nlh, size_t *len)
 {
 	*len = nlh->nlmsg_len;
@@ -117,6 +129,29 @@ static void put_replay(struct nlmsghdr *nlh, const struct kern_sa *sa)
 		mnl_attr_put(nlh, XFRMA_REPLAY_ESN_VAL, sizeof(replay), &replay);
 }
 
+static bool has_encap(const struct kern_encap *e)
+{
+	return e->sport && e->dport;
+}
+
+/* Both ports or none. */
+static bool encap_ok(const struct kern_encap *e)
+{
+	return !e->sport == !e->dport;
+}
+
+static void put_encap(struct nlmsghdr *nlh, const struct kern_encap *e)
+{
+	struct xfrm_encap_tmpl t;
+
+	memset(&t, 0, sizeof(t));
+	t.encap_type = UDP_ENCAP_ESPINUDP;
+	t.encap_sport = htons(e->sport);
+	t.encap_dport = htons(e->dport);
+	if (has_encap(e))
+		mnl_attr_put(nlh, XFRMA_ENCAP, sizeof(t), &t);
+}
+
 static void set_tunnel(struct xfrm_usersa_info *info, const struct addr *src,
 		       const struct addr *dst, uint32_t reqid)
 {
@@ -137,16 +172,17 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
 	if (!pair_ok(&sa->src, &sa->dst) || sa->key.len != AEAD_KEY || !aead_name(sa->aead) ||
-	    sa->replay_window > XFRM_MSG_WINDOW_MAX)
+	    sa->replay_window > XFRM_MSG_WINDOW_MAX || !encap_ok(&sa->encap))
 		return -EINVAL;
 	set_tunnel(&info, &sa->src, &sa->dst, sa->reqid);
-	set_unlimited(&info.lft);
+	set_life(&info.lft, &sa->life);
 	info.id.spi = htonl(sa->spi);
 	info.flags = XFRM_STATE_NOECN | XFRM_STATE_NOPMTUDISC | XFRM_STATE_AF_UNSPEC |
 		     (sa->esn ? XFRM_STATE_ESN : 0);
 	nlh = message(buf, XFRM_MSG_NEWSA, NLM_F_ACK, &info, sizeof(info));
 	put_aead(nlh, sa);
 	put_replay(nlh, sa);
+	put_encap(nlh, &sa->encap);
 	mnl_attr_put_u32(nlh, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
 	if (sa->set_mark.mask) {
 		mnl_attr_put_u32(nlh, XFRMA_SET_MARK, sa->set_mark.value);
@@ -470,12 +506,11 @@ int xfrm_msg_parse_policy(const void *msg, size_t len, struct xfrm_msg_policy *o
 	return 0;
 }
 
-int xfrm_msg_parse_acquire(const void *msg, size_t len, struct kern_acquire *out)
+static int parse_acquire(const void *msg, size_t len, struct kern_event *out)
 {
 	const struct nlattr *tb[XFRMA_MAX + 1];
 	struct xfrm_user_acquire info;
 	struct kern_template t[XFRM_MSG_TEMPLATES];
-	struct kern_acquire a = { 0 };
 	size_t count;
 	int err = nl_attr_message(msg, len, XFRM_MSG_ACQUIRE, &info, sizeof(info), tb,
 				  ARRAY_SIZE(tb));
@@ -484,13 +519,71 @@ int xfrm_msg_parse_acquire(const void *msg, size_t len, struct kern_acquire *out
 		return err;
 	if (parse_templates(tb[XFRMA_TMPL], t, &count) < 0)
 		return -EBADMSG;
-	for (size_t i = 0; i < count && a.reqid == 0; i++) {
-		struct addr src = from_xfrm(&info.saddr, t[i].src.family);
-		struct addr dst = from_xfrm(&info.id.daddr, t[i].src.family);
-
-		if (addr_equal(&src, &t[i].src) && addr_equal(&dst, &t[i].dst))
-			a = (struct kern_acquire){ t[i].reqid, src, dst };
+	for (size_t i = 0; i < count && out->reqid == 0; i++) {
+		out->src = from_xfrm(&info.saddr, t[i].src.family);
+		out->dst = from_xfrm(&info.id.daddr, t[i].src.family);
+		if (addr_equal(&out->src, &t[i].src) && addr_equal(&out->dst, &t[i].dst))
+			out->reqid = t[i].reqid;
 	}
-	*out = a;
 	return 0;
+}
+
+static int parse_expire(const void *msg, size_t len, struct kern_event *out)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_user_expire info;
+	int err = nl_attr_message(msg, len, XFRM_MSG_EXPIRE, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (!family_ok(info.state.family))
+		return -EBADMSG;
+	if (info.state.id.proto == IPPROTO_ESP && info.state.id.spi)
+		out->reqid = info.state.reqid;
+	out->src = from_xfrm(&info.state.saddr, info.state.family);
+	out->dst = from_xfrm(&info.state.id.daddr, info.state.family);
+	out->spi = ntohl(info.state.id.spi);
+	out->hard = info.hard;
+	return 0;
+}
+
+static int parse_mapping(const void *msg, size_t len, struct kern_event *out)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_user_mapping info;
+	int err = nl_attr_message(msg, len, XFRM_MSG_MAPPING, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (!family_ok(info.id.family))
+		return -EBADMSG;
+	if (info.id.proto == IPPROTO_ESP)
+		out->reqid = info.reqid;
+	out->src = from_xfrm(&info.old_saddr, info.id.family);
+	out->dst = from_xfrm(&info.id.daddr, info.id.family);
+	out->spi = ntohl(info.id.spi);
+	out->remote.addr = from_xfrm(&info.new_saddr, info.id.family);
+	out->remote.port = ntohs(info.new_sport);
+	return 0;
+}
+
+int xfrm_msg_parse_event(const void *msg, size_t len, struct kern_event *out)
+{
+	static int (*const parsers[])(const void *msg, size_t len, struct kern_event *out) = {
+		[KERN_EVENT_ACQUIRE] = parse_acquire,
+		[KERN_EVENT_EXPIRE] = parse_expire,
+		[KERN_EVENT_MAPPING] = parse_mapping,
+	};
+	int err = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parsers) && err == -EOPNOTSUPP; i++) {
+		struct kern_event event = { .type = (enum kern_event_type)i };
+
+		err = parsers[i](msg, len, &event);
+		if (err == 0)
+			*out = event;
+	}
+	return err;
 }

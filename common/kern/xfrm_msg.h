@@ -74,5 +74,8 @@ int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larva
  */
 int xfrm_msg_parse_sa(const void *msg, size_t len, struct xfrm_msg_sa *out) _must_check_;
 int xfrm_msg_parse_policy(const void *msg, size_t len, struct xfrm_msg_policy *out) _must_check_;
-/* reqid 0 when no template of the policy has the wanted SA's addresses. */
-int xfrm_msg_parse_acquire(const void *msg, size_t len, struct kern_acquire *out) _must_check_;
+/*
+ * ACQUIRE, EXPIRE or MAPPING. reqid 0: of no use, as the policy has no template with the wanted
+ * SA's addresses, or the SA is not ESP or larval.
+ */
+int xfrm_msg_parse_event(const void *msg, size_t len, struct kern_event *out) _must_check_;

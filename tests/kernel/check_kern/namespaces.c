@@ -167,15 +167,15 @@ static void check_acquire(struct kern_linux *k, uint32_t mark)
 	const struct kern *kern = kern_linux_ops(k);
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(500) };
 	struct check_plan plan = { 0 };
-	struct kern_acquire heard = { 0 };
+	struct kern_event heard = { 0 };
 	struct xfrm_msg_sa larval = { .spi = 1 };
 	size_t removed = 0;
 	struct kern_policy p = check_policy(KERN_DIR_OUT, "0.0.0.0/0", "192.0.2.9");
-	struct pollfd pfd = { .fd = kern_linux_events_fd(k), .events = POLLIN };
+	struct pollfd pfd = { .fd = kern_linux_events_fd(k, NULL), .events = POLLIN };
 	int fd = kern_netns_socket(NULL, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
-	CHECK(pfd.fd >= 0 && kern_linux_events_fd(k) == pfd.fd);
-	CHECK(kern_linux_events_next(k, &heard) == 0);
+	CHECK(pfd.fd >= 0 && kern_linux_events_fd(k, NULL) == pfd.fd);
+	CHECK(kern_linux_events_next(k, NULL, &heard) == 0);
 	p.sel.proto = IPPROTO_UDP;
 	p.sel.dport = 500;
 	if (mark)
@@ -193,11 +193,11 @@ static void check_acquire(struct kern_linux *k, uint32_t mark)
 	to.sin_addr.s_addr = inet_addr("192.0.2.9");
 	(void)sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
 	CHECK(poll(&pfd, 1, 2000) == 1);
-	CHECK(kern_linux_events_next(k, &heard) == 1);
-	CHECK(heard.reqid == (KERN_REQID_NODE | 77));
+	CHECK(kern_linux_events_next(k, NULL, &heard) == 1);
+	CHECK(heard.type == KERN_EVENT_ACQUIRE && heard.reqid == (KERN_REQID_NODE | 77));
 	CHECK(addr_equal(&heard.src, &p.templates[0].src));
 	CHECK(addr_equal(&heard.dst, &p.templates[0].dst));
-	CHECK(kern_linux_events_next(k, &heard) == 0);
+	CHECK(kern_linux_events_next(k, NULL, &heard) == 0);
 	CHECK_INT(kern, kern_plan_del(kern, plan.ops, plan.count), 0);
 	/* What waits for the SA would stay for 30 seconds. */
 	CHECK(check_find_sa(&k->own, 0, &larval) == 1 && larval.spi == 0);

@@ -323,15 +323,15 @@ Test(xfrm_msg, parse_acquire)
 {
 	struct addr src = addr("192.0.2.1"), dst = addr("198.51.100.3");
 	uint8_t other[sizeof(kernel_acquire)];
-	struct kern_acquire a;
+	struct kern_event a;
 
-	cr_assert(xfrm_msg_parse_acquire(kernel_acquire, sizeof(kernel_acquire), &a) == 0);
-	cr_assert(a.reqid == (KERN_REQID_NODE | 4));
+	cr_assert(xfrm_msg_parse_event(kernel_acquire, sizeof(kernel_acquire), &a) == 0);
+	cr_assert(a.type == KERN_EVENT_ACQUIRE && a.reqid == (KERN_REQID_NODE | 4));
 	cr_assert(addr_equal(&a.src, &src) && addr_equal(&a.dst, &dst));
 	/* The wanted SA (its destination is first in the message) is of no template. */
 	memcpy(other, kernel_acquire, sizeof(other));
 	other[19] = 77;
-	cr_assert(xfrm_msg_parse_acquire(other, sizeof(other), &a) == 0);
+	cr_assert(xfrm_msg_parse_event(other, sizeof(other), &a) == 0);
 	cr_assert(a.reqid == 0);
 }
 
@@ -392,9 +392,9 @@ static int torture_policy(const void *msg, size_t size, void *out)
 	return xfrm_msg_parse_policy(msg, size, out);
 }
 
-static int torture_acquire(const void *msg, size_t size, void *out)
+static int torture_event(const void *msg, size_t size, void *out)
 {
-	return xfrm_msg_parse_acquire(msg, size, out);
+	return xfrm_msg_parse_event(msg, size, out);
 }
 
 Test(xfrm_msg, parsers_under_torture)
@@ -405,6 +405,6 @@ Test(xfrm_msg, parsers_under_torture)
 	/* XFRMA_POLICY_TYPE has two bytes of padding: two more ways to end. */
 	cr_assert(nl_bytes_torture(kernel_policy, sizeof(kernel_policy), torture_policy,
 				   sizeof(struct xfrm_msg_policy)) == 6);
-	cr_assert(nl_bytes_torture(kernel_acquire, sizeof(kernel_acquire), torture_acquire,
-				   sizeof(struct kern_acquire)) == 4);
+	cr_assert(nl_bytes_torture(kernel_acquire, sizeof(kernel_acquire), torture_event,
+				   sizeof(struct kern_event)) == 4);
 }
