@@ -1,17 +1,18 @@
 #!/bin/bash
 # run-all.sh [NAME…]: every end-to-end test netns/t_*.sh (or those named, without t_ and .sh), those with the highest limit first.
-# Where they need guests there are two, side by side: each takes the next test when it is done with one.
+# Where they need guests there are two, side by side: each takes the next test when it is done with one. A test with a line
+# '# guest: OPTIONS' in it (of tests/guest.sh) then has a guest of its own.
 # A test fails by its status, by its checks, by its time limit (a line '# limit: N s' in it, 120 s without),
 # by a core dump and by a kernel warning. Status 4 means skipped.
 # Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 2), and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
 IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 1500}
-QUEUE=$OUT/queue # one empty file for each test that nobody has taken yet
+QUEUE=${IPPRIV_QUEUE:-$OUT/queue} # one empty file for each test that nobody has taken yet
 
 # queue_fill [NAME…]: NUMBER-NAME for each test; 2 when there is no such test.
 queue_fill() {
 	local name number=100
-	rm -rf "$QUEUE" "$OUT/taken"
+	rm -rf "$OUT"/queue* "$OUT/taken"
 	mkdir -p "$QUEUE" "$OUT/taken"
 	if [ $# = 0 ]; then
 		# shellcheck disable=SC2046
@@ -46,29 +47,61 @@ limit_of() {
 	echo "${limit:-120}"
 }
 
-# run_lanes COUNT: that many guests on the queue; ends with the sum of what they found.
-run_lanes() {
-	local i lanes=$1 tests count p=0 f=0 s=0 jobs=() a b c
-	tests=("$QUEUE"/*)
-	[ "$lanes" -le ${#tests[@]} ] || lanes=${#tests[@]}
-	for i in $(seq "$lanes"); do
-		IPPRIV_LANE=$i IPPRIV_GUEST_OPTIONS="$IPPRIV_GUEST_OPTIONS --name lane$i" bash "$0" 2>&1 |
-			tee "$OUT/lane$i.log" | sed -u "s/^/$i| /" &
-		jobs+=($!)
+# own_guests: takes the tests that want a guest of their own out of the queue; their names.
+own_guests() {
+	local file name
+	for file in "$QUEUE"/*; do
+		name=${file##*/*-}
+		grep -q '^# guest: ' "$SOURCE/netns/t_$name.sh" || continue
+		mkdir -p "$OUT/queue-$name"
+		mv "$file" "$OUT/queue-$name/"
+		echo "$name"
 	done
-	wait "${jobs[@]}"
-	for i in $(seq "$lanes"); do
-		count=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$OUT/lane$i.log" | tail -n 1)
-		[ -n "$count" ] || { echo "# guest $i did not end well: see $OUT/lane$i.log"; f=$((f + 1)); continue; }
-		read -r a b c <<<"$(tr -dc '0-9 ' <<<"$count")"
+}
+
+# lane NUMBER [NAME…]: a guest for each test of that name, then one that works on the queue.
+lane() {
+	local number=$1 name options
+	export IPPRIV_LANE=$number
+	shift
+	for name; do
+		options=$(sed -n 's/^# guest: *//p' "$SOURCE/netns/t_$name.sh")
+		IPPRIV_QUEUE=$OUT/queue-$name IPPRIV_GUEST_OPTIONS="$IPPRIV_GUEST_OPTIONS $options --name $name" bash "$0"
+	done
+	IPPRIV_GUEST_OPTIONS="$IPPRIV_GUEST_OPTIONS --name lane$number" bash "$0"
+}
+
+# sum_up GUESTS: all that they found.
+sum_up() {
+	local found line a b c p=0 f=0 s=0
+	mapfile -t found < <(grep -hE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$OUT"/lane*.log)
+	for line in "${found[@]}"; do
+		read -r a b c <<<"$(tr -dc '0-9 ' <<<"$line")"
 		p=$((p + a)) f=$((f + b)) s=$((s + ${c:-0}))
 	done
-	for i in "$QUEUE"/*; do
-		[ ! -e "$i" ] || { echo "# not run: ${i##*-}"; f=$((f + 1)); }
+	[ ${#found[@]} = "$1" ] || { echo "# a guest did not end well: see $OUT/lane*.log"; f=$((f + 1)); }
+	for line in "$OUT"/queue*/*; do
+		[ ! -e "$line" ] || { echo "# not run: ${line##*-}"; f=$((f + 1)); }
 	done
 	grep -h '^--- .*: \(FAILED\|skipped\)' "$OUT"/lane*.log
 	echo "$p passed, $f failed$([ $s = 0 ] || echo ", $s skipped")"
 	[ $f = 0 ] && [ $p != 0 ]
+}
+
+# run_lanes COUNT: that many guests side by side; ends with the sum of what they found.
+run_lanes() {
+	local i lanes=$1 own tests jobs=()
+	mapfile -t own < <(own_guests)
+	tests=("$QUEUE"/*)
+	[ -e "${tests[0]}" ] || tests=()
+	[ "$lanes" -le ${#tests[@]} ] || lanes=${#tests[@]}
+	[ "$lanes" -gt 0 ] || lanes=1 # the empty queue's guest ends at once
+	for i in $(seq "$lanes"); do
+		lane "$i" $([ "$i" != 1 ] || echo "${own[@]}") 2>&1 | tee "$OUT/lane$i.log" | sed -u "s/^/$i| /" &
+		jobs+=($!)
+	done
+	wait "${jobs[@]}"
+	sum_up $((lanes + ${#own[@]}))
 }
 
 trap - EXIT
