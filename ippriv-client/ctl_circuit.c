@@ -158,7 +158,7 @@ static void hop_start(struct ctl_hop *hop)
 	size_t i = hop_index(hop);
 	const struct prefix any = { .addr = addr_v4(0) };
 	struct ike_init_conf init = {
-		.auth = IKE_AUTH_NULL,
+		.auth = c->conf.path.hops[i].flags & DIR_FLAG_PSK ? IKE_AUTH_PSK : IKE_AUTH_NULL,
 		.peer = c->conf.path.hops[i].identity,
 		.want_lease = true,
 		.ts_local = { 1, { any } },

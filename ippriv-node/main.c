@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/crypto/crypto_pem.h"
 #include "common/dir/dir_http.h"
 #include "ippriv-node/ctl_admin.h"
+#include "ippriv-node/ctl_announce.h"
 #include "ippriv-node/node.h"
 
 /* Exit status 2: configuration or environment, nothing was touched. */
@@ -19,11 +21,14 @@ static const char usage[] =
 	"  ippriv-node [-c FILE] status [--json] [--addresses]\n"
 	"                                             circuits and overlay tunnels of a running relay\n"
 	"  ippriv-node --keygen FILE                  make an identity key, print its public half\n"
+	"For a relay that is a stock IKEv2 daemon:\n"
+	"  ippriv-node [-c FILE] --announce           only keep its descriptor in the list\n"
+	"  ippriv-node --pem FILE | PUBLIC-KEY        print a key file or a public key as PEM\n"
 	"The configuration is /etc/ippriv/node.conf unless -c names another.\n";
 
 struct options {
-	const char *conf, *keygen;
-	bool test, status, json, addresses;
+	const char *conf, *keygen, *pem;
+	bool announce, test, status, json, addresses;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -31,6 +36,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "keygen", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
+		{ "pem", required_argument, NULL, 'p' },    { "announce", no_argument, NULL, 'A' },
 		{ "addresses", no_argument, NULL, 'a' },    { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },      { 0 },
 	};
@@ -42,6 +48,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'c': o->conf = optarg; break;
 		case 't': o->test = true; break;
 		case 'k': o->keygen = optarg; break;
+		case 'p': o->pem = optarg; break;
+		case 'A': o->announce = true; break;
 		case 'j': o->json = true; break;
 		case 'a': o->addresses = true; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -57,12 +65,37 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
+static void on_stop(void *data)
+{
+	io_loop_stop(data);
+}
+
 static void on_signal(void *data)
 {
 	struct node **node = data;
 
 	if (*node)
 		node_stop(*node);
+}
+
+/* Until a signal comes. */
+static int announce(struct node_conf *conf)
+{
+	struct ctl_announce *a = NULL;
+	struct io_loop *loop = NULL;
+	int status = STATUS_SETUP;
+
+	if (io_loop_new(&loop) < 0)
+		return STATUS_SETUP;
+	if (io_signals(loop, on_stop, loop) == 0 && ctl_announce_new(loop, conf, &a) == 0) {
+		log_info("ready");
+		status = io_loop_run(loop) < 0 ? STATUS_RUN : 0;
+	} else {
+		log_error("cannot start; is there memory left?");
+	}
+	ctl_announce_free(a);
+	io_loop_free(loop);
+	return status;
 }
 
 static int run(const struct node_conf *conf)
@@ -106,6 +139,8 @@ int main(int argc, char **argv)
 	}
 	if (o.keygen)
 		return crypto_keygen(o.keygen) < 0 ? STATUS_SETUP : 0;
+	if (o.pem)
+		return crypto_pem_print(o.pem) < 0 ? STATUS_SETUP : 0;
 	if (node_conf_read(o.conf, &conf, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return STATUS_SETUP;
@@ -116,6 +151,8 @@ int main(int argc, char **argv)
 		status = 0;
 	} else if (o.status) {
 		status = ctl_admin_print(conf.control, o.json, o.addresses);
+	} else if (o.announce) {
+		status = announce(&conf);
 	} else {
 		status = run(&conf);
 	}

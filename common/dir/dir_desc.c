@@ -5,7 +5,7 @@
 
 enum {
 	DESC_VERSION = 1,
-	FLAGS_KNOWN = DIR_FLAG_EXIT | DIR_FLAG_IPV6,
+	FLAGS_KNOWN = DIR_FLAG_EXIT | DIR_FLAG_IPV6 | DIR_FLAG_PSK,
 };
 
 static const uint8_t desc_magic[4] = { 'I', 'P', 'p', 'D' };

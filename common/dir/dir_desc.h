@@ -34,6 +34,7 @@ enum {
 enum dir_flag {
 	DIR_FLAG_EXIT = 1 << 0, /* allows some traffic out */
 	DIR_FLAG_IPV6 = 1 << 1, /* an IPv6 address follows */
+	DIR_FLAG_PSK = 1 << 2,  /* a stock IKEv2 daemon: clients prove themselves by IKE_AUTH_PSK */
 };
 
 struct dir_rule {

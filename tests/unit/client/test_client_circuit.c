@@ -53,6 +53,20 @@ Test(circuit, is_built_hop_by_hop)
 	assert_nothing_left(&t);
 }
 
+/* A stock daemon knows no NULL authentication, and the list says so. */
+Test(circuit, speaks_to_a_stock_daemon_as_it_wants)
+{
+	struct trio t;
+
+	trio_init(&t, LIVENESS);
+	t.path.hops[1].flags = DIR_FLAG_PSK;
+	build(&t);
+	cr_assert(t.relays[0].null_auth && t.relays[2].null_auth);
+	cr_assert(t.relays[1].psk_auth && t.relays[1].wanted_lease);
+	trio_fini(&t);
+	assert_nothing_left(&t);
+}
+
 /* What the kernel is given is what the relay has; our books hold no keys afterwards. */
 struct key_check {
 	struct trio *t;

@@ -19,7 +19,7 @@ static void relay_send(void *user, const struct ike_path *path, const uint8_t *m
 	cr_assert(t->queued < TRIO_QUEUE && len <= TRIO_MSG);
 	m = &t->queue[t->queued++];
 	m->to = TRIO_HOPS;
-	m->path = (struct ike_path){ path->remote, path->local, 0, i };
+	m->path = (struct ike_path){ .local = path->remote, .remote = path->local, .channel = i };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
 }
@@ -46,7 +46,8 @@ static void client_send(void *user, const struct ike_path *path, const uint8_t *
 	cr_assert(t->queued < TRIO_QUEUE && len <= TRIO_MSG);
 	m = &t->queue[t->queued++];
 	m->to = to;
-	m->path = (struct ike_path){ path->remote, t->channels[path->channel].local, 0, 0 };
+	m->path = (struct ike_path){ .local = path->remote,
+				     .remote = t->channels[path->channel].local };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
 }
@@ -93,6 +94,7 @@ static int relay_admit(void *user, struct ike_sa *sa, const struct ike_peer *pee
 
 	r->sa = sa;
 	r->null_auth = peer->auth == IKE_AUTH_NULL;
+	r->psk_auth = peer->auth == IKE_AUTH_PSK;
 	r->wanted_lease = want_lease;
 	*lease = (struct ike_lease){ .address = r->lease, .dns_count = 1,
 				     .dns = { r->address } };

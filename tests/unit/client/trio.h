@@ -25,7 +25,7 @@ struct trio_relay {
 	enum ike_end end;
 	unsigned int order;      /* the how-manieth of all SAs to end, from 1 on */
 	unsigned int heard;      /* messages */
-	bool null_auth, wanted_lease;
+	bool null_auth, psk_auth, wanted_lease;
 };
 
 struct trio_message {
