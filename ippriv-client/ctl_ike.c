@@ -149,7 +149,8 @@ int ctl_ike_new(struct io_loop *loop, uint32_t liveness, struct ctl_ike **out)
 {
 	struct ctl_ike *ike = calloc(1, sizeof(*ike));
 	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000,
-				      .retransmit_first = FIRST_MS, .retransmit_tries = TRIES };
+				      .retransmit_first = FIRST_MS, .retransmit_tries = TRIES,
+				      .prefer_chacha = !crypto_has_aes() };
 	int r;
 
 	if (!ike)

@@ -177,6 +177,7 @@ int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *conf, struct ct
 		.key = conf->key,
 		.liveness = conf->liveness,
 		.sa_max = conf->sa_max,
+		.prefer_chacha = !crypto_has_aes(),
 	};
 	err = io_timer_new(loop, on_timer, ike, &ike->timer);
 	if (err == 0)

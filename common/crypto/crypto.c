@@ -9,6 +9,11 @@ int crypto_init(void)
 	return sodium_init() < 0 ? -EIO : 0;
 }
 
+bool crypto_has_aes(void)
+{
+	return crypto_aead_aes256gcm_is_available() != 0;
+}
+
 void crypto_random(void *out, size_t len)
 {
 	randombytes_buf(out, len);

@@ -147,7 +147,7 @@ void ike_auth_start(struct ike_sa *sa)
 	if (conf->want_lease)
 		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted, ARRAY_SIZE(wanted));
 	spi_bytes(sa->child_in, spi);
-	ike_proposal_esp(spi, offers);
+	ike_proposal_esp(spi, sa->host->conf.prefer_chacha, offers);
 	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, conf->ts_local.items, conf->ts_local.count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, conf->ts_remote.items, conf->ts_remote.count);
@@ -202,7 +202,8 @@ static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ik
 	struct ike_ts_list leased;
 	struct ike_esp esp;
 
-	if (ike_proposal_esp_accept(p->proposals, p->proposal_count, &esp) < 0 ||
+	if (ike_proposal_esp_accept(p->proposals, p->proposal_count,
+				    sa->host->conf.prefer_chacha, &esp) < 0 ||
 	    ike_ts_accept(&p->ts_i, &conf->ts_local, &child->ts_local) < 0 ||
 	    ike_ts_accept(&p->ts_r, &conf->ts_remote, &child->ts_remote) < 0)
 		return -EBADMSG;
@@ -336,7 +337,8 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct
 		return IKE_NOTIFY_INVALID_SYNTAX;
 	if (check_initiator(sa, p, &g->peer) < 0)
 		return IKE_NOTIFY_AUTHENTICATION_FAILED;
-	if (ike_proposal_esp_choose(p->proposals, p->proposal_count, &g->esp) < 0)
+	if (ike_proposal_esp_choose(p->proposals, p->proposal_count,
+				    sa->host->conf.prefer_chacha, &g->esp) < 0)
 		return IKE_NOTIFY_NO_PROPOSAL_CHOSEN;
 	g->want_lease = asks_for_address(&p->cp);
 	notify = admit(sa, p, g);

@@ -11,10 +11,10 @@ static const struct ike_transform ike_transforms[] = {
 	{ .type = IKE_TRANSFORM_DH, .id = IKE_DH_ID_CURVE25519 },
 };
 
-static const struct ike_transform esp_encr[IKE_PROPOSAL_ESP_OFFERS] = {
-	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_AES_GCM_16, .key_bits = 256 },
-	{ .type = IKE_TRANSFORM_ENCR, .id = IKE_ENCR_ID_CHACHA20_POLY1305 },
-};
+static const struct ike_transform esp_aes = { .type = IKE_TRANSFORM_ENCR,
+					      .id = IKE_ENCR_ID_AES_GCM_16, .key_bits = 256 };
+static const struct ike_transform esp_chacha = { .type = IKE_TRANSFORM_ENCR,
+						 .id = IKE_ENCR_ID_CHACHA20_POLY1305 };
 
 static const struct ike_transform esp_esn[] = { /* preferred first */
 	{ .type = IKE_TRANSFORM_ESN, .id = IKE_ESN_ID_YES },
@@ -87,14 +87,21 @@ int ike_proposal_ike_accept(const struct ike_proposal *answers, size_t count)
 	return 0;
 }
 
-void ike_proposal_esp(const uint8_t *spi, struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS])
+/* The cipher of our offer NUMBER, 1 being the one we prefer. */
+static const struct ike_transform *esp_encr(bool prefer_chacha, size_t number)
+{
+	return prefer_chacha == (number == 1) ? &esp_chacha : &esp_aes;
+}
+
+void ike_proposal_esp(const uint8_t *spi, bool prefer_chacha,
+		      struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS])
 {
 	for (size_t i = 0; i < IKE_PROPOSAL_ESP_OFFERS; i++) {
 		out[i] = (struct ike_proposal){ .number = (uint8_t)(i + 1),
 						.protocol = IKE_PROTOCOL_ESP,
 						.spi = { spi, IKE_ESP_SPI_SIZE },
 						.transform_count = 3 };
-		out[i].transforms[0] = esp_encr[i];
+		out[i].transforms[0] = *esp_encr(prefer_chacha, i + 1);
 		memcpy(&out[i].transforms[1], esp_esn, sizeof(esp_esn));
 	}
 }
@@ -106,22 +113,20 @@ static uint32_t spi_of(const struct ike_proposal *p)
 	return rbuf_u32(&r);
 }
 
-/* Our best choice out of P, or false. */
-static bool choose_esp(const struct ike_proposal *p, struct ike_esp *out)
+/* Whether P allows ENCR; if so, what we choose with it. */
+static bool choose_esp(const struct ike_proposal *p, const struct ike_transform *encr,
+		       struct ike_esp *out)
 {
-	const struct ike_transform *encr = NULL, *esn = NULL;
+	const struct ike_transform *esn = NULL;
 
 	if (p->protocol != IKE_PROTOCOL_ESP || p->spi.len != IKE_ESP_SPI_SIZE ||
-	    spi_of(p) < IKE_ESP_SPI_MIN ||
+	    spi_of(p) < IKE_ESP_SPI_MIN || !has(p, encr) ||
 	    !others_optional(p, 1u << IKE_TRANSFORM_ENCR | 1u << IKE_TRANSFORM_ESN))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(esp_encr) && !encr; i++)
-		if (has(p, &esp_encr[i]))
-			encr = &esp_encr[i];
 	for (size_t i = 0; i < ARRAY_SIZE(esp_esn) && !esn; i++)
 		if (has(p, &esp_esn[i]))
 			esn = &esp_esn[i];
-	if (!encr || !esn)
+	if (!esn)
 		return false;
 	out->number = p->number;
 	out->encr = (enum ike_encr)encr->id;
@@ -130,11 +135,13 @@ static bool choose_esp(const struct ike_proposal *p, struct ike_esp *out)
 	return true;
 }
 
-int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, struct ike_esp *out)
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
+			    struct ike_esp *out)
 {
-	for (size_t i = 0; i < count; i++)
-		if (choose_esp(&offers[i], out))
-			return 0;
+	for (size_t number = 1; number <= IKE_PROPOSAL_ESP_OFFERS; number++)
+		for (size_t i = 0; i < count; i++)
+			if (choose_esp(&offers[i], esp_encr(prefer_chacha, number), out))
+				return 0;
 	return -ENOENT;
 }
 
@@ -145,17 +152,18 @@ void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
 				      .protocol = IKE_PROTOCOL_ESP,
 				      .spi = { spi, IKE_ESP_SPI_SIZE },
 				      .transform_count = 2 };
-	out->transforms[0] = esp_encr[chosen->encr == IKE_ENCR_AES_GCM_16 ? 0 : 1];
+	out->transforms[0] = chosen->encr == IKE_ENCR_AES_GCM_16 ? esp_aes : esp_chacha;
 	out->transforms[1] = esp_esn[chosen->esn ? 0 : 1];
 }
 
-int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, struct ike_esp *out)
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bool prefer_chacha,
+			    struct ike_esp *out)
 {
 	struct ike_esp chosen;
 
-	if (count != 1 || answers->transform_count != 2 || !choose_esp(answers, &chosen))
-		return -EBADMSG;
-	if (chosen.number != (chosen.encr == IKE_ENCR_AES_GCM_16 ? 1 : 2))
+	if (count != 1 || answers->transform_count != 2 || answers->number < 1 ||
+	    answers->number > IKE_PROPOSAL_ESP_OFFERS ||
+	    !choose_esp(answers, esp_encr(prefer_chacha, answers->number), &chosen))
 		return -EBADMSG;
 	*out = chosen;
 	return 0;

@@ -21,14 +21,19 @@ int ike_proposal_ike_choose(const struct ike_proposal *offers, size_t count,
 /* Initiator: 0 when the answer is exactly what was offered as number 1, else -EBADMSG. */
 int ike_proposal_ike_accept(const struct ike_proposal *answers, size_t count) _must_check_;
 
-/* Offers for ESP in order of preference. They borrow SPI (4 bytes, network order). */
-void ike_proposal_esp(const uint8_t *spi, struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS]);
-/* Responder: the first offer that we like, with ESN when it has that; -ENOENT. */
-int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count,
+/*
+ * ESP: which cipher is tried first, AES-GCM-256 or (PREFER_CHACHA) ChaCha20-Poly1305, is each
+ * side's own matter; the responder decides. With extended sequence numbers wherever they are offered.
+ */
+/* Initiator: the offers in order of preference. They borrow SPI (4 bytes, network order). */
+void ike_proposal_esp(const uint8_t *spi, bool prefer_chacha,
+		      struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS]);
+/* Responder: what we like best of all that is offered; -ENOENT when we like nothing. */
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
 			    struct ike_esp *out) _must_check_;
 /* Responder: the answer for CHOSEN; borrows SPI. */
 void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
 			     struct ike_proposal *out);
 /* Initiator: 0 when the answer is one choice out of ike_proposal_esp, else -EBADMSG. */
-int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count,
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bool prefer_chacha,
 			    struct ike_esp *out) _must_check_;

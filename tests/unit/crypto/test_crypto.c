@@ -499,3 +499,25 @@ Test(crypto, key_files_modes_and_garbage)
 	unlink(path);
 	rmdir(dir);
 }
+
+/* What the kernel says of the CPU, where it says it in this way. */
+Test(crypto, has_aes)
+{
+	char line[8192], *word;
+	bool x86 = false, aes = false, clmul = false;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+
+	cr_assert_eq(crypto_init(), 0);
+	while (f && !x86 && fgets(line, sizeof(line), f)) {
+		x86 = strncmp(line, "flags", 5) == 0;
+		for (word = x86 ? strtok(line, " \n") : NULL; word; word = strtok(NULL, " \n")) {
+			aes = aes || strcmp(word, "aes") == 0;
+			clmul = clmul || strcmp(word, "pclmulqdq") == 0;
+		}
+	}
+	if (f)
+		fclose(f);
+	if (!x86)
+		cr_skip("no x86 flags in /proc/cpuinfo");
+	cr_assert_eq(crypto_has_aes(), aes && clmul);
+}

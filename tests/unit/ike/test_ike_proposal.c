@@ -78,14 +78,21 @@ Test(ike_proposal, esp_choice)
 	};
 	struct ike_esp esp;
 
-	cr_assert_eq(ike_proposal_esp_choose(offers, 5, &esp), -ENOENT);
-	cr_assert_eq(ike_proposal_esp_choose(offers, 7, &esp), 0);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 5, false, &esp), -ENOENT);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 6, false, &esp), 0);
 	cr_assert_eq(esp.number, 6);
 	cr_assert_eq(esp.encr, IKE_ENCR_CHACHA20_POLY1305);
 	cr_assert(!esp.esn);
 	cr_assert_eq(esp.spi, 0x01020304);
-	cr_assert_eq(ike_proposal_esp_choose(offers + 6, 1, &esp), 0);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 7, false, &esp), 0);
+	cr_assert_eq(esp.number, 7, "what the responder prefers, wherever it stands");
 	cr_assert_eq(esp.encr, IKE_ENCR_AES_GCM_16);
+	cr_assert(esp.esn);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 7, true, &esp), 0);
+	cr_assert_eq(esp.number, 6);
+	cr_assert_eq(esp.encr, IKE_ENCR_CHACHA20_POLY1305);
+	cr_assert_eq(ike_proposal_esp_choose(offers + 6, 1, true, &esp), 0);
+	cr_assert_eq(esp.encr, IKE_ENCR_CHACHA20_POLY1305);
 	cr_assert(esp.esn);
 }
 
@@ -95,35 +102,60 @@ Test(ike_proposal, esp_spi)
 	struct ike_proposal p = MAKE(1, 3, T(1, 28), T(5, 0));
 	struct ike_esp esp;
 
-	cr_assert_eq(ike_proposal_esp_choose(&p, 1, &esp), 0);
+	cr_assert_eq(ike_proposal_esp_choose(&p, 1, false, &esp), 0);
 	p.spi.data = reserved;
-	cr_assert_eq(ike_proposal_esp_choose(&p, 1, &esp), -ENOENT);
+	cr_assert_eq(ike_proposal_esp_choose(&p, 1, false, &esp), -ENOENT);
 	p.spi = (struct ike_view){ spi, 3 };
-	cr_assert_eq(ike_proposal_esp_choose(&p, 1, &esp), -ENOENT);
+	cr_assert_eq(ike_proposal_esp_choose(&p, 1, false, &esp), -ENOENT);
 }
 
-/* Each choice out of our own offer, and back. */
-Test(ike_proposal, esp_answer)
+/* Each choice out of our own offer, and back, whatever each side prefers. */
+static void assert_answers(bool prefer_chacha)
 {
 	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS], answer;
 	struct ike_esp chosen, seen;
 
-	ike_proposal_esp(spi, offers);
+	ike_proposal_esp(spi, prefer_chacha, offers);
 	for (size_t i = 0; i < IKE_PROPOSAL_ESP_OFFERS; i++) {
-		cr_assert_eq(ike_proposal_esp_choose(&offers[i], 1, &chosen), 0);
+		cr_assert_eq(ike_proposal_esp_choose(&offers[i], 1, !i, &chosen), 0);
+		cr_assert_eq(chosen.encr == IKE_ENCR_CHACHA20_POLY1305, prefer_chacha == (i == 0));
 		for (int esn = 0; esn < 2; esn++) {
 			chosen.esn = esn;
 			ike_proposal_esp_answer(&chosen, spi, &answer);
-			cr_assert_eq(ike_proposal_esp_accept(&answer, 1, &seen), 0);
+			cr_assert_eq(ike_proposal_esp_accept(&answer, 1, prefer_chacha, &seen), 0);
 			cr_assert_eq(seen.number, i + 1);
 			cr_assert_eq(seen.encr, chosen.encr);
 			cr_assert_eq(seen.esn, chosen.esn);
-			answer.number ^= 3; /* the other offer had not this cipher */
-			cr_assert_eq(ike_proposal_esp_accept(&answer, 1, &seen), -EBADMSG);
+			for (answer.number = 0; answer.number < 4; answer.number++)
+				if (answer.number != i + 1)
+					cr_assert_eq(ike_proposal_esp_accept(&answer, 1,
+									     prefer_chacha, &seen),
+						     -EBADMSG, "that offer has not this cipher");
 		}
 	}
-	cr_assert_eq(ike_proposal_esp_accept(offers, 1, &seen), -EBADMSG, "a choice is one");
-	cr_assert_eq(ike_proposal_esp_accept(offers, 0, &seen), -EBADMSG);
+	cr_assert_eq(ike_proposal_esp_accept(offers, 1, prefer_chacha, &seen), -EBADMSG,
+		     "a choice is one");
+	cr_assert_eq(ike_proposal_esp_accept(offers, 0, prefer_chacha, &seen), -EBADMSG);
+}
+
+Test(ike_proposal, esp_answer)
+{
+	assert_answers(false);
+	assert_answers(true);
+}
+
+Test(ike_proposal, esp_preference_is_the_responders)
+{
+	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
+	struct ike_esp esp;
+
+	for (int ours = 0; ours < 2; ours++)
+		for (int theirs = 0; theirs < 2; theirs++) {
+			ike_proposal_esp(spi, theirs, offers);
+			cr_assert_eq(ike_proposal_esp_choose(offers, ARRAY_SIZE(offers), ours, &esp), 0);
+			cr_assert_eq(esp.encr, ours ? IKE_ENCR_CHACHA20_POLY1305 :
+						      IKE_ENCR_AES_GCM_16);
+		}
 }
 
 /* ---- selectors ---- */
