@@ -5,7 +5,7 @@
 #include <utlist.h>
 
 #include "common/base/log.h"
-#include "ippriv-node/ctl_alive.h"
+#include "common/ike/ike_alive.h"
 #include "ippriv-node/ctl_keys.h"
 
 /*
@@ -28,7 +28,7 @@ struct tunnel {
 	bool closing;
 	uint32_t spi_in, spi_out;
 	uint64_t since;
-	struct ctl_alive alive;
+	struct ike_alive alive;
 	struct tunnel *prev, *next;
 };
 
@@ -479,15 +479,16 @@ static void look_at(struct ctl_peers *peers, struct tunnel *t)
 	if (!t->established || t->closing ||
 	    dp_stats(peers->conf.dp, &t->peer->ike.addr, t->spi_in, t->spi_out, &stats) < 0)
 		return;
-	switch (ctl_alive_look(&t->alive, &stats, io_loop_now(peers->conf.loop))) {
-	case CTL_ALIVE_NOTHING:
+	switch (ike_alive_look(&t->alive, stats.packets_in, stats.packets_out,
+			       io_loop_now(peers->conf.loop), IKE_ALIVE_SILENCE)) {
+	case IKE_ALIVE_NOTHING:
 		break;
-	case CTL_ALIVE_HEARD:
+	case IKE_ALIVE_HEARD:
 		ctl_ike_heard(peers->ike, &t->session);
 		break;
-	case CTL_ALIVE_ASK:
+	case IKE_ALIVE_ASK:
 		log_debug("nothing comes from relay %s: asking", t->peer->nickname);
-		ctl_ike_probe(peers->ike, &t->session, CTL_ALIVE_TRIES);
+		ctl_ike_probe(peers->ike, &t->session, IKE_ALIVE_TRIES);
 		break;
 	}
 }
@@ -501,7 +502,7 @@ static void on_look(void *data)
 		if (peers->table[i])
 			DL_FOREACH(peers->table[i]->tunnels, t)
 				look_at(peers, t);
-	io_timer_start(peers->look, CTL_ALIVE_EVERY);
+	io_timer_start(peers->look, IKE_ALIVE_EVERY);
 }
 
 int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
@@ -519,7 +520,7 @@ int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 		ctl_peers_free(peers);
 		return err;
 	}
-	io_timer_start(peers->look, CTL_ALIVE_EVERY);
+	io_timer_start(peers->look, IKE_ALIVE_EVERY);
 	*out = peers;
 	return 0;
 }
