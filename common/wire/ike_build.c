@@ -1,6 +1,5 @@
 #include "common/wire/ike_build.h"
 
-#include <assert.h>
 #include <errno.h>
 
 void ike_build_init(struct ike_build *b, void *buf, size_t size, const struct ike_header *header)
@@ -192,11 +191,50 @@ void ike_build_cp(struct ike_build *b, uint8_t cfg_type, const struct ike_cp_att
 	payload_end(b, at);
 }
 
+static void fail(struct ike_build *b, int err)
+{
+	if (!b->w.err)
+		b->w.err = err;
+}
+
+/* Content that is encrypted starts behind the IV; there is one SK or SKF in a message. */
+static void sk_begin(struct ike_build *b, size_t at, const uint8_t iv[8])
+{
+	if (b->sk_at != 0)
+		fail(b, -EINVAL);
+	b->sk_at = at;
+	wbuf_bytes(&b->w, iv, IKE_SK_IV_SIZE);
+	b->plain_at = b->w.len;
+}
+
 void ike_build_sk_begin(struct ike_build *b, const uint8_t iv[8])
 {
-	assert(b->sk_at == 0);
-	b->sk_at = payload_begin(b, IKE_PAYLOAD_SK);
-	wbuf_bytes(&b->w, iv, IKE_SK_IV_SIZE);
+	sk_begin(b, payload_begin(b, IKE_PAYLOAD_SK), iv);
+}
+
+void ike_build_skf_begin(struct ike_build *b, uint8_t first, uint16_t number, uint16_t total,
+			 const uint8_t iv[8])
+{
+	size_t at = payload_begin(b, IKE_PAYLOAD_SKF);
+
+	wbuf_u16(&b->w, number);
+	wbuf_u16(&b->w, total);
+	sk_begin(b, at, iv);
+	if (!b->w.err)
+		b->w.start[at] = first;
+}
+
+void ike_build_bytes(struct ike_build *b, const void *data, size_t len)
+{
+	wbuf_bytes(&b->w, data, len);
+}
+
+struct ike_view ike_build_inner(const struct ike_build *b, uint8_t *first)
+{
+	if (b->w.err || b->sk_at == 0)
+		return (struct ike_view){ 0 };
+	*first = b->w.start[b->sk_at];
+	return (struct ike_view){ b->w.start + b->plain_at, b->w.len - b->plain_at };
 }
 
 static int finish(struct ike_build *b, size_t *len)
@@ -212,27 +250,26 @@ static int finish(struct ike_build *b, size_t *len)
 int ike_build_sk_end(struct ike_build *b, size_t tag, size_t *plain_offset, size_t *plain_len,
 		     size_t *len)
 {
-	size_t plain_at = b->sk_at + IKE_PAYLOAD_HEADER_SIZE + IKE_SK_IV_SIZE;
 	size_t plain;
 	int err;
 
-	if (b->w.err)
-		return b->w.err;
-	assert(b->sk_at != 0);
+	if (b->sk_at == 0)
+		fail(b, -EINVAL);
 	wbuf_u8(&b->w, 0);
-	plain = b->w.len - plain_at;
+	plain = b->w.len - b->plain_at;
 	wbuf_reserve(&b->w, tag);
 	payload_end(b, b->sk_at);
 	err = finish(b, len);
 	if (err)
 		return err;
-	*plain_offset = plain_at;
+	*plain_offset = b->plain_at;
 	*plain_len = plain;
 	return 0;
 }
 
 int ike_build_finish(struct ike_build *b, size_t *len)
 {
-	assert(b->w.err || b->sk_at == 0);
+	if (b->sk_at != 0)
+		fail(b, -EINVAL);
 	return finish(b, len);
 }

@@ -11,7 +11,8 @@
 struct ike_build {
 	struct wbuf w;
 	size_t next_at; /* where the type of the next payload is to be written */
-	size_t sk_at;   /* offset of the SK payload's generic header, 0: none */
+	size_t sk_at;   /* offset of the SK or SKF payload's generic header, 0: none */
+	size_t plain_at; /* offset of what is inside of it */
 };
 
 /* Writes HEADER (its next and length fields are filled in later). Version 2.0. */
@@ -33,11 +34,25 @@ void ike_build_cp(struct ike_build *b, uint8_t cfg_type, const struct ike_cp_att
 /* Opens SK with IV bytes (8) in clear; what follows goes inside. */
 void ike_build_sk_begin(struct ike_build *b, const uint8_t iv[8]);
 /*
- * Closes SK: appends the pad length octet (no padding) and room for TAG bytes. Fills all length
+ * Opens SKF for fragment NUMBER of TOTAL, whose content starts with a payload of type FIRST (0 in
+ * all but the first one); add it with ike_build_bytes, then ike_build_sk_end.
+ */
+void ike_build_skf_begin(struct ike_build *b, uint8_t first, uint16_t number, uint16_t total,
+			 const uint8_t iv[8]);
+/* Bytes that are payloads, or part of them, already. */
+void ike_build_bytes(struct ike_build *b, const void *data, size_t len);
+/*
+ * What is inside of an open SK so far: payloads, the first of type *FIRST. Borrowed; NULL after an
+ * overflow.
+ */
+struct ike_view ike_build_inner(const struct ike_build *b, uint8_t *first);
+/*
+ * Closes SK or SKF: appends the pad length octet (no padding) and room for TAG bytes. Fills all length
  * fields. *PLAIN_OFFSET and *PLAIN_LEN say what to encrypt in place; the tag goes right behind it;
- * the AAD is everything before the IV. 0 with *LEN the message's bytes, or -ENOSPC.
+ * the AAD is everything before the IV. 0 with *LEN the message's bytes, -ENOSPC, or -EINVAL when
+ * there is no SK.
  */
 int ike_build_sk_end(struct ike_build *b, size_t tag, size_t *plain_offset, size_t *plain_len,
 		     size_t *len) _must_check_;
-/* Ends an unencrypted message. 0 with *LEN, or -ENOSPC. */
+/* Ends an unencrypted message. 0 with *LEN, -ENOSPC, or -EINVAL when there is an SK. */
 int ike_build_finish(struct ike_build *b, size_t *len) _must_check_;

@@ -311,6 +311,18 @@ static int parse_body(uint8_t type, bool critical, struct rbuf *body, struct ike
 	}
 }
 
+static int parse_skf(struct rbuf *body, uint8_t next, struct ike_payloads *out)
+{
+	out->fragment = rbuf_u16(body);
+	out->fragment_total = rbuf_u16(body);
+	if (body->err)
+		return body->err;
+	if (out->fragment == 0 || out->fragment > out->fragment_total ||
+	    (out->fragment > 1 && next != IKE_PAYLOAD_NONE))
+		return -EBADMSG;
+	return 0;
+}
+
 static bool is_cookie(uint8_t type, const struct ike_payloads *p)
 {
 	return type == IKE_PAYLOAD_NOTIFY && p->notifies[0].type == IKE_NOTIFY_COOKIE;
@@ -320,6 +332,7 @@ int ike_parse_payloads(uint8_t first, const uint8_t *data, size_t len, struct ik
 {
 	struct rbuf r = rbuf_init(data, len);
 	uint8_t type = first;
+	int err;
 
 	memset(out, 0, sizeof(*out));
 	while (type != IKE_PAYLOAD_NONE) {
@@ -328,7 +341,6 @@ int ike_parse_payloads(uint8_t first, const uint8_t *data, size_t len, struct ik
 		uint8_t flags = rbuf_u8(&r);
 		uint16_t size = rbuf_u16(&r);
 		struct rbuf body;
-		int err;
 
 		if (r.err)
 			return r.err;
@@ -337,7 +349,10 @@ int ike_parse_payloads(uint8_t first, const uint8_t *data, size_t len, struct ik
 		body = rbuf_sub(&r, size - (size_t)IKE_PAYLOAD_HEADER_SIZE);
 		if (body.err)
 			return body.err;
-		if (type == IKE_PAYLOAD_SK) {
+		if (type == IKE_PAYLOAD_SK || type == IKE_PAYLOAD_SKF) {
+			err = type == IKE_PAYLOAD_SKF ? parse_skf(&body, next, out) : 0;
+			if (err)
+				return err;
 			out->sk_next = next;
 			out->sk = rest(&body);
 			break;

@@ -105,8 +105,13 @@ struct ike_payloads {
 	struct ike_cp cp;
 	bool first_is_cookie;  /* the chain starts with N(COOKIE) */
 	uint8_t critical_unknown; /* type of a critical payload we do not know, else 0 */
-	/* SK (46): always last. sk_next is the type of its first inner payload. */
+	/*
+	 * SK (46) or SKF (53, RFC 7383 section 2.5): always last. sk_next is the type of its first
+	 * inner payload. Of an SKF: 1 <= fragment <= fragment_total, and sk_next is 0 in all
+	 * fragments but the first. Of an SK both are 0.
+	 */
 	uint8_t sk_next;
+	uint16_t fragment, fragment_total;
 	struct ike_view sk;    /* IV | ciphertext | ICV */
 };
 
@@ -116,7 +121,7 @@ struct ike_payloads {
  */
 int ike_parse_header(const uint8_t *msg, size_t len, struct ike_header *out) _must_check_;
 /*
- * A payload chain whose first payload has type FIRST. After SK nothing may follow. On
+ * A payload chain whose first payload has type FIRST. After SK or SKF nothing may follow. On
  * -EPROTO a critical payload is unknown: OUT->critical_unknown says which. -EMSGSIZE, -EBADMSG,
  * -E2BIG as above. OUT is meaningful only on 0 (and critical_unknown on -EPROTO).
  */

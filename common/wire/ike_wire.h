@@ -40,6 +40,7 @@ enum {
 	IKE_ESP_SPI_SIZE = 4,
 	IKE_ESP_SPI_MIN = 256, /* below are reserved ones, RFC 4303 section 2.1 */
 	IKE_SK_IV_SIZE = 8,  /* RFC 5282 section 3, RFC 7634 section 3 */
+	IKE_SKF_SIZE = 4,    /* RFC 7383 section 2.5: number and total, between header and IV */
 };
 
 enum ike_flag { /* 3.1 */

@@ -142,6 +142,11 @@ size_t sample_build(enum sample which, uint8_t *out)
 		build_informational(&b);
 		cr_assert_eq(ike_build_sk_end(&b, 16, &offset, &plain, &len), 0);
 		return len;
+	case SAMPLE_FRAGMENT:
+		ike_build_skf_begin(&b, IKE_PAYLOAD_IDI, 1, 2, (const uint8_t[8]){ 1 });
+		ike_build_bytes(&b, "part of an ID", 13);
+		cr_assert_eq(ike_build_sk_end(&b, 16, &offset, &plain, &len), 0);
+		return len;
 	case SAMPLE_COUNT:
 		break;
 	}

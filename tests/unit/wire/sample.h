@@ -12,6 +12,7 @@ enum sample {
 	SAMPLE_REKEY,        /* SA with 8-byte SPI and several proposals, IPv6 selectors */
 	SAMPLE_INFORMATIONAL, /* D, D, N, V, CERT, an unknown payload, Nonce */
 	SAMPLE_ENCRYPTED,
+	SAMPLE_FRAGMENT,      /* SKF, the first of two */
 	SAMPLE_COUNT,
 };
 

@@ -192,6 +192,49 @@ Test(ike_build, encrypted_empty)
 	cr_assert_eq(buf[28], IKE_PAYLOAD_NONE);
 }
 
+Test(ike_build, fragment)
+{
+	const uint8_t iv[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	size_t offset, plain, len;
+	uint8_t buf[128], first = 7;
+	struct ike_build b = builder(buf, sizeof(buf));
+	struct ike_payloads p;
+
+	ike_build_skf_begin(&b, IKE_PAYLOAD_IDI, 1, 258, iv);
+	ike_build_bytes(&b, "abc", 3);
+	cr_assert(ike_build_inner(&b, &first).len == 3 && first == IKE_PAYLOAD_IDI);
+	cr_assert_eq(ike_build_sk_end(&b, 16, &offset, &plain, &len), 0);
+	cr_assert_eq(offset, 28 + 8 + 8);
+	cr_assert_eq(plain, 3 + 1);
+	cr_assert_eq(len, offset + plain + 16);
+	cr_assert_arr_eq(buf + 28, ((uint8_t[]){ 35, 0, 0, 36, 0, 1, 1, 2, 1, 2, 3, 4 }), 12);
+	cr_assert_arr_eq(buf + offset, "abc", 4);
+	cr_assert_eq(buf[16], IKE_PAYLOAD_SKF);
+	cr_assert_eq(ike_parse_payloads(buf[16], buf + 28, len - 28, &p), 0);
+	cr_assert(p.fragment == 1 && p.fragment_total == 258 && p.sk_next == IKE_PAYLOAD_IDI);
+	cr_assert_arr_eq(p.sk.data, iv, 8);
+}
+
+/* What a mistake of the caller leads to is an error, never the end of the process. */
+Test(ike_build, encrypted_once)
+{
+	const uint8_t iv[8] = { 0 };
+	uint8_t buf[256], first;
+	struct ike_build b = builder(buf, sizeof(buf));
+	size_t offset, plain, len;
+
+	cr_assert_null(ike_build_inner(&b, &first).data);
+	cr_assert_eq(ike_build_sk_end(&b, 16, &offset, &plain, &len), -EINVAL);
+	b = builder(buf, sizeof(buf));
+	ike_build_sk_begin(&b, iv);
+	cr_assert_eq(ike_build_finish(&b, &len), -EINVAL);
+	b = builder(buf, sizeof(buf));
+	ike_build_sk_begin(&b, iv);
+	ike_build_skf_begin(&b, 0, 1, 1, iv);
+	cr_assert_null(ike_build_inner(&b, &first).data);
+	cr_assert_eq(ike_build_sk_end(&b, 16, &offset, &plain, &len), -EINVAL);
+}
+
 /* Every size of buffer below what is needed, in a heap block of just that size. */
 Test(ike_build, no_space)
 {

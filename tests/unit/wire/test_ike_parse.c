@@ -421,6 +421,44 @@ Test(ike_parse, encrypted)
 	cr_assert_not_null(p.sk.data);
 }
 
+/* RFC 7383 section 2.5: number and total, and what they may be. */
+Test(ike_parse, fragment)
+{
+	static const struct {
+		uint8_t next;
+		uint16_t number, total;
+		int err;
+	} cases[] = {
+		{ 35, 1, 1, 0 }, { 35, 1, 3, 0 }, { 0, 2, 3, 0 }, { 0, 3, 3, 0 }, { 0, 1, 1, 0 },
+		{ 0, 65535, 65535, 0 }, { 35, 1, 65535, 0 },
+		{ 35, 0, 0, -EBADMSG }, { 35, 1, 0, -EBADMSG }, { 35, 0, 1, -EBADMSG },
+		{ 0, 4, 3, -EBADMSG }, { 0, 65535, 1, -EBADMSG },
+		{ 35, 2, 3, -EBADMSG }, /* the first inner payload is named in the first one only */
+	};
+	struct ike_payloads p;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint16_t n = cases[i].number, t = cases[i].total;
+		const uint8_t msg[] = { cases[i].next, 0, 0, 11, (uint8_t)(n >> 8), (uint8_t)n,
+					(uint8_t)(t >> 8), (uint8_t)t, 9, 8, 7 };
+
+		cr_assert_eq(ike_parse_payloads(IKE_PAYLOAD_SKF, msg, sizeof(msg), &p),
+			     cases[i].err, "case %zu", i);
+		if (cases[i].err)
+			continue;
+		cr_assert(p.fragment == n && p.fragment_total == t && p.sk_next == cases[i].next);
+		cr_assert(p.sk.len == 3 && p.sk.data == msg + 8);
+	}
+	cr_assert_eq(PARSE_TO(&p, IKE_PAYLOAD_SKF, 0, 1, 0, 1), 0);
+	cr_assert(p.sk.data && p.sk.len == 0);
+	cr_assert_eq(PARSE_TO(&p, IKE_PAYLOAD_SKF, 0, 1, 0), -EMSGSIZE);
+	cr_assert_eq(PARSE_TO(&p, IKE_PAYLOAD_SK, 9, 8, 7), 0);
+	cr_assert(p.fragment == 0 && p.fragment_total == 0);
+	/* SKF then N. */
+	cr_assert_eq(ike_parse_payloads(53, (uint8_t[]){ 41, 0, 0, 8, 0, 1, 0, 1, 0, 0, 0, 8,
+							 0, 0, 0, 1 }, 16, &p), -EBADMSG);
+}
+
 Test(ike_parse, cookie_not_first)
 {
 	struct ike_payloads p;
