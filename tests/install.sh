@@ -17,6 +17,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	pkg-config              # finds the libraries below
 	libuv1-dev              # event loop, timers, sockets
 	libsodium-dev           # all cryptography
+	libmd-dev               # SHA-1, which libsodium has not
 	libmnl-dev              # netlink messages
 	libnftnl-dev            # nftables messages
 	libjansson-dev          # JSON: status output, control socket
