@@ -96,8 +96,8 @@ static void make_child(const struct ike_sa *sa, const struct ike_esp *esp, struc
 	const struct ike_view ni = { hs->i.nonce, hs->i.nonce_len };
 	const struct ike_view nr = { hs->r.nonce, hs->r.nonce_len };
 
-	child->spi_in = sa->child_in;
-	child->spi_out = sa->child_out;
+	child->spi_in = ike_child_in_state(sa, IKE_CHILD_LARVAL)->spi_in;
+	child->spi_out = esp->spi;
 	child->encr = esp->encr;
 	child->esn = esp->esn;
 	child->key_in.len = child->key_out.len = IKE_KEY_SIZE;
@@ -109,8 +109,11 @@ static void make_child(const struct ike_sa *sa, const struct ike_esp *esp, struc
 static int child_up(struct ike_sa *sa, const struct ike_child *child, const struct ike_lease *lease)
 {
 	const struct ike_host_conf *conf = &sa->host->conf;
+	int r = conf->ops->child_up(conf->user, sa, child, lease);
 
-	return conf->ops->child_up(conf->user, sa, child, lease);
+	if (r == 0 && sa->state != IKE_STATE_DEAD)
+		ike_child_first(sa, child);
+	return r;
 }
 
 /* Up, unless the outside closed it meanwhile. */
@@ -146,7 +149,7 @@ void ike_auth_start(struct ike_sa *sa)
 		ike_build_notify(&out.b, IKE_NOTIFY_INITIAL_CONTACT, NULL, 0);
 	if (conf->want_lease)
 		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted, ARRAY_SIZE(wanted));
-	spi_bytes(sa->child_in, spi);
+	spi_bytes(ike_child_in_state(sa, IKE_CHILD_LARVAL)->spi_in, spi);
 	ike_proposal_esp(spi, sa->host->conf.prefer_chacha, offers);
 	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, conf->ts_local.items, conf->ts_local.count);
@@ -214,7 +217,6 @@ static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ik
 		if (!ike_ts_list_equal(&child->ts_local, &leased))
 			return -EBADMSG;
 	}
-	sa->child_out = esp.spi;
 	make_child(sa, &esp, child);
 	return 0;
 }
@@ -330,6 +332,7 @@ static uint16_t admit(struct ike_sa *sa, const struct ike_payloads *p, struct gr
 /* All checks in order. 0 with the child SA installed, or the notify that refuses. */
 static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct grant *g)
 {
+	struct ike_slot *slot;
 	uint16_t notify;
 
 	if (!p->id_i.body.data || !p->auth.data || p->proposal_count == 0 || !p->ts_i.present ||
@@ -344,9 +347,8 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct
 	notify = admit(sa, p, g);
 	if (notify || sa->state == IKE_STATE_DEAD)
 		return notify;
-	if (ike_sa_choose_child(sa) < 0)
+	if (ike_child_choose(sa, &slot) < 0)
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
-	sa->child_out = g->esp.spi;
 	make_child(sa, &g->esp, &g->child);
 	if (child_up(sa, &g->child, g->want_lease ? &g->lease : NULL) < 0)
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
@@ -376,7 +378,7 @@ static void answer(struct ike_sa *sa, const struct ike_path *path, const struct 
 	struct ike_proposal chosen;
 	struct ike_out out;
 
-	spi_bytes(sa->child_in, spi);
+	spi_bytes(g->child.spi_in, spi);
 	ike_proposal_esp_answer(&g->esp, spi, &chosen);
 	ike_send_begin(sa, &out, IKE_EXCHANGE_AUTH, true);
 	build_id(&out.b, IKE_PAYLOAD_IDR, &own);

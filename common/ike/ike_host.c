@@ -45,6 +45,7 @@ int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out)
 	set_default(&host->conf.half_open_max, 1024);
 	set_default(&host->conf.half_open_per_path, 16);
 	set_default(&host->conf.sa_max, 65536);
+	set_default(&host->conf.child_linger, 5000);
 	ike_cookie_jar_init(&host->jar, conf->ops, conf->user);
 	ike_host_random(host, host->digest_key, sizeof(host->digest_key));
 	*out = host;
@@ -76,6 +77,7 @@ void ike_host_free(struct ike_host *host)
 int ike_host_initiate(struct ike_host *host, const struct ike_init_conf *conf, void *data,
 		      struct ike_sa **out)
 {
+	struct ike_slot *child;
 	struct ike_sa *sa;
 	int r;
 
@@ -92,7 +94,7 @@ int ike_host_initiate(struct ike_host *host, const struct ike_init_conf *conf, v
 	if (r == 0) {
 		sa->hs->conf = *conf;
 		sa->data = data;
-		r = ike_sa_choose_child(sa);
+		r = ike_child_choose(sa, &child);
 	}
 	if (r == 0)
 		r = ike_init_start(sa);
@@ -184,7 +186,9 @@ void ike_host_probe(struct ike_host *host, struct ike_sa *sa)
 {
 	enter(host);
 	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data)
-		ike_info_probe(sa);
+		ike_task_want(sa, IKE_TASK_PROBE);
+	if (sa->state != IKE_STATE_DEAD)
+		ike_task_run(sa);
 	leave(host);
 }
 
@@ -195,6 +199,17 @@ void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t t
 	ike_host_probe(host, sa);
 	if (sa->state == IKE_STATE_ESTABLISHED && request->tries_left >= tries)
 		request->tries_left = tries - 1;
+}
+
+void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
+			   uint32_t tolerate)
+{
+	enter(host);
+	sa->idle = idle;
+	sa->tolerate = tolerate;
+	if (sa->state != IKE_STATE_DEAD)
+		ike_send_arm(sa);
+	leave(host);
 }
 
 void ike_host_heard(struct ike_host *host, struct ike_sa *sa)

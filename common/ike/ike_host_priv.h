@@ -9,7 +9,7 @@ struct ike_host {
 	struct ike_host_conf conf; /* no zeros left where a default stands */
 	struct ike_sa *by_spi;     /* uthash: all SAs, owned */
 	struct ike_sa *by_digest;  /* uthash: those that an IKE_SA_INIT request made */
-	struct ike_sa *by_child;   /* uthash: those that chose the SPI of a child SA */
+	struct ike_slot *by_child; /* uthash: child SAs by inbound SPI, owned by their IKE SAs */
 	struct ike_sa *garbage;    /* ended, in no table, freed when DEPTH is 0 again */
 	struct ike_heap timers;
 	struct ike_limit half_open;

@@ -13,16 +13,10 @@ void ike_info_probe(struct ike_sa *sa)
 	ike_send_request(sa, &out);
 }
 
-void ike_info_delete(struct ike_sa *sa)
-{
-	ike_info_farewell(sa, 0);
-}
-
 void ike_info_farewell(struct ike_sa *sa, uint16_t notify)
 {
 	struct ike_out out;
 
-	sa->delete_wanted = false;
 	ike_send_begin(sa, &out, IKE_EXCHANGE_INFORMATIONAL, false);
 	if (notify)
 		ike_build_notify(&out.b, notify, NULL, 0);
@@ -33,11 +27,7 @@ void ike_info_farewell(struct ike_sa *sa, uint16_t notify)
 
 void ike_info_response(struct ike_sa *sa, const struct ike_payloads *p)
 {
-	if (sa->state == IKE_STATE_CLOSING && sa->delete_wanted)
-		ike_info_delete(sa);
-	else if (sa->state == IKE_STATE_CLOSING)
-		ike_sa_end(sa, sa->why);
-	else if (ike_find_notify(p, IKE_NOTIFY_INVALID_SYNTAX)) {
+	if (sa->state != IKE_STATE_CLOSING && ike_find_notify(p, IKE_NOTIFY_INVALID_SYNTAX)) {
 		sa->notify = IKE_NOTIFY_INVALID_SYNTAX;
 		ike_sa_end(sa, IKE_END_PROTOCOL);
 	}
@@ -55,13 +45,15 @@ static bool deletes_ike(const struct ike_payloads *p)
 
 static bool deletes_child(const struct ike_sa *sa, const struct ike_payloads *p)
 {
+	const struct ike_slot *current = ike_child_current(sa);
+
 	for (size_t i = 0; i < p->delete_count; i++) {
 		struct rbuf r = rbuf_init(p->deletes[i].spis.data, p->deletes[i].spis.len);
 
 		if (p->deletes[i].protocol != IKE_PROTOCOL_ESP)
 			continue;
 		while (r.left >= IKE_ESP_SPI_SIZE)
-			if (rbuf_u32(&r) == sa->child_out)
+			if (current && rbuf_u32(&r) == current->spi_out)
 				return true;
 	}
 	return false;
@@ -88,7 +80,7 @@ void ike_info_request(struct ike_sa *sa, const struct ike_path *path, const stru
 
 	ike_send_begin(sa, &out, IKE_EXCHANGE_INFORMATIONAL, true);
 	if (child_gone)
-		ike_build_delete(&out.b, true, sa->child_in);
+		ike_build_delete(&out.b, true, ike_child_current(sa)->spi_in);
 	ike_send_response(sa, path, &out);
 	if (gone) {
 		ike_sa_end_answered(sa, why);

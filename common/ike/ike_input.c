@@ -57,6 +57,8 @@ static int open_message(struct ike_sa *sa, const struct ike_header *h, const uin
 
 static void handle_response(struct ike_sa *sa, const struct ike_payloads *p, int parsed)
 {
+	enum ike_task task = sa->request.task;
+
 	ike_send_forget(sa);
 	if (sa->state == IKE_STATE_DEAD)
 		ike_sa_release(sa);
@@ -65,7 +67,7 @@ static void handle_response(struct ike_sa *sa, const struct ike_payloads *p, int
 	else if (sa->state == IKE_STATE_AUTH_SENT)
 		ike_auth_response(sa, p);
 	else
-		ike_info_response(sa, p);
+		ike_task_answered(sa, task, p);
 }
 
 /* Refuses a request; what is FATAL ends the SA for both sides (RFC 7296 section 2.21). */
@@ -126,4 +128,6 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 		handle_response(sa, &p, parsed);
 	else
 		handle_request(sa, path, h->exchange, &p, parsed);
+	if (sa->state != IKE_STATE_DEAD)
+		ike_task_run(sa);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/base/log.h"
 
@@ -40,6 +41,7 @@ struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ik
 	sa->initiator = initiator;
 	sa->state = initiator ? IKE_STATE_INIT_SENT : IKE_STATE_HALF_OPEN;
 	sa->path = *path;
+	sa->idle = host->conf.liveness;
 	sa->spi_local = choose_spi(host);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_local;
 	HASH_ADD(hh, host->by_spi, spi_local, sizeof(sa->spi_local), sa);
@@ -72,19 +74,6 @@ bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to)
 	return true;
 }
 
-int ike_sa_choose_child(struct ike_sa *sa)
-{
-	struct ike_host *host = sa->host;
-	struct ike_sa *other;
-
-	do {
-		ike_host_random(host, &sa->child_in, sizeof(sa->child_in));
-		HASH_FIND(hh_child, host->by_child, &sa->child_in, sizeof(sa->child_in), other);
-	} while (sa->child_in < IKE_ESP_SPI_MIN || other);
-	HASH_ADD(hh_child, host->by_child, child_in, sizeof(sa->child_in), sa);
-	return sa->hh_child.tbl ? 0 : -ENOMEM;
-}
-
 static void free_handshake(struct ike_sa *sa)
 {
 	if (!sa->hs)
@@ -99,6 +88,8 @@ bool ike_sa_establish(struct ike_sa *sa)
 	if (!ike_sa_set_state(sa, IKE_STATE_ESTABLISHED))
 		return false;
 	sa->established_at = sa->last_heard = ike_host_now(sa->host);
+	sa->expires_at = 0;
+	memcpy(sa->sk_d, sa->hs->keys.d, sizeof(sa->sk_d));
 	free_handshake(sa);
 	ike_limit_leave(&sa->host->half_open, &sa->limit);
 	ike_send_arm(sa);
@@ -117,6 +108,7 @@ static bool die(struct ike_sa *sa, enum ike_end why)
 	free_handshake(sa);
 	if (sa->known)
 		conf->ops->ended(conf->user, sa, why);
+	ike_child_free_all(sa);
 	return true;
 }
 
@@ -154,10 +146,8 @@ void ike_sa_close(struct ike_sa *sa, enum ike_end why)
 	if (!ike_sa_set_state(sa, IKE_STATE_CLOSING))
 		return;
 	sa->why = why;
-	if (sa->request.data)
-		sa->delete_wanted = true;
-	else
-		ike_info_delete(sa);
+	ike_task_want(sa, IKE_TASK_DELETE);
+	ike_task_run(sa);
 }
 
 void ike_sa_release(struct ike_sa *sa)
@@ -167,8 +157,6 @@ void ike_sa_release(struct ike_sa *sa)
 	HASH_DEL(host->by_spi, sa);
 	if (sa->hh_digest.tbl)
 		HASH_DELETE(hh_digest, host->by_digest, sa);
-	if (sa->hh_child.tbl)
-		HASH_DELETE(hh_child, host->by_child, sa);
 	ike_heap_remove(&host->timers, &sa->timer);
 	ike_limit_leave(&host->half_open, &sa->limit);
 	host->sa_count--;
@@ -183,6 +171,7 @@ void ike_sa_free(struct ike_sa *sa)
 	free(sa->response);
 	ike_crypt_wipe(&sa->in);
 	ike_crypt_wipe(&sa->out);
+	crypto_wipe(sa->sk_d, sizeof(sa->sk_d));
 	free(sa);
 }
 
@@ -198,10 +187,13 @@ void ike_sa_set_data(struct ike_sa *sa, void *data)
 
 void ike_sa_info(const struct ike_sa *sa, struct ike_sa_info *out)
 {
+	const struct ike_slot *child = ike_child_current(sa);
+
 	*out = (struct ike_sa_info){
 		.state = sa->state, .initiator = sa->initiator,
 		.spi_i = sa->spi_i, .spi_r = sa->spi_r,
 		.path = sa->path, .notify = sa->notify,
+		.child_in = child ? child->spi_in : 0, .child_out = child ? child->spi_out : 0,
 		.established_at = sa->established_at, .last_heard = sa->last_heard,
 		.sent = sa->sent, .received = sa->received, .retransmitted = sa->retransmitted,
 	};

@@ -1,12 +1,11 @@
 #pragma once
 /* An IKE SA from the inside; only for the files of this folder. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "common/ike/ike_child.h"
 #include "common/ike/ike_crypt.h"
 #include "common/ike/ike_host_priv.h"
 #include "common/ike/ike_keys.h"
 #include "common/ike/ike_proof.h"
+#include "common/ike/ike_task.h"
 
 enum {
 	IKE_BUILD_MAX = 1024,   /* bytes of the longest message that we make */
@@ -40,6 +39,7 @@ struct ike_request {
 	uint8_t *data;
 	size_t len;
 	uint8_t exchange;
+	enum ike_task task; /* who wants the answer */
 	uint32_t id, interval;
 	uint64_t next_at;
 	uint32_t tries_left;
@@ -50,7 +50,6 @@ struct ike_sa {
 	enum ike_state state;
 	bool initiator;
 	bool known;                 /* the outside knows it: ended has to be called */
-	bool delete_wanted;         /* once the outstanding request is answered */
 	enum ike_end why;           /* of a closing one */
 	uint16_t notify;
 	uint64_t spi_i, spi_r, spi_local;
@@ -58,10 +57,14 @@ struct ike_sa {
 	void *data;
 	uint64_t established_at, last_heard;
 	uint64_t expires_at;        /* half-open or dead */
+	uint32_t idle, tolerate;    /* ike_host_set_patience */
 	uint32_t sent, received, retransmitted;
 	struct ike_crypt out, in;
 	struct ike_handshake *hs;   /* owned; NULL once established */
-	uint32_t child_in, child_out;
+	uint8_t sk_d[CRYPTO_PRF];   /* once established */
+	struct ike_children *children; /* owned, NULL: none yet */
+	uint32_t wanted;            /* tasks that wait, a bit for each */
+	enum ike_task asking;       /* whose request is being made */
 	uint32_t next_id;           /* of our next request */
 	uint32_t peer_id;           /* of the peer's next request */
 	struct ike_request request;
@@ -69,7 +72,7 @@ struct ike_sa {
 	size_t response_len;
 	struct ike_heap_item timer;
 	uint8_t digest[CRYPTO_PRF]; /* of the IKE_SA_INIT request */
-	UT_hash_handle hh, hh_digest, hh_child;
+	UT_hash_handle hh, hh_digest;
 	struct ike_limit_item limit; /* counts a half-open responder's */
 	struct ike_sa *next_garbage;
 };
@@ -90,8 +93,6 @@ struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ik
 bool ike_sa_path_fits(const struct ike_sa *sa, const struct ike_path *path);
 /* The only place where a state changes. False: no such transition, nothing changed. */
 bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to);
-/* Chooses the SPI of our side's child SA, unique in this host. 0 or -ENOMEM. */
-int ike_sa_choose_child(struct ike_sa *sa) _must_check_;
 /* Everything agreed: forgets the handshake. False when the SA died in between. */
 bool ike_sa_establish(struct ike_sa *sa);
 /* Dead at once and without a word. */
@@ -139,7 +140,7 @@ void ike_auth_response(struct ike_sa *sa, const struct ike_payloads *p);
 
 /* ike_info.c */
 void ike_info_probe(struct ike_sa *sa);
-void ike_info_delete(struct ike_sa *sa);
+/* The last request: NOTIFY, or a Delete of the IKE SA when it is 0. */
 void ike_info_farewell(struct ike_sa *sa, uint16_t notify);
 void ike_info_request(struct ike_sa *sa, const struct ike_path *path, const struct ike_payloads *p);
 void ike_info_response(struct ike_sa *sa, const struct ike_payloads *p);

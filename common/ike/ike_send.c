@@ -42,7 +42,8 @@ void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *
 	if (sa->state == IKE_STATE_CLOSING && tries > IKE_CLOSE_TRIES)
 		tries = IKE_CLOSE_TRIES;
 	sa->request = (struct ike_request){
-		.data = copy, .len = len, .exchange = exchange, .id = sa->next_id++,
+		.data = copy, .len = len, .exchange = exchange, .task = sa->asking,
+		.id = sa->next_id++,
 		.interval = conf->retransmit_first,
 		.next_at = ike_host_now(sa->host) + conf->retransmit_first,
 		.tries_left = tries - 1,
@@ -103,15 +104,29 @@ void ike_send_forget(struct ike_sa *sa)
 	sa->request = (struct ike_request){ 0 };
 }
 
-void ike_send_arm(struct ike_sa *sa)
+static void earlier(uint64_t *at, uint64_t other)
 {
-	uint64_t at = sa->expires_at;
+	if (other < *at)
+		*at = other;
+}
+
+/* When something is to be done of what the timer is for. */
+static uint64_t deadline(const struct ike_sa *sa)
+{
+	uint64_t at = ike_child_deadline(sa);
 
 	if (sa->request.data)
-		at = sa->request.next_at;
+		earlier(&at, sa->request.next_at);
+	else if (sa->expires_at)
+		earlier(&at, sa->expires_at);
 	else if (sa->state == IKE_STATE_ESTABLISHED)
-		at = sa->last_heard + sa->host->conf.liveness;
-	ike_heap_set(&sa->host->timers, &sa->timer, at);
+		earlier(&at, sa->last_heard + sa->idle);
+	return at;
+}
+
+void ike_send_arm(struct ike_sa *sa)
+{
+	ike_heap_set(&sa->host->timers, &sa->timer, deadline(sa));
 }
 
 static void give_up(struct ike_sa *sa)
@@ -124,18 +139,27 @@ static void give_up(struct ike_sa *sa)
 		ike_sa_end(sa, sa->notify ? IKE_END_REFUSED : IKE_END_TIMEOUT);
 }
 
-static void retransmit(struct ike_sa *sa)
+/* Out of tries, but a peer may be silent for so long. */
+static bool tolerated(const struct ike_sa *sa, uint64_t now)
+{
+	return sa->state == IKE_STATE_ESTABLISHED && sa->last_heard + sa->tolerate > now;
+}
+
+static void retransmit(struct ike_sa *sa, uint64_t now)
 {
 	struct ike_request *q = &sa->request;
 
-	if (q->tries_left == 0) {
+	if (q->tries_left == 0 && !tolerated(sa, now)) {
 		give_up(sa);
 		return;
 	}
-	q->tries_left--;
 	if (q->interval < IKE_INTERVAL_MAX)
 		q->interval *= 2;
-	q->next_at = ike_host_now(sa->host) + q->interval;
+	q->next_at = now + q->interval;
+	if (q->tries_left > 0)
+		q->tries_left--;
+	if (q->tries_left == 0 && tolerated(sa, now))
+		earlier(&q->next_at, sa->last_heard + sa->tolerate);
 	ike_send_arm(sa);
 	ike_send_again(sa, &sa->path, q->data, q->len);
 }
@@ -144,12 +168,17 @@ void ike_send_tick(struct ike_sa *sa)
 {
 	uint64_t now = ike_host_now(sa->host);
 
-	if (sa->request.data)
-		retransmit(sa);
-	else if (sa->state != IKE_STATE_ESTABLISHED)
+	if (sa->request.data && sa->request.next_at <= now)
+		retransmit(sa, now);
+	else if (!sa->request.data && sa->expires_at && sa->expires_at <= now)
 		give_up(sa);
-	else if (sa->last_heard + sa->host->conf.liveness > now)
-		ike_send_arm(sa);
-	else
-		ike_info_probe(sa);
+	if (sa->state == IKE_STATE_DEAD)
+		return;
+	ike_child_tick(sa, now);
+	if (sa->state == IKE_STATE_DEAD)
+		return;
+	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data &&
+	    sa->last_heard + sa->idle <= now)
+		ike_task_want(sa, IKE_TASK_PROBE);
+	ike_task_run(sa);
 }
