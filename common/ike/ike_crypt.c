@@ -17,13 +17,28 @@ static void make_nonce(const struct ike_crypt *c, const uint8_t *iv,
 	memcpy(nonce + IKE_KEY_SALT, iv, IKE_SK_IV_SIZE);
 }
 
+static void next_iv(struct ike_crypt *c, uint8_t iv[IKE_SK_IV_SIZE])
+{
+	struct wbuf w = wbuf_init(iv, IKE_SK_IV_SIZE);
+
+	wbuf_u64(&w, c->next_iv++);
+}
+
 void ike_crypt_begin(struct ike_crypt *c, struct ike_build *b)
 {
 	uint8_t iv[IKE_SK_IV_SIZE];
-	struct wbuf w = wbuf_init(iv, sizeof(iv));
 
-	wbuf_u64(&w, c->next_iv++);
+	next_iv(c, iv);
 	ike_build_sk_begin(b, iv);
+}
+
+void ike_crypt_begin_fragment(struct ike_crypt *c, struct ike_build *b, uint8_t first,
+			      uint16_t number, uint16_t total)
+{
+	uint8_t iv[IKE_SK_IV_SIZE];
+
+	next_iv(c, iv);
+	ike_build_skf_begin(b, first, number, total, iv);
 }
 
 int ike_crypt_seal(const struct ike_crypt *c, struct ike_build *b, size_t *len)
