@@ -101,7 +101,7 @@ static void make_child(const struct ike_sa *sa, const struct ike_esp *esp, struc
 	child->encr = esp->encr;
 	child->esn = esp->esn;
 	child->key_in.len = child->key_out.len = IKE_KEY_SIZE;
-	ike_keys_child(&hs->keys, ni, nr,
+	ike_keys_child(hs->keys.d, NULL, ni, nr,
 		       sa->initiator ? child->key_out.bytes : child->key_in.bytes,
 		       sa->initiator ? child->key_in.bytes : child->key_out.bytes);
 }

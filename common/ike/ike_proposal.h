@@ -10,6 +10,7 @@ struct ike_esp {
 	uint8_t number; /* of the proposal chosen */
 	enum ike_encr encr;
 	bool esn;
+	bool dh;        /* with a key exchange of its own, Curve25519 */
 	uint32_t spi;   /* of the side that wrote the proposal, host order */
 };
 
@@ -20,6 +21,11 @@ int ike_proposal_ike_choose(const struct ike_proposal *offers, size_t count,
 			    uint8_t *number) _must_check_;
 /* Initiator: 0 when the answer is exactly what was offered as number 1, else -EBADMSG. */
 int ike_proposal_ike_accept(const struct ike_proposal *answers, size_t count) _must_check_;
+/* The same for the rekeying of an IKE SA: with *SPI, of the side that wrote it, host order. */
+int ike_proposal_ike_choose_spi(const struct ike_proposal *offers, size_t count, uint8_t *number,
+				uint64_t *spi) _must_check_;
+int ike_proposal_ike_accept_spi(const struct ike_proposal *answers, size_t count,
+				uint64_t *spi) _must_check_;
 
 /*
  * ESP: which cipher is tried first, AES-GCM-256 or (PREFER_CHACHA) ChaCha20-Poly1305, is each
@@ -37,3 +43,13 @@ void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
 /* Initiator: 0 when the answer is one choice out of ike_proposal_esp, else -EBADMSG. */
 int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bool prefer_chacha,
 			    struct ike_esp *out) _must_check_;
+/*
+ * The same for CREATE_CHILD_SA, where a child SA may have a key exchange of its own. We offer it
+ * and to do without, since many a configuration lacks it; whoever offers it to us gets it.
+ */
+void ike_proposal_esp_offer_dh(struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS]);
+/* KE_GROUP is that of the KE payload, 0: none. It has to be sent again when OUT->dh and it differs. */
+int ike_proposal_esp_choose_dh(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
+			       uint16_t ke_group, struct ike_esp *out) _must_check_;
+int ike_proposal_esp_accept_dh(const struct ike_proposal *answers, size_t count,
+			       bool prefer_chacha, struct ike_esp *out) _must_check_;

@@ -143,6 +143,17 @@ void ike_build_notify(struct ike_build *b, uint16_t type, const void *data, size
 	payload_end(b, at);
 }
 
+void ike_build_notify_esp(struct ike_build *b, uint16_t type, uint32_t spi)
+{
+	size_t at = payload_begin(b, IKE_PAYLOAD_NOTIFY);
+
+	wbuf_u8(&b->w, IKE_PROTOCOL_ESP);
+	wbuf_u8(&b->w, IKE_ESP_SPI_SIZE);
+	wbuf_u16(&b->w, type);
+	wbuf_u32(&b->w, spi);
+	payload_end(b, at);
+}
+
 void ike_build_delete(struct ike_build *b, bool esp, uint32_t spi)
 {
 	size_t at = payload_begin(b, IKE_PAYLOAD_DELETE);

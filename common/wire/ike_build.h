@@ -25,6 +25,8 @@ void ike_build_nonce(struct ike_build *b, const void *data, size_t len);
 void ike_build_id(struct ike_build *b, uint8_t payload, uint8_t type, const void *data, size_t len);
 void ike_build_auth(struct ike_build *b, uint8_t method, const void *data, size_t len);
 void ike_build_notify(struct ike_build *b, uint16_t type, const void *data, size_t len);
+/* A notify about the ESP SA whose inbound SPI, at the side that sends this, is SPI (host order). */
+void ike_build_notify_esp(struct ike_build *b, uint16_t type, uint32_t spi);
 /* Deletes the IKE SA itself (ESP = false), or the ESP SA whose inbound SPI is SPI (host order). */
 void ike_build_delete(struct ike_build *b, bool esp, uint32_t spi);
 /* PAYLOAD is TSi or TSr; any protocol and port. */

@@ -49,7 +49,7 @@ Test(ike_keys, child_keys_as_strongswan)
 	struct ike_keys keys = strongswan_keys();
 	uint8_t i_to_r[36], r_to_i[36];
 
-	ike_keys_child(&keys, VIEW(strongswan_ni), VIEW(strongswan_nr), i_to_r, r_to_i);
+	ike_keys_child(keys.d, NULL, VIEW(strongswan_ni), VIEW(strongswan_nr), i_to_r, r_to_i);
 	cr_assert_arr_eq(i_to_r, strongswan_child_key_i, 36);
 	cr_assert_arr_eq(r_to_i, strongswan_child_key_r, 36);
 }
@@ -289,4 +289,60 @@ Test(ike_proof, octets_as_strongswan)
 			     len == 32 ? 0 : -EACCES);
 	proof[31] ^= 0x80;
 	cr_assert_eq(ike_proof_null_check(&s, VIEW(proof)), -EACCES);
+}
+
+/* ---- rekeying: the formulas of 2.17 and 2.18 spelled out ---- */
+
+static void fill(uint8_t *out, size_t len, uint8_t first)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(first + i);
+}
+
+Test(ike_keys, child_with_key_exchange)
+{
+	uint8_t d[32], shared[32], ni[32], nr[20], seed[84], want[72], i_to_r[36], r_to_i[36];
+	const struct crypto_chunk chunk = { seed, sizeof(seed) };
+
+	fill(d, sizeof(d), 1);
+	fill(shared, sizeof(shared), 50);
+	fill(ni, sizeof(ni), 100);
+	fill(nr, sizeof(nr), 150);
+	memcpy(seed, shared, 32);
+	memcpy(seed + 32, ni, 32);
+	memcpy(seed + 64, nr, 20);
+	cr_assert_eq(crypto_prf_plus(d, sizeof(d), &chunk, 1, want, sizeof(want)), 0);
+	ike_keys_child(d, shared, (struct ike_view){ ni, 32 }, (struct ike_view){ nr, 20 }, i_to_r,
+		       r_to_i);
+	cr_assert_arr_eq(i_to_r, want, 36);
+	cr_assert_arr_eq(r_to_i, want + 36, 36);
+}
+
+Test(ike_keys, rekeyed_ike_sa)
+{
+	uint8_t d[32], shared[32], ni[32], nr[20], skeyseed[32], stream[168], input[84], tail[68];
+	const struct ike_seed seed = { .shared = shared, .nonce_i = { ni, 32 },
+				       .nonce_r = { nr, 20 }, .spi_i = 0x0102030405060708,
+				       .spi_r = 0x090a0b0c0d0e0f10 };
+	const struct crypto_chunk whole = { input, sizeof(input) }, rest = { tail, sizeof(tail) };
+	struct ike_keys keys;
+
+	fill(d, sizeof(d), 1);
+	fill(shared, sizeof(shared), 50);
+	fill(ni, sizeof(ni), 100);
+	fill(nr, sizeof(nr), 150);
+	memcpy(input, shared, 32);
+	memcpy(input + 32, ni, 32);
+	memcpy(input + 64, nr, 20);
+	memcpy(tail, ni, 32);
+	memcpy(tail + 32, nr, 20);
+	fill(tail + 52, 16, 1);
+	crypto_prf(d, sizeof(d), &whole, 1, skeyseed);
+	cr_assert_eq(crypto_prf_plus(skeyseed, 32, &rest, 1, stream, sizeof(stream)), 0);
+	ike_keys_rekey(d, &seed, &keys);
+	cr_assert_arr_eq(keys.d, stream, 32);
+	cr_assert_arr_eq(keys.ei, stream + 32, 36);
+	cr_assert_arr_eq(keys.er, stream + 68, 36);
+	cr_assert_arr_eq(keys.pi, stream + 104, 32);
+	cr_assert_arr_eq(keys.pr, stream + 136, 32);
 }

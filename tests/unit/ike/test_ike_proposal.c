@@ -158,6 +158,95 @@ Test(ike_proposal, esp_preference_is_the_responders)
 		}
 }
 
+/* ---- CREATE_CHILD_SA ---- */
+
+Test(ike_proposal, esp_with_key_exchange)
+{
+	struct ike_proposal offers[] = {
+		MAKE(1, 3, T(1, 28), T(5, 0), T(4, 19)),          /* not ours, and not optional */
+		MAKE(2, 3, T(1, 28), T(5, 0), T(4, 19), T(4, 31)),
+		MAKE(3, 3, T(1, 28), T(5, 0), T(4, 19), T(4, 0)),
+		MAKE(4, 3, T(1, 28), T(5, 0), T(4, 31), T(4, 0)),
+		MAKE(5, 3, T(1, 28), T(5, 0)),
+		MAKE(6, 3, T(1, 28), T(5, 0), T(4, 31), T(6, 36)), /* more key exchange */
+	};
+	static const struct {
+		size_t offer;
+		uint16_t group;
+		int result;
+		bool dh;
+	} cases[] = {
+		{ 0, 19, -ENOENT, false }, { 0, 0, -ENOENT, false },
+		{ 1, 31, 0, true }, { 1, 19, 0, true }, { 1, 0, 0, true },
+		{ 2, 19, 0, false }, { 2, 0, 0, false },
+		{ 3, 31, 0, true }, { 3, 0, 0, false },
+		{ 4, 31, 0, false }, { 4, 0, 0, false },
+		{ 5, 31, -ENOENT, false },
+	};
+	struct ike_esp esp;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int r = ike_proposal_esp_choose_dh(&offers[cases[i].offer], 1, false,
+						   cases[i].group, &esp);
+
+		cr_assert_eq(r, cases[i].result, "case %zu", i);
+		cr_assert(r < 0 || esp.dh == cases[i].dh, "case %zu", i);
+	}
+	cr_assert_eq(ike_proposal_esp_choose(&offers[1], 1, false, &esp), -ENOENT);
+	cr_assert_eq(ike_proposal_esp_choose(&offers[3], 1, false, &esp), 0);
+	cr_assert(!esp.dh, "IKE_AUTH has no key exchange");
+}
+
+Test(ike_proposal, esp_answer_with_key_exchange)
+{
+	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS], answer;
+	struct ike_esp chosen, seen;
+
+	ike_proposal_esp(spi, false, offers);
+	ike_proposal_esp_offer_dh(offers);
+	cr_assert_eq(ike_proposal_esp_choose_dh(offers, 2, false, IKE_DH_ID_CURVE25519, &chosen), 0);
+	cr_assert(chosen.dh);
+	ike_proposal_esp_answer(&chosen, spi, &answer);
+	cr_assert_eq(answer.transform_count, 3);
+	cr_assert_eq(ike_proposal_esp_accept_dh(&answer, 1, false, &seen), 0);
+	cr_assert(seen.dh);
+	cr_assert_eq(ike_proposal_esp_accept(&answer, 1, false, &seen), -EBADMSG);
+	answer.transforms[2].id = IKE_DH_ID_NONE;
+	cr_assert_eq(ike_proposal_esp_accept_dh(&answer, 1, false, &seen), 0);
+	cr_assert(!seen.dh);
+	answer.transforms[2].id = 19;
+	cr_assert_eq(ike_proposal_esp_accept_dh(&answer, 1, false, &seen), -EBADMSG);
+	answer.transform_count = 2;
+	cr_assert_eq(ike_proposal_esp_accept_dh(&answer, 1, false, &seen), 0);
+	cr_assert(!seen.dh);
+	cr_assert_eq(ike_proposal_esp_accept_dh(offers, 1, false, &seen), -EBADMSG, "a choice is one");
+	cr_assert_eq(ike_proposal_esp_accept_dh(offers, 0, false, &seen), -EBADMSG);
+}
+
+Test(ike_proposal, ike_rekeying)
+{
+	static const uint8_t ike_spi[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, zero[8];
+	struct ike_proposal p;
+	uint8_t number;
+	uint64_t got;
+
+	ike_proposal_ike(1, &p);
+	cr_assert_eq(ike_proposal_ike_choose_spi(&p, 1, &number, &got), -ENOENT);
+	cr_assert_eq(ike_proposal_ike_accept_spi(&p, 1, &got), -EBADMSG);
+	p.spi = (struct ike_view){ ike_spi, sizeof(ike_spi) };
+	cr_assert_eq(ike_proposal_ike_choose(&p, 1, &number), -ENOENT);
+	cr_assert_eq(ike_proposal_ike_accept(&p, 1), -EBADMSG);
+	cr_assert_eq(ike_proposal_ike_choose_spi(&p, 1, &number, &got), 0);
+	cr_assert_eq(got, 0x0102030405060708);
+	got = 0;
+	cr_assert_eq(ike_proposal_ike_accept_spi(&p, 1, &got), 0);
+	cr_assert_eq(got, 0x0102030405060708);
+	cr_assert_eq(ike_proposal_ike_accept_spi(&p, 0, &got), -EBADMSG);
+	p.spi.data = zero;
+	cr_assert_eq(ike_proposal_ike_choose_spi(&p, 1, &number, &got), -ENOENT);
+	cr_assert_eq(ike_proposal_ike_accept_spi(&p, 1, &got), -EBADMSG);
+}
+
 /* ---- selectors ---- */
 
 static struct ike_selector range(uint32_t lo, uint32_t hi)
