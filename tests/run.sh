@@ -3,6 +3,7 @@
 #   --unit           no kernel tests, so no guest
 #   --quick          lint and unit tests of one build (gcc with sanitizers)
 #   --netns [NAME…]  only the end-to-end tests netns/t_NAME.sh (all without a name)
+#   --fuzz [SECONDS [NAME…]]  only the fuzz targets tests/fuzz/fuzz_NAME.c, SECONDS each (default 60)
 # IPPRIV_NETNS_BUILD=asan takes the programs with sanitizers into the end-to-end tests (slow in a guest; default gcc).
 # Logs: out/ in the source tree. The last line counts everything; the status is 1 when anything failed or nothing ran.
 set -uo pipefail
@@ -136,6 +137,7 @@ end_to_end() {
 build_gcc() { build gcc gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo; }
 build_clang() { build clang clang -DCMAKE_BUILD_TYPE=RelWithDebInfo; }
 build_asan() { build asan gcc -DCMAKE_BUILD_TYPE=Debug -DASAN=ON; }
+fuzz() { IPPRIV_OUT=$logs counted fuzz.log "$here/fuzz/run.sh" "$@"; }
 lint() { counted lint.log "$here/lint/run.sh"; }
 
 # The steps of each mode; a build that failed takes its tests with it, everything else goes on.
@@ -143,6 +145,9 @@ steps() {
 	case $mode in
 	netns)
 		step "build with $netns_build" "build_$netns_build" && step "end-to-end tests on a real kernel" end_to_end "$@"
+		return ;;
+	fuzz)
+		step "fuzz targets" fuzz "$@"
 		return ;;
 	esac
 	step "lint" lint
@@ -152,16 +157,18 @@ steps() {
 		step "build with clang" build_clang && step "unit tests, clang" unit clang
 	fi
 	step "build with gcc and sanitizers" build_asan && step "unit tests, gcc with sanitizers" unit asan
+	[ $mode != all ] || step "fuzz targets, a minute each" fuzz 60
 	if [ $mode = all ] && [ $built_gcc = 0 ]; then
 		step "end-to-end tests on a real kernel" end_to_end
 	fi
 }
 
 case ${1:-} in
-'') mode=all step_count=8 ;;
+'') mode=all step_count=9 ;;
 --unit) mode=unit step_count=7 ;;
 --quick) mode=quick step_count=4 ;;
 --netns) mode=netns step_count=3 ;;
+--fuzz) mode=fuzz step_count=2 ;;
 *) sed -n '2,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
 esac
 [ $# = 0 ] || shift

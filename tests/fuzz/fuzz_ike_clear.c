@@ -1,5 +1,5 @@
 /* Attacks by somebody who holds no key: on the responder, and on an initiator that waits. */
-#include "fuzz/ike_script.h"
+#include "ike_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Attacks by the peer itself, in and after IKE_AUTH: what it encrypts reaches the whole protocol. */
-#include "fuzz/ike_script.h"
+#include "ike_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "fuzz/ike_pair.h"
+#include "ike_pair.h"
 
 #include <errno.h>
 #include <stdlib.h>

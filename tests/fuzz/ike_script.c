@@ -1,4 +1,4 @@
-#include "fuzz/ike_script.h"
+#include "ike_script.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fuzz/ike_pair.h"
+#include "ike_pair.h"
 
 enum script_op {
 	SCRIPT_RAW, SCRIPT_MENDED, SCRIPT_SEALED, SCRIPT_PIECE, SCRIPT_DELIVER, SCRIPT_WAIT,

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "dir/sample.h"
-#include "fuzz/ike_script.h"
-#include "vectors/strongswan.h"
+#include "ike_script.h"
+#include "tests/vectors/strongswan.h"
 
 enum { SCRIPT_MAX = 16384 };
 
