@@ -125,6 +125,17 @@ static void tell_established(struct ike_sa *sa)
 		conf->ops->established(conf->user, sa);
 }
 
+/* Both sides have to move to port 4500 first (RFC 4555 section 3.3). */
+static bool offers_mobike(const struct ike_sa *sa)
+{
+	return sa->paths.first_layer && sa->path.floated;
+}
+
+static void agree_on_mobike(struct ike_sa *sa, const struct ike_payloads *p)
+{
+	sa->paths.mobike = offers_mobike(sa) && ike_find_notify(p, IKE_NOTIFY_MOBIKE_SUPPORTED);
+}
+
 /* ---- initiator ---- */
 
 void ike_auth_start(struct ike_sa *sa)
@@ -154,6 +165,8 @@ void ike_auth_start(struct ike_sa *sa)
 	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, conf->ts_local.items, conf->ts_local.count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, conf->ts_remote.items, conf->ts_remote.count);
+	if (offers_mobike(sa))
+		ike_build_notify(&out.b, IKE_NOTIFY_MOBIKE_SUPPORTED, NULL, 0);
 	ike_send_request(sa, &out);
 }
 
@@ -242,6 +255,7 @@ void ike_auth_response(struct ike_sa *sa, const struct ike_payloads *p)
 		ike_sa_fail(sa, IKE_END_REFUSED, 0);
 		return;
 	}
+	agree_on_mobike(sa, p);
 	if (read_child(sa, p, &child, &lease) < 0 ||
 	    child_up(sa, &child, want_lease ? &lease : NULL) < 0)
 		ike_sa_fail(sa, IKE_END_PROTOCOL, 0);
@@ -388,14 +402,18 @@ static void answer(struct ike_sa *sa, const struct ike_path *path, const struct 
 	ike_build_sa(&out.b, &chosen, 1);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, g->child.ts_remote.items, g->child.ts_remote.count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, g->child.ts_local.items, g->child.ts_local.count);
+	if (sa->paths.mobike)
+		ike_build_notify(&out.b, IKE_NOTIFY_MOBIKE_SUPPORTED, NULL, 0);
 	ike_send_response(sa, path, &out);
 }
 
 void ike_auth_request(struct ike_sa *sa, const struct ike_path *path, const struct ike_payloads *p)
 {
 	struct grant g = { 0 };
-	uint16_t notify = consider(sa, p, &g);
+	uint16_t notify;
 
+	agree_on_mobike(sa, p);
+	notify = consider(sa, p, &g);
 	if (sa->state == IKE_STATE_DEAD) {
 		wipe_child(&g.child);
 		return;

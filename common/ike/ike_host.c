@@ -6,6 +6,8 @@
 #include "common/ike/ike_sa_priv.h"
 #include "common/ike/ike_ts.h"
 
+enum { KEEPALIVE = 0xff }; /* the octet of a NAT keepalive, RFC 3948 section 2.3 */
+
 static void enter(struct ike_host *host)
 {
 	host->depth++;
@@ -46,6 +48,7 @@ int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out)
 	set_default(&host->conf.half_open_per_path, 16);
 	set_default(&host->conf.sa_max, 65536);
 	set_default(&host->conf.child_linger, 5000);
+	set_default(&host->conf.keepalive, 20000);
 	ike_cookie_jar_init(&host->jar, conf->ops, conf->user);
 	ike_host_random(host, host->digest_key, sizeof(host->digest_key));
 	*out = host;
@@ -159,6 +162,10 @@ void ike_host_input(struct ike_host *host, const struct ike_path *path, const ui
 	struct ike_header h;
 
 	host->counters.received++;
+	if (len == 1 && msg[0] == KEEPALIVE) {
+		host->counters.dropped++;
+		return;
+	}
 	if (len > IKE_MESSAGE_MAX || ike_parse_header(msg, len, &h) < 0) {
 		host->counters.malformed++;
 		return;
@@ -210,6 +217,28 @@ void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t id
 	if (sa->state != IKE_STATE_DEAD)
 		ike_send_arm(sa);
 	leave(host);
+}
+
+int ike_host_move(struct ike_host *host, struct ike_sa *sa, const struct ike_path *path)
+{
+	int r;
+
+	enter(host);
+	r = ike_mobike_move(sa, path);
+	leave(host);
+	return r;
+}
+
+void ike_host_mapping(struct ike_host *host, struct ike_sa *sa, const struct endpoint *remote)
+{
+	enter(host);
+	ike_mobike_mapping(sa, remote);
+	leave(host);
+}
+
+void ike_host_spoke(struct ike_host *host, struct ike_sa *sa)
+{
+	sa->paths.spoke_at = ike_host_now(host); /* the timer finds out when it is due */
 }
 
 void ike_host_heard(struct ike_host *host, struct ike_sa *sa)

@@ -81,6 +81,7 @@ void ike_info_request(struct ike_sa *sa, const struct ike_path *path, const stru
 	ike_send_begin(sa, &out, IKE_EXCHANGE_INFORMATIONAL, true);
 	if (child_gone)
 		ike_build_delete(&out.b, true, ike_child_current(sa)->spi_in);
+	ike_mobike_answer(sa, path, p, &out.b);
 	ike_send_response(sa, path, &out);
 	if (gone) {
 		ike_sa_end_answered(sa, why);

@@ -15,6 +15,7 @@ static struct ike_view view(const void *data, size_t len)
 static int build(struct ike_sa *sa, struct ike_build *b, uint8_t proposal, struct ike_half *half)
 {
 	static const uint8_t hashes[] = { 0, IKE_HASH_ID_IDENTITY };
+	const struct ike_nat_spis spis = { sa->spi_i, sa->spi_r };
 	struct ike_proposal p;
 	uint8_t pub[CRYPTO_DH];
 
@@ -24,6 +25,8 @@ static int build(struct ike_sa *sa, struct ike_build *b, uint8_t proposal, struc
 	ike_build_ke(b, IKE_DH_ID_CURVE25519, pub, sizeof(pub));
 	ike_build_nonce(b, half->nonce, half->nonce_len);
 	ike_build_notify(b, IKE_NOTIFY_SIGNATURE_HASH_ALGORITHMS, hashes, sizeof(hashes));
+	if (sa->initiator ? sa->paths.first_layer : sa->paths.nat.told)
+		ike_nat_build(b, &spis, &sa->path, sa->paths.force_encap);
 	return ike_build_finish(b, &half->message_len);
 }
 
@@ -100,6 +103,7 @@ static int send_first(struct ike_sa *sa)
 
 int ike_init_start(struct ike_sa *sa)
 {
+	ike_path_start(sa);
 	choose_secrets(sa, &sa->hs->i);
 	return send_first(sa);
 }
@@ -195,7 +199,9 @@ void ike_init_response(struct ike_sa *sa, const struct ike_path *path, const str
 	sa->notify = 0;
 	ike_send_forget(sa);
 	ike_sa_set_state(sa, IKE_STATE_AUTH_SENT);
-	ike_auth_start(sa);
+	ike_path_float(sa, &p);
+	if (sa->state == IKE_STATE_AUTH_SENT) /* not when it was closed meanwhile */
+		ike_auth_start(sa);
 }
 
 /* ---- responder ---- */
@@ -329,6 +335,7 @@ static void refuse(const struct attempt *a, uint16_t notify)
 
 static void accept_half_open(const struct attempt *a)
 {
+	const struct ike_nat_spis spis = { a->h->spi_i, 0 };
 	struct ike_header h;
 	struct ike_build b;
 	struct ike_sa *sa;
@@ -341,6 +348,9 @@ static void accept_half_open(const struct attempt *a)
 		return;
 	}
 	sa->spi_i = a->h->spi_i;
+	ike_path_start(sa);
+	if (sa->paths.first_layer)
+		sa->paths.nat = ike_nat_detect(&a->p, &spis, a->path);
 	keep(&sa->hs->i, a->msg, a->len, a->p.nonce);
 	memcpy(sa->hs->dh_peer, a->p.ke.data, CRYPTO_DH);
 	memcpy(sa->digest, a->digest, sizeof(sa->digest));

@@ -111,7 +111,7 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 	int parsed;
 
 	if (!(response ? expects_response(sa, h) : expects_request(sa, h)) ||
-	    !ike_sa_path_fits(sa, path)) {
+	    !ike_path_may_come(sa, path)) {
 		sa->host->counters.dropped++;
 		return;
 	}
@@ -123,11 +123,16 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 		return;
 	}
 	sa->last_heard = ike_host_now(sa->host);
+	if (sa->state == IKE_STATE_HALF_OPEN)
+		ike_path_decrypted(sa, path);
+	sa->paths.check.there = ike_path_equal(path, &sa->paths.check.path);
 	parsed = ike_parse_payloads(first, inner.data, inner.len, &p);
 	if (response)
 		handle_response(sa, &p, parsed);
 	else
 		handle_request(sa, path, h->exchange, &p, parsed);
+	if (!response && parsed == 0)
+		ike_mobike_heard(sa, path, &p);
 	if (sa->state != IKE_STATE_DEAD)
 		ike_task_run(sa);
 }

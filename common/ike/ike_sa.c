@@ -193,6 +193,8 @@ void ike_sa_info(const struct ike_sa *sa, struct ike_sa_info *out)
 		.state = sa->state, .initiator = sa->initiator,
 		.spi_i = sa->spi_i, .spi_r = sa->spi_r,
 		.path = sa->path, .notify = sa->notify,
+		.nat_local = sa->paths.nat.local, .nat_remote = sa->paths.nat.remote,
+		.encap = sa->paths.encap, .mobike = sa->paths.mobike,
 		.child_in = child ? child->spi_in : 0, .child_out = child ? child->spi_out : 0,
 		.established_at = sa->established_at, .last_heard = sa->last_heard,
 		.sent = sa->sent, .received = sa->received, .retransmitted = sa->retransmitted,

@@ -4,6 +4,7 @@
 #include "common/ike/ike_crypt.h"
 #include "common/ike/ike_host_priv.h"
 #include "common/ike/ike_keys.h"
+#include "common/ike/ike_path.h"
 #include "common/ike/ike_proof.h"
 #include "common/ike/ike_task.h"
 
@@ -54,6 +55,7 @@ struct ike_sa {
 	uint16_t notify;
 	uint64_t spi_i, spi_r, spi_local;
 	struct ike_path path;
+	struct ike_path_state paths;
 	void *data;
 	uint64_t established_at, last_heard;
 	uint64_t expires_at;        /* half-open or dead */
@@ -120,6 +122,8 @@ void ike_send_response(struct ike_sa *sa, const struct ike_path *path, struct ik
 void ike_send_notify(struct ike_sa *sa, const struct ike_path *path, uint8_t exchange,
 		     uint16_t notify, const void *data, size_t len);
 void ike_send_again(struct ike_sa *sa, const struct ike_path *path, const uint8_t *msg, size_t len);
+/* Sends the outstanding request, if there is one, again at once and with all its tries. */
+void ike_send_hurry(struct ike_sa *sa);
 void ike_send_forget(struct ike_sa *sa); /* the outstanding request */
 void ike_send_arm(struct ike_sa *sa);    /* puts the timer where it belongs now */
 void ike_send_tick(struct ike_sa *sa);   /* the timer is due */

@@ -24,13 +24,21 @@ void ike_send_begin(struct ike_sa *sa, struct ike_out *out, uint8_t exchange, bo
 static void transmit(struct ike_sa *sa, const struct ike_path *path, const uint8_t *msg, size_t len)
 {
 	sa->sent++;
+	sa->paths.spoke_at = ike_host_now(sa->host);
 	ike_host_send(sa->host, path, msg, len);
+}
+
+/* Transmissions of a request. */
+static uint32_t tries_of(const struct ike_sa *sa)
+{
+	uint32_t tries = sa->host->conf.retransmit_tries;
+
+	return sa->state == IKE_STATE_CLOSING && tries > IKE_CLOSE_TRIES ? IKE_CLOSE_TRIES : tries;
 }
 
 void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *msg, size_t len)
 {
 	const struct ike_host_conf *conf = &sa->host->conf;
-	uint32_t tries = conf->retransmit_tries;
 	uint8_t *copy = malloc(len);
 
 	ike_send_forget(sa);
@@ -39,17 +47,15 @@ void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *
 		return;
 	}
 	memcpy(copy, msg, len);
-	if (sa->state == IKE_STATE_CLOSING && tries > IKE_CLOSE_TRIES)
-		tries = IKE_CLOSE_TRIES;
 	sa->request = (struct ike_request){
 		.data = copy, .len = len, .exchange = exchange, .task = sa->asking,
 		.id = sa->next_id++,
 		.interval = conf->retransmit_first,
 		.next_at = ike_host_now(sa->host) + conf->retransmit_first,
-		.tries_left = tries - 1,
+		.tries_left = tries_of(sa) - 1,
 	};
 	ike_send_arm(sa);
-	transmit(sa, &sa->path, msg, len);
+	transmit(sa, ike_path_out(sa), msg, len);
 }
 
 /* Everything we encrypt fits IKE_BUILD_MAX, so sealing cannot fail but by a mistake of ours. */
@@ -98,6 +104,19 @@ void ike_send_again(struct ike_sa *sa, const struct ike_path *path, const uint8_
 	transmit(sa, path, msg, len);
 }
 
+void ike_send_hurry(struct ike_sa *sa)
+{
+	struct ike_request *q = &sa->request;
+
+	if (!q->data)
+		return;
+	q->interval = sa->host->conf.retransmit_first;
+	q->next_at = ike_host_now(sa->host) + q->interval;
+	q->tries_left = tries_of(sa) - 1;
+	ike_send_arm(sa);
+	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
+}
+
 void ike_send_forget(struct ike_sa *sa)
 {
 	free(sa->request.data);
@@ -115,6 +134,7 @@ static uint64_t deadline(const struct ike_sa *sa)
 {
 	uint64_t at = ike_child_deadline(sa);
 
+	earlier(&at, ike_path_deadline(sa));
 	if (sa->request.data)
 		earlier(&at, sa->request.next_at);
 	else if (sa->expires_at)
@@ -149,6 +169,8 @@ static void retransmit(struct ike_sa *sa, uint64_t now)
 {
 	struct ike_request *q = &sa->request;
 
+	if (!ike_path_wait(sa))
+		return;
 	if (q->tries_left == 0 && !tolerated(sa, now)) {
 		give_up(sa);
 		return;
@@ -161,7 +183,7 @@ static void retransmit(struct ike_sa *sa, uint64_t now)
 	if (q->tries_left == 0 && tolerated(sa, now))
 		earlier(&q->next_at, sa->last_heard + sa->tolerate);
 	ike_send_arm(sa);
-	ike_send_again(sa, &sa->path, q->data, q->len);
+	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
 }
 
 void ike_send_tick(struct ike_sa *sa)
@@ -177,6 +199,7 @@ void ike_send_tick(struct ike_sa *sa)
 	ike_child_tick(sa, now);
 	if (sa->state == IKE_STATE_DEAD)
 		return;
+	ike_path_tick(sa, now);
 	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data &&
 	    sa->last_heard + sa->idle <= now)
 		ike_task_want(sa, IKE_TASK_PROBE);

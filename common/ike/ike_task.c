@@ -24,6 +24,8 @@ static const struct {
 	void (*answered)(struct ike_sa *sa, const struct ike_payloads *p);
 } tasks[IKE_TASK_COUNT] = {
 	[IKE_TASK_DELETE] = { ask_delete, delete_answered },
+	[IKE_TASK_UPDATE] = { ike_mobike_ask_update, ike_mobike_updated },
+	[IKE_TASK_CHECK] = { ike_mobike_ask_check, ike_mobike_checked },
 	[IKE_TASK_PROBE] = { ask_probe, ike_info_response },
 };
 
@@ -32,13 +34,18 @@ void ike_task_want(struct ike_sa *sa, enum ike_task task)
 	sa->wanted |= 1u << task;
 }
 
+bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
+{
+	return sa->wanted >> task & 1;
+}
+
 /* The most urgent, or IKE_TASK_NONE. A closing SA has nothing to say but that. */
 static enum ike_task most_urgent(const struct ike_sa *sa)
 {
 	for (enum ike_task t = IKE_TASK_NONE + 1; t < IKE_TASK_COUNT; t++) {
 		if (sa->state == IKE_STATE_CLOSING && t != IKE_TASK_DELETE)
 			break;
-		if (sa->wanted >> t & 1)
+		if (ike_task_is_wanted(sa, t))
 			return t;
 	}
 	return IKE_TASK_NONE;

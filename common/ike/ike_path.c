@@ -1,0 +1,185 @@
+#include "common/ike/ike_sa_priv.h"
+
+bool ike_path_equal(const struct ike_path *a, const struct ike_path *b)
+{
+	return addr_equal(&a->local.addr, &b->local.addr) && a->local.port == b->local.port &&
+	       addr_equal(&a->remote.addr, &b->remote.addr) && a->remote.port == b->remote.port &&
+	       a->mark == b->mark && a->channel == b->channel && a->floated == b->floated;
+}
+
+void ike_path_start(struct ike_sa *sa)
+{
+	struct ike_path_state *s = &sa->paths;
+
+	s->moves = sa->initiator;
+	s->first_layer = sa->path.mark == 0 && (sa->initiator ? sa->hs->conf.first_layer :
+								 sa->host->conf.first_layer);
+	s->force_encap = s->first_layer && sa->initiator && sa->hs->conf.force_encap;
+}
+
+void ike_path_inherit(struct ike_sa *sa, const struct ike_sa *old)
+{
+	struct ike_path_state *s = &sa->paths;
+
+	sa->path = old->path;
+	*s = old->paths;
+	s->check.asked = false;
+	if (s->moving)
+		ike_task_want(sa, IKE_TASK_UPDATE);
+	if (s->check.on)
+		ike_task_want(sa, IKE_TASK_CHECK);
+}
+
+const struct ike_path *ike_path_out(const struct ike_sa *sa)
+{
+	return sa->paths.check.on ? &sa->paths.check.path : &sa->path;
+}
+
+/* Whether ESP goes in UDP where the NATs are NAT; never without port 4500. */
+static bool needs_encap(const struct ike_sa *sa, const struct ike_nat *nat)
+{
+	return sa->path.floated && (nat->local || nat->remote || sa->paths.force_encap);
+}
+
+/* Without MOBIKE a NAT may still forget who we talk to (RFC 7296 section 2.23). */
+static bool may_be_remapped(const struct ike_sa *sa, const struct ike_path *path)
+{
+	const struct ike_path_state *s = &sa->paths;
+
+	return s->encap && s->nat.remote && path->floated && path->channel == sa->path.channel &&
+	       path->local.port == sa->path.local.port &&
+	       addr_equal(&path->local.addr, &sa->path.local.addr);
+}
+
+static bool may_float(const struct ike_sa *sa, const struct ike_path *path)
+{
+	return sa->paths.nat.told && path->floated && !sa->path.floated &&
+	       addr_equal(&path->remote.addr, &sa->path.remote.addr) &&
+	       addr_equal(&path->local.addr, &sa->path.local.addr);
+}
+
+bool ike_path_may_come(const struct ike_sa *sa, const struct ike_path *path)
+{
+	const struct ike_path_state *s = &sa->paths;
+
+	if (ike_sa_path_fits(sa, path))
+		return true;
+	if (!s->first_layer || s->moves || path->mark != 0)
+		return false;
+	if (sa->state == IKE_STATE_HALF_OPEN)
+		return may_float(sa, path);
+	return (s->mobike && path->floated) || may_be_remapped(sa, path);
+}
+
+/* ---- to port 4500 ---- */
+
+void ike_path_float(struct ike_sa *sa, const struct ike_payloads *p)
+{
+	const struct ike_nat_spis spis = { sa->spi_i, sa->spi_r };
+	const struct ike_host_conf *conf = &sa->host->conf;
+	struct ike_path_state *s = &sa->paths;
+	struct ike_path path = sa->path;
+
+	if (!s->first_layer)
+		return;
+	s->nat = ike_nat_detect(p, &spis, &sa->path);
+	if (!s->nat.told)
+		return;
+	if (!path.floated && conf->ops->float_path &&
+	    conf->ops->float_path(conf->user, sa, &path) == 0)
+		sa->path = path;
+	s->encap = needs_encap(sa, &s->nat);
+}
+
+void ike_path_decrypted(struct ike_sa *sa, const struct ike_path *path)
+{
+	if (!ike_sa_path_fits(sa, path))
+		sa->path = *path;
+	sa->paths.encap = needs_encap(sa, &sa->paths.nat);
+}
+
+/* ---- another path ---- */
+
+void ike_path_changed(struct ike_sa *sa, const struct ike_path *from, const struct ike_nat *nat)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+	struct ike_path_state *s = &sa->paths;
+	bool from_encap = s->encap;
+
+	s->nat = *nat;
+	s->encap = needs_encap(sa, nat);
+	if (s->encap == from_encap && ike_path_equal(from, &sa->path))
+		return;
+	if (conf->ops->moved && conf->ops->moved(conf->user, sa, from, from_encap) < 0)
+		ike_sa_fail(sa, IKE_END_PROTOCOL, 0);
+}
+
+void ike_path_stay(struct ike_sa *sa)
+{
+	struct ike_path_check *c = &sa->paths.check;
+
+	if (!c->on)
+		return;
+	c->on = c->asked = false;
+	ike_send_hurry(sa);
+}
+
+void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat)
+{
+	struct ike_path_check *c = &sa->paths.check;
+
+	if (ike_path_equal(path, &sa->path)) {
+		ike_path_stay(sa);
+		ike_path_changed(sa, path, nat);
+		return;
+	}
+	c->nat = *nat;
+	if (c->on && ike_path_equal(path, &c->path))
+		return;
+	c->on = true;
+	c->asked = false; /* the answer to what was asked along another path proves nothing */
+	c->tries_left = IKE_PATH_CHECK_TRIES;
+	c->path = *path;
+	ike_send_hurry(sa);
+	ike_task_want(sa, IKE_TASK_CHECK);
+}
+
+void ike_path_follow(struct ike_sa *sa, const struct ike_path *path)
+{
+	if (!sa->paths.first_layer || sa->paths.moves)
+		return;
+	if (ike_sa_path_fits(sa, path))
+		ike_path_stay(sa);
+	else if (may_be_remapped(sa, path))
+		ike_path_try(sa, path, &sa->paths.nat);
+}
+
+bool ike_path_wait(struct ike_sa *sa)
+{
+	struct ike_path_check *c = &sa->paths.check;
+
+	if (!c->on || --c->tries_left > 0)
+		return true;
+	ike_path_stay(sa);
+	return false;
+}
+
+/* ---- keepalives ---- */
+
+uint64_t ike_path_deadline(const struct ike_sa *sa)
+{
+	const struct ike_path_state *s = &sa->paths;
+
+	if (sa->state != IKE_STATE_ESTABLISHED || !s->moves || !s->nat.local ||
+	    !sa->path.floated || !sa->host->conf.ops->keepalive)
+		return UINT64_MAX;
+	return s->spoke_at + sa->host->conf.keepalive;
+}
+
+void ike_path_tick(struct ike_sa *sa, uint64_t now)
+{
+	if (ike_path_deadline(sa) > now)
+		return;
+	sa->paths.spoke_at = now;
+	sa->host->conf.ops->keepalive(sa->host->conf.user, &sa->path);
+}
