@@ -109,6 +109,8 @@ static void op_send(void *user, const struct ike_path *path, const uint8_t *msg,
 	seen.remote = path->local;
 	from->sent++;
 	memcpy(copy, msg, len);
+	if (d->route && !d->route(d, from, &seen))
+		return;
 	if (d->recording && d->logged < ARRAY_SIZE(d->log))
 		d->log[d->logged++] = make_datagram(to, &seen, msg, len);
 	if (d->tap && !d->tap(d, from, copy, &len))
@@ -190,6 +192,41 @@ static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *ch
 	return ((struct duo_side *)user)->child_up_result;
 }
 
+/* Port 4500 is channel 1. */
+static int op_float_path(void *user, struct ike_sa *sa, struct ike_path *path)
+{
+	(void)sa;
+	path->local.port = path->remote.port = 4500;
+	path->channel = 1;
+	path->floated = true;
+	return ((struct duo_side *)user)->float_result;
+}
+
+static void op_keepalive(void *user, const struct ike_path *path)
+{
+	struct ike_path seen = { .local = path->remote, .remote = path->local,
+				 .channel = path->channel, .floated = true };
+	struct duo_side *from = user;
+
+	cr_assert(path->floated);
+	if (from->duo->route)
+		from->duo->route(from->duo, from, &seen);
+	from->keepalives++;
+	from->keepalive_at = from->duo->now;
+}
+
+static int op_moved(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap)
+{
+	struct duo_record *r = ike_sa_data(sa);
+
+	cr_assert_eq(r->side, user);
+	ike_sa_info(sa, &r->moved_to);
+	r->moves++;
+	r->moved_from = *from;
+	r->moved_from_encap = from_encap;
+	return ((struct duo_side *)user)->moved_result;
+}
+
 static void op_established(void *user, struct ike_sa *sa)
 {
 	struct duo_record *r = ike_sa_data(sa);
@@ -216,7 +253,8 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 
 static const struct ike_ops ops = {
 	.send = op_send, .now = op_now, .random = op_random, .admit = op_admit,
-	.child_up = op_child_up, .established = op_established, .ended = op_ended,
+	.child_up = op_child_up, .float_path = op_float_path, .keepalive = op_keepalive,
+	.moved = op_moved, .established = op_established, .ended = op_ended,
 };
 
 /* ---- life ---- */

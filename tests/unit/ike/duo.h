@@ -20,6 +20,10 @@ struct duo_record {
 	bool want_lease, has_lease;
 	struct ike_child child;
 	struct ike_lease lease;  /* as child_up got it */
+	unsigned int moves;
+	struct ike_path moved_from; /* the last time, and where to */
+	struct ike_sa_info moved_to;
+	bool moved_from_encap;
 };
 
 /* A place in an SA's life where a test may interfere. */
@@ -32,7 +36,9 @@ struct duo_side {
 	struct duo_record **records; /* in order of appearance */
 	size_t count, size;
 	size_t sent;                 /* datagrams */
-	int admit_result, child_up_result;
+	int admit_result, child_up_result, float_result, moved_result;
+	unsigned int keepalives;
+	uint64_t keepalive_at;       /* the last */
 	struct ike_lease lease;      /* what admit gives */
 	struct ike_ts_list local;
 	void (*hook)(struct duo_record *record, enum duo_event event);
@@ -60,6 +66,8 @@ struct duo {
 	struct ike_heap queue;
 	/* Sees every datagram before it is queued; false: it is gone. */
 	bool (*tap)(struct duo *duo, struct duo_side *from, uint8_t *msg, size_t *len);
+	/* Turns the path of a datagram of FROM into what the receiver sees; false: it gets lost. */
+	bool (*route)(struct duo *duo, struct duo_side *from, struct ike_path *seen);
 	struct duo_datagram *log[64]; /* the first ones, with TO and PATH, when recording */
 	size_t logged;
 	bool recording;
