@@ -8,8 +8,6 @@ enum {
 	WAIT_UNIT = 16,   /* milliseconds */
 	RECORDS_MAX = 64, /* of one attack */
 	FIRST_IV = 1 << 30,
-	PIECE_MAX = 2000, /* bytes in a fragment */
-	PIECE_HEAD = IKE_PAYLOAD_HEADER_SIZE + 4 + IKE_SK_IV_SIZE,
 };
 
 struct script {
@@ -209,31 +207,66 @@ static void put_payloads(const struct script *s, const struct ike_sa *sa, struct
 	}
 }
 
+/* Sends what stands in B, up to SK's or SKF's own fields, with PLAIN (its pad octets in it) behind. */
+static void send_sealed(const struct script *s, const struct ike_sa *sa, uint8_t options,
+			const struct ike_crypt *crypt, struct ike_build *b, struct ike_view plain)
+{
+	uint8_t nonce[CRYPTO_AEAD_NONCE], *msg = b->w.start;
+	struct wbuf iv = wbuf_init(nonce + IKE_KEY_SALT, IKE_SK_IV_SIZE);
+	struct ike_path path = path_of(s, sa, options, false);
+	size_t at = b->w.len, len;
+
+	memcpy(nonce, crypt->salt, IKE_KEY_SALT);
+	wbuf_u64(&iv, crypt->next_iv);
+	wbuf_bytes(&b->w, iv.start, IKE_SK_IV_SIZE);
+	wbuf_bytes(&b->w, plain.data, plain.len);
+	wbuf_reserve(&b->w, CRYPTO_AEAD_TAG);
+	if (b->w.err)
+		return;
+	len = b->w.len;
+	wbuf_patch_u16(&b->w, IKE_HEADER_LENGTH_AT + 2, (uint16_t)len);
+	wbuf_patch_u16(&b->w, IKE_HEADER_SIZE + 2, (uint16_t)(len - IKE_HEADER_SIZE));
+	crypto_seal(crypt->key, nonce, msg, at, msg + at + IKE_SK_IV_SIZE, plain.len,
+		    msg + at + IKE_SK_IV_SIZE);
+	input(s, &path, msg, len);
+}
+
+/* Header of a message and generic header of its only payload. */
+static void put_head(struct ike_build *b, uint8_t buf[PAIR_MESSAGE_MAX],
+		     const struct ike_header *h, uint8_t type, uint8_t first)
+{
+	ike_build_init(b, buf, PAIR_MESSAGE_MAX, h);
+	buf[IKE_HEADER_NEXT_AT] = type;
+	wbuf_u8(&b->w, first);
+	wbuf_u8(&b->w, 0);
+	wbuf_u16(&b->w, 0);
+}
+
 static void sealed(struct script *s, uint8_t options)
 {
 	struct ike_sa *sa = pair_sa(s->target, options & SCRIPT_NEWEST);
-	uint8_t exchange = rbuf_u8(&s->r), msg[PAIR_MESSAGE_MAX];
+	uint8_t exchange = rbuf_u8(&s->r), msg[PAIR_MESSAGE_MAX], plain[PAIR_MESSAGE_MAX];
 	struct ike_view v = field(&s->r);
-	struct ike_header h;
 	struct ike_crypt crypt;
-	struct ike_build b;
-	struct ike_path path;
-	size_t len;
+	struct ike_header h;
+	struct ike_build b, inner;
 
 	if (!sa || !s->sealed || !peer_crypt(s, sa, &crypt))
 		return;
 	h = header(sa, exchange, options);
-	ike_build_init(&b, msg, sizeof(msg), &h);
-	ike_crypt_begin(&crypt, &b);
-	if (!(options & SCRIPT_CHAIN)) {
-		put_payloads(s, sa, &b, rbuf_init(v.data, v.len));
-	} else if (v.len > 0) {
-		msg[b.next_at] = v.data[0];
-		wbuf_bytes(&b.w, v.data + 1, v.len - 1);
+	if (options & SCRIPT_CHAIN) {
+		if (v.len == 0)
+			return;
+		put_head(&b, msg, &h, IKE_PAYLOAD_SK, v.data[0]);
+		v = (struct ike_view){ v.data + 1, v.len - 1 };
+	} else {
+		ike_build_init(&inner, plain, sizeof(plain), &h);
+		put_payloads(s, sa, &inner, rbuf_init(v.data, v.len));
+		wbuf_u8(&inner.w, 0); /* pad length */
+		put_head(&b, msg, &h, IKE_PAYLOAD_SK, plain[IKE_HEADER_NEXT_AT]);
+		v = (struct ike_view){ plain + IKE_HEADER_SIZE, inner.w.len - IKE_HEADER_SIZE };
 	}
-	path = path_of(s, sa, options, false);
-	if (ike_crypt_seal(&crypt, &b, &len) == 0)
-		input(s, &path, msg, len);
+	send_sealed(s, sa, options, &crypt, &b, v);
 }
 
 /* RFC 7383 section 2.5: one fragment, encrypted by itself. */
@@ -241,38 +274,19 @@ static void piece(struct script *s, uint8_t options)
 {
 	struct ike_sa *sa = pair_sa(s->target, options & SCRIPT_NEWEST);
 	uint16_t number = rbuf_u16(&s->r), total = rbuf_u16(&s->r);
-	uint8_t exchange = rbuf_u8(&s->r), first = rbuf_u8(&s->r);
+	uint8_t exchange = rbuf_u8(&s->r), first = rbuf_u8(&s->r), msg[PAIR_MESSAGE_MAX];
 	struct ike_view v = field(&s->r);
-	uint8_t msg[PAIR_MESSAGE_MAX], nonce[CRYPTO_AEAD_NONCE];
-	struct wbuf iv = wbuf_init(nonce + IKE_KEY_SALT, IKE_SK_IV_SIZE);
-	struct ike_header h;
 	struct ike_crypt crypt;
+	struct ike_header h;
 	struct ike_build b;
-	struct ike_path path;
-	size_t at, len;
 
-	if (!sa || !s->sealed || v.len > PIECE_MAX || !peer_crypt(s, sa, &crypt))
+	if (!sa || !s->sealed || !peer_crypt(s, sa, &crypt))
 		return;
 	h = header(sa, exchange, options);
-	path = path_of(s, sa, options, false);
-	ike_build_init(&b, msg, sizeof(msg), &h);
-	len = IKE_HEADER_SIZE + PIECE_HEAD + v.len + 1 + CRYPTO_AEAD_TAG;
-	msg[IKE_HEADER_NEXT_AT] = IKE_PAYLOAD_SKF;
-	wbuf_u8(&b.w, first);
-	wbuf_u8(&b.w, 0);
-	wbuf_u16(&b.w, (uint16_t)(len - IKE_HEADER_SIZE));
+	put_head(&b, msg, &h, IKE_PAYLOAD_SKF, first);
 	wbuf_u16(&b.w, number);
 	wbuf_u16(&b.w, total);
-	at = b.w.len;
-	wbuf_u64(&iv, crypt.next_iv);
-	memcpy(nonce, crypt.salt, IKE_KEY_SALT);
-	wbuf_bytes(&b.w, nonce + IKE_KEY_SALT, IKE_SK_IV_SIZE);
-	wbuf_bytes(&b.w, v.data, v.len);
-	wbuf_u8(&b.w, 0); /* pad length */
-	wbuf_patch_u16(&b.w, IKE_HEADER_LENGTH_AT + 2, (uint16_t)len);
-	crypto_seal(crypt.key, nonce, msg, at, msg + at + IKE_SK_IV_SIZE, v.len + 1,
-		    msg + at + IKE_SK_IV_SIZE);
-	input(s, &path, msg, len);
+	send_sealed(s, sa, options, &crypt, &b, v);
 }
 
 /* ---- the rest ---- */

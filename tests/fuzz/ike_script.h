@@ -8,7 +8,8 @@
  *   MENDED  size 2, datagram                 with the SA's SPIs and the right Length in its header
  *   SEALED  exchange 1, size 2, payloads     a message of the peer's, encrypted with the real keys
  *   PIECE   number 2, total 2, exchange 1, first payload 1, size 2, bytes
- *                                            one fragment of such a message (RFC 7383)
+ *                                            one fragment of such a message (RFC 7383);
+ *                                            the last byte is its Pad Length
  *   DELIVER                                  lets some of what is under way arrive
  *   WAIT    ticks 2                          lets time go by, 16 ms a tick
  *   ACT                                      something the daemon does with the SA
@@ -33,7 +34,7 @@ enum script_option {
 	SCRIPT_NEWEST = 1 << 3,   /* the newest SA of the host, not the oldest */
 	SCRIPT_RESPONSE = 1 << 4, /* an answer to the outstanding request */
 	SCRIPT_OTHER_ID = 1 << 5, /* RAW, MENDED: another address; else: the message ID before */
-	SCRIPT_CHAIN = 1 << 6,    /* SEALED: first payload 1 in front, then the bytes of the chain */
+	SCRIPT_CHAIN = 1 << 6,    /* SEALED: first payload 1, the chain as it stands, Pad Length 1 */
 	SCRIPT_MARK = 1 << 7,     /* through an overlay tunnel */
 };
 
