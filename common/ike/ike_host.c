@@ -49,6 +49,7 @@ int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out)
 	set_default(&host->conf.sa_max, 65536);
 	set_default(&host->conf.child_linger, 5000);
 	set_default(&host->conf.keepalive, 20000);
+	set_default(&host->conf.fragment_size, 1200);
 	ike_cookie_jar_init(&host->jar, conf->ops, conf->user);
 	ike_host_random(host, host->digest_key, sizeof(host->digest_key));
 	*out = host;

@@ -11,7 +11,7 @@ static struct ike_view view(const void *data, size_t len)
 	return (struct ike_view){ .data = data, .len = len };
 }
 
-/* SA, KE, nonce and the hash algorithms, after what comes before them. 0 or -ENOSPC. */
+/* SA, KE, nonce and what we can do, after what comes before them. 0 or -ENOSPC. */
 static int build(struct ike_sa *sa, struct ike_build *b, uint8_t proposal, struct ike_half *half)
 {
 	static const uint8_t hashes[] = { 0, IKE_HASH_ID_IDENTITY };
@@ -25,6 +25,8 @@ static int build(struct ike_sa *sa, struct ike_build *b, uint8_t proposal, struc
 	ike_build_ke(b, IKE_DH_ID_CURVE25519, pub, sizeof(pub));
 	ike_build_nonce(b, half->nonce, half->nonce_len);
 	ike_build_notify(b, IKE_NOTIFY_SIGNATURE_HASH_ALGORITHMS, hashes, sizeof(hashes));
+	if (sa->initiator || sa->fragments)
+		ike_build_notify(b, IKE_NOTIFY_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (sa->initiator ? sa->paths.first_layer : sa->paths.nat.told)
 		ike_nat_build(b, &spis, &sa->path, sa->paths.force_encap);
 	return ike_build_finish(b, &half->message_len);
@@ -197,6 +199,7 @@ void ike_init_response(struct ike_sa *sa, const struct ike_path *path, const str
 	}
 	sa->received++;
 	sa->notify = 0;
+	sa->fragments = ike_find_notify(&p, IKE_NOTIFY_FRAGMENTATION_SUPPORTED);
 	ike_send_forget(sa);
 	ike_sa_set_state(sa, IKE_STATE_AUTH_SENT);
 	ike_path_float(sa, &p);
@@ -348,6 +351,7 @@ static void accept_half_open(const struct attempt *a)
 		return;
 	}
 	sa->spi_i = a->h->spi_i;
+	sa->fragments = ike_find_notify(&a->p, IKE_NOTIFY_FRAGMENTATION_SUPPORTED);
 	ike_path_start(sa);
 	if (sa->paths.first_layer)
 		sa->paths.nat = ike_nat_detect(&a->p, &spis, a->path);

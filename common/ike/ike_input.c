@@ -32,27 +32,66 @@ static bool expects_response(const struct ike_sa *sa, const struct ike_header *h
 	       sa->request.id == h->message_id && sa->request.exchange == h->exchange;
 }
 
-/* Checks and decrypts: what the peer put inside SK, in PLAIN. 0 or -errno. */
-static int open_message(struct ike_sa *sa, const struct ike_header *h, const uint8_t *msg,
-			size_t len, uint8_t *plain, struct ike_view *inner, uint8_t *first)
+/*
+ * The payload in clear: SK, or SKF where both know it. No exchange of ours has others beside it.
+ * 0 or -EBADMSG.
+ */
+static int parse_outer(const struct ike_sa *sa, const struct ike_header *h, const uint8_t *msg,
+		       size_t len, struct ike_payloads *out)
 {
-	struct ike_payloads outer;
-	size_t plain_len;
+	if ((h->next == IKE_PAYLOAD_SK || (h->next == IKE_PAYLOAD_SKF && sa->fragments)) &&
+	    ike_parse_payloads(h->next, msg + IKE_HEADER_SIZE, len - IKE_HEADER_SIZE, out) == 0)
+		return 0;
+	sa->host->counters.malformed++;
+	return -EBADMSG;
+}
 
-	/* No exchange of ours has a payload in clear beside SK. */
-	if (h->next != IKE_PAYLOAD_SK ||
-	    ike_parse_payloads(h->next, msg + IKE_HEADER_SIZE, len - IKE_HEADER_SIZE, &outer) < 0) {
+/*
+ * Whether it is worth decrypting. Of all fragments of a repeated request the first one asks for the
+ * answer again, and the others do not (RFC 7383 section 2.6.1).
+ */
+static bool wants(const struct ike_sa *sa, const struct ike_header *h, bool duplicate,
+		  const struct ike_payloads *outer)
+{
+	bool response = h->flags & IKE_FLAG_RESPONSE;
+
+	if (duplicate || outer->fragment == 0)
+		return outer->fragment <= 1;
+	return ike_frag_wants(sa->frags[response], h->message_id, outer, ike_host_now(sa->host));
+}
+
+/* What the peer put inside of OUTER, in PLAIN. 0 or -errno. */
+static int decrypt(struct ike_sa *sa, const uint8_t *msg, const struct ike_payloads *outer,
+		   uint8_t *plain, size_t *len)
+{
+	if ((!sa->hs || ike_init_derive(sa) == 0) &&
+	    ike_crypt_open(&sa->in, msg, outer->sk, plain, len) == 0)
+		return 0;
+	sa->host->counters.unauthenticated++;
+	return -EBADMSG;
+}
+
+/*
+ * From a fragment to the message: 0 when PLAIN has all of it, else -errno. A message that came as
+ * one makes fragments of it useless.
+ */
+static int gather(struct ike_sa *sa, const struct ike_header *h, const struct ike_payloads *outer,
+		  uint8_t *plain, size_t *len, uint8_t *first)
+{
+	struct ike_frag **frag = &sa->frags[h->flags & IKE_FLAG_RESPONSE ? 1 : 0];
+	int r;
+
+	*first = outer->sk_next;
+	if (outer->fragment == 0) {
+		ike_frag_free(frag);
+		return 0;
+	}
+	r = ike_frag_keep(frag, h->message_id, outer, plain, *len, ike_host_now(sa->host));
+	if (r == 0)
+		*len = ike_frag_join(frag, plain, first);
+	else if (r != -EAGAIN)
 		sa->host->counters.malformed++;
-		return -EBADMSG;
-	}
-	if ((sa->hs && ike_init_derive(sa) < 0) ||
-	    ike_crypt_open(&sa->in, msg, outer.sk, plain, &plain_len) < 0) {
-		sa->host->counters.unauthenticated++;
-		return -EBADMSG;
-	}
-	*inner = (struct ike_view){ .data = plain, .len = plain_len };
-	*first = outer.sk_next;
-	return 0;
+	return r;
 }
 
 static void handle_response(struct ike_sa *sa, const struct ike_payloads *p, int parsed)
@@ -105,28 +144,40 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 	       const uint8_t *msg, size_t len)
 {
 	bool response = h->flags & IKE_FLAG_RESPONSE;
+	bool duplicate = !response && is_duplicate(sa, h);
 	uint8_t plain[IKE_MESSAGE_MAX], first;
+	size_t plain_len;
 	struct ike_payloads p;
-	struct ike_view inner;
 	int parsed;
 
+	_Static_assert((int)IKE_FRAGMENT_BYTES_MAX <= (int)IKE_MESSAGE_MAX, "PLAIN holds them all");
 	if (!(response ? expects_response(sa, h) : expects_request(sa, h)) ||
 	    !ike_path_may_come(sa, path)) {
 		sa->host->counters.dropped++;
 		return;
 	}
-	if (open_message(sa, h, msg, len, plain, &inner, &first) < 0)
+	if (parse_outer(sa, h, msg, len, &p) < 0)
+		return;
+	if (!wants(sa, h, duplicate, &p)) {
+		sa->host->counters.dropped++;
+		return;
+	}
+	if (decrypt(sa, msg, &p, plain, &plain_len) < 0)
 		return;
 	sa->received++;
-	if (!response && is_duplicate(sa, h)) {
+	if (duplicate) {
 		ike_send_again(sa, path, sa->response, sa->response_len);
 		return;
 	}
+	if (gather(sa, h, &p, plain, &plain_len, &first) < 0)
+		return;
 	sa->last_heard = ike_host_now(sa->host);
 	if (sa->state == IKE_STATE_HALF_OPEN)
 		ike_path_decrypted(sa, path);
 	sa->paths.check.there = ike_path_equal(path, &sa->paths.check.path);
-	parsed = ike_parse_payloads(first, inner.data, inner.len, &p);
+	parsed = ike_parse_payloads(first, plain, plain_len, &p);
+	if (parsed == 0 && p.sk.data) /* encrypted twice */
+		parsed = -EBADMSG;
 	if (response)
 		handle_response(sa, &p, parsed);
 	else

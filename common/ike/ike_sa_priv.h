@@ -2,6 +2,7 @@
 /* An IKE SA from the inside; only for the files of this folder. */
 #include "common/ike/ike_child.h"
 #include "common/ike/ike_crypt.h"
+#include "common/ike/ike_frag.h"
 #include "common/ike/ike_host_priv.h"
 #include "common/ike/ike_keys.h"
 #include "common/ike/ike_path.h"
@@ -72,6 +73,8 @@ struct ike_sa {
 	struct ike_request request;
 	uint8_t *response;          /* owned: our answer to request peer_id - 1, NULL: none */
 	size_t response_len;
+	bool fragments;             /* both know RFC 7383 */
+	struct ike_frag *frags[2];  /* owned: the peer's next request, its response, in part */
 	struct ike_heap_item timer;
 	uint8_t digest[CRYPTO_PRF]; /* of the IKE_SA_INIT request */
 	UT_hash_handle hh, hh_digest;

@@ -1,6 +1,17 @@
 #include "common/ike/ike_sa_priv.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "common/base/log.h"
+
+enum { MARKER = 4 }; /* bytes in front of what goes to port 4500 */
+
+/* One message, or all fragments of one, one after the other. */
+struct sealed {
+	uint8_t buf[2 * IKE_BUILD_MAX];
+	size_t len;
+};
 
 struct ike_header ike_send_header(const struct ike_sa *sa, uint8_t exchange, bool response)
 {
@@ -25,7 +36,13 @@ static void transmit(struct ike_sa *sa, const struct ike_path *path, const uint8
 {
 	sa->sent++;
 	sa->paths.spoke_at = ike_host_now(sa->host);
-	ike_host_send(sa->host, path, msg, len);
+	while (len > 0) {
+		size_t first = ike_frag_first(msg, len);
+
+		ike_host_send(sa->host, path, msg, first);
+		msg += first;
+		len -= first;
+	}
 }
 
 /* Transmissions of a request. */
@@ -58,34 +75,42 @@ void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *
 	transmit(sa, ike_path_out(sa), msg, len);
 }
 
-/* Everything we encrypt fits IKE_BUILD_MAX, so sealing cannot fail but by a mistake of ours. */
-static size_t seal(struct ike_sa *sa, struct ike_out *out)
+/* Encrypts OUT. It cannot fail but by a mistake of ours; that ends this SA, and nothing else. */
+static int seal(struct ike_sa *sa, struct ike_out *out, struct sealed *to)
 {
-	size_t len;
+	size_t size = sa->host->conf.fragment_size - (sa->path.floated ? MARKER : 0);
+	int r = ike_frag_seal(&sa->out, &out->b, sa->fragments ? size : 0, to->buf,
+			      sizeof(to->buf), &to->len);
 
-	if (ike_crypt_seal(&sa->out, &out->b, &len) < 0)
-		abort();
-	return len;
+	if (r < 0) {
+		log_error("IKE: cannot make a message: %s; report this", strerror(-r));
+		ike_sa_end(sa, IKE_END_LOCAL);
+	}
+	return r;
 }
 
 void ike_send_request(struct ike_sa *sa, struct ike_out *out)
 {
 	uint8_t exchange = out->buf[IKE_HEADER_NEXT_AT + 2];
+	struct sealed sealed;
 
-	ike_send_plain_request(sa, exchange, out->buf, seal(sa, out));
+	if (seal(sa, out, &sealed) == 0)
+		ike_send_plain_request(sa, exchange, sealed.buf, sealed.len);
 }
 
 void ike_send_response(struct ike_sa *sa, const struct ike_path *path, struct ike_out *out)
 {
-	size_t len = seal(sa, out);
+	struct sealed sealed;
 
+	if (seal(sa, out, &sealed) < 0)
+		return;
 	free(sa->response);
-	sa->response = malloc(len);
-	sa->response_len = len;
+	sa->response = malloc(sealed.len);
+	sa->response_len = sealed.len;
 	if (sa->response) /* without memory the peer gets this one answer only */
-		memcpy(sa->response, out->buf, len);
+		memcpy(sa->response, sealed.buf, sealed.len);
 	sa->peer_id++;
-	transmit(sa, path, out->buf, len);
+	transmit(sa, path, sealed.buf, sealed.len);
 }
 
 void ike_send_notify(struct ike_sa *sa, const struct ike_path *path, uint8_t exchange,
@@ -196,6 +221,8 @@ void ike_send_tick(struct ike_sa *sa)
 		give_up(sa);
 	if (sa->state == IKE_STATE_DEAD)
 		return;
+	ike_frag_expire(&sa->frags[0], now);
+	ike_frag_expire(&sa->frags[1], now);
 	ike_child_tick(sa, now);
 	if (sa->state == IKE_STATE_DEAD)
 		return;

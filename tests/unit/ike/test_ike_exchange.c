@@ -103,7 +103,7 @@ Test(ike_exchange, relays_prove_both_keys)
 Test(ike_exchange, clients_look_alike)
 {
 	static const uint8_t order[] = { IKE_PAYLOAD_SA, IKE_PAYLOAD_KE, IKE_PAYLOAD_NONCE,
-					 IKE_PAYLOAD_NOTIFY };
+					 IKE_PAYLOAD_NOTIFY, IKE_PAYLOAD_NOTIFY };
 	struct ike_init_conf conf = duo_client(&duo);
 	struct duo_datagram *init, *auth;
 	struct ike_payloads p;
@@ -128,8 +128,9 @@ Test(ike_exchange, clients_look_alike)
 	cr_assert_eq(type, IKE_PAYLOAD_NONE);
 	cr_assert_eq(at, init->msg + init->len);
 	cr_assert_eq(ike_parse_payloads(init->msg[16], init->msg + 28, init->len - 28, &p), 0);
-	cr_assert_eq(p.notify_count, 1);
+	cr_assert_eq(p.notify_count, 2);
 	cr_assert_not_null(ike_find_notify(&p, IKE_NOTIFY_SIGNATURE_HASH_ALGORITHMS));
+	cr_assert_not_null(ike_find_notify(&p, IKE_NOTIFY_FRAGMENTATION_SUPPORTED));
 	cr_assert_eq(auth->msg[16], IKE_PAYLOAD_SK);
 	/* header and SK, IDi, AUTH, CP, SA with two proposals, two TS, padding and tag */
 	cr_assert_eq(auth->len, 28 + 12 + 8 + 40 + 16 + (4 + 40 + 36) + 24 + 24 + 1 + 16);
