@@ -6,6 +6,6 @@ run_where_esp_is "$0" "$@"
 require_root
 require_programs tests/kernel/check_kern
 
-for part in objects namespaces purge flows traffic; do
+for part in objects namespaces purge flows traffic move events; do
 	check "common/kern: $part" "$BUILD_DIR/tests/kernel/check_kern" $part
 done

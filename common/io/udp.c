@@ -1,6 +1,7 @@
 #include "common/io/udp.h"
 
 #include <errno.h>
+#include <linux/udp.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -26,11 +27,18 @@ int udp_bind(int fd, const struct endpoint *local, bool marks)
 		err = set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 	else
 		err = set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	if (!err && local->addr.family == AF_INET6)
+		err = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!err && marks)
 		err = set_int(fd, SOL_SOCKET, SO_RCVMARK, 1);
 	if (err < 0)
 		return err;
 	return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+}
+
+int udp_encap(int fd)
+{
+	return set_int(fd, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP);
 }
 
 int udp_local(int fd, struct endpoint *out)

@@ -6,10 +6,16 @@
 #include "common/base/cleanup.h"
 
 /*
- * FD is a UDP socket (made in whatever namespace). Binds LOCAL, DF clear; SO_RCVMARK when MARKS:
- * -ENOPROTOOPT when the kernel is older than 5.19. 0 or -errno.
+ * FD is a UDP socket (made in whatever namespace). Binds LOCAL, an IPv6 address for IPv6 only, DF
+ * clear; SO_RCVMARK when MARKS: -ENOPROTOOPT when the kernel is older than 5.19. 0 or -errno.
  */
 int udp_bind(int fd, const struct endpoint *local, bool marks) _must_check_;
+/*
+ * Makes the kernel take ESP in UDP (RFC 3948) out of what arrives, for SAs with such ports, and eat
+ * keepalives (one octet 0xff); the rest, IKE behind four zero octets, is received as ever. 0 or
+ * -errno.
+ */
+int udp_encap(int fd) _must_check_;
 /* The address a socket is bound to. */
 int udp_local(int fd, struct endpoint *out) _must_check_;
 /*

@@ -303,6 +303,7 @@ int kern_linux_new(struct kern_linux **out)
 		.add = linux_add,
 		.del = linux_del,
 		.sa_stats = linux_sa_stats,
+		.move = kern_linux_move,
 		.flows_del = kern_linux_flows_del,
 		.error = linux_error,
 	};

@@ -145,14 +145,9 @@ struct kern_sa_stats {
 	uint64_t add_time, use_time; /* seconds since the epoch; use_time 0: never used */
 };
 
-/* A policy and its SA change their outer addresses or UDP ports, without a packet lost. */
-struct kern_move {
-	enum kern_dir dir;
-	struct kern_selector sel;   /* of the policy, with if_id */
-	uint32_t if_id, reqid, spi; /* of the SA (the only one of that reqid and direction) */
-	struct addr src, dst;       /* as they are */
-	struct addr new_src, new_dst;
-	struct kern_encap encap, new_encap;
+/* The way that a layer's ESP goes: outer addresses and the UDP ports around it, 0: plain ESP. */
+struct kern_path {
+	struct endpoint local, remote;
 };
 
 enum kern_event_type {
@@ -181,8 +176,16 @@ struct kern {
 	int (*del)(void *ctx, const struct kern_op *op);
 	int (*sa_stats)(void *ctx, struct kern_netns *netns, const struct addr *dst, uint32_t spi,
 			struct kern_sa_stats *out);
-	/* -ENOENT: no such policy or SA. */
-	int (*move)(void *ctx, struct kern_netns *netns, const struct kern_move *move);
+	/*
+	 * Lays one layer on another path: all of its SAs and policies, which OPS holds as they were
+	 * added (without keys; others are left alone), and which it changes to what they are then.
+	 * One pair of SAs, the only one of its reqid: end what a rekeying has left before. Policies
+	 * of one template each, one of them outbound, and without a mark. Sequence numbers, replay
+	 * windows, counters and lifetimes go on, a soft limit that is over is told again. Packets
+	 * are lost (those of some 100 microseconds) only where UDP goes away. -ENOENT: there is no
+	 * such policy or SA; after any error but -EINVAL the layer is good for kern_plan_del only.
+	 */
+	int (*move)(void *ctx, struct kern_op *ops, size_t count, const struct kern_path *to);
 	/*
 	 * Makes the daemon's own namespace forget all connections that began at an address in SRC:
 	 * what NAT did for them ends, too. Of one IPv4 address the kernel searches its table

@@ -44,15 +44,6 @@ static xfrm_address_t to_xfrm(const struct addr *a)
 	return x;
 }
 
-/* FAMILY must be checked before: AF_INET or AF_INET6. */
-static struct addr from_xfrm(const xfrm_address_t *x, uint16_t family)
-{
-	struct addr a = { .family = (uint8_t)family };
-
-	memcpy(a.bytes, x, addr_size(&a));
-	return a;
-}
-
 static bool family_ok(uint16_t family)
 {
 	return family == AF_INET || family == AF_INET6;
@@ -152,6 +143,13 @@ static void put_encap(struct nlmsghdr *nlh, const struct kern_encap *e)
 		mnl_attr_put(nlh, XFRMA_ENCAP, sizeof(t), &t);
 }
 
+/* What comes from elsewhere is told of at most this often, in seconds, not with every packet. */
+static void put_mapping_age(struct nlmsghdr *nlh, const struct kern_encap *e)
+{
+	if (has_encap(e))
+		mnl_attr_put_u32(nlh, XFRMA_MTIMER_THRESH, 1);
+}
+
 static void set_tunnel(struct xfrm_usersa_info *info, const struct addr *src,
 		       const struct addr *dst, uint32_t reqid)
 {
@@ -190,6 +188,7 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 	}
 	if (sa->if_id)
 		mnl_attr_put_u32(nlh, XFRMA_IF_ID, sa->if_id);
+	put_mapping_age(nlh, &sa->encap);
 	return finish(nlh, len);
 }
 
@@ -288,7 +287,8 @@ static bool policy_ok(const struct kern_policy *policy)
 	return true;
 }
 
-int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
+static int put_policy(void *buf, size_t size, uint16_t type, const struct kern_policy *policy,
+		      size_t *len)
 {
 	struct xfrm_userpolicy_info info;
 	struct nlmsghdr *nlh;
@@ -304,10 +304,20 @@ int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy
 	info.dir = policy_dir(policy->dir);
 	info.action = XFRM_POLICY_ALLOW;
 	info.share = XFRM_SHARE_ANY;
-	nlh = message(buf, XFRM_MSG_NEWPOLICY, NLM_F_ACK, &info, sizeof(info));
+	nlh = message(buf, type, NLM_F_ACK, &info, sizeof(info));
 	put_templates(nlh, policy);
 	put_ids(nlh, &policy->mark, policy->if_id);
 	return finish(nlh, len);
+}
+
+int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
+{
+	return put_policy(buf, size, XFRM_MSG_NEWPOLICY, policy, len);
+}
+
+int xfrm_msg_set_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
+{
+	return put_policy(buf, size, XFRM_MSG_UPDPOLICY, policy, len);
 }
 
 int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy, size_t *len)
@@ -345,6 +355,153 @@ int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_poli
 	return finish(nlh, len);
 }
 
+int xfrm_msg_migrate(void *buf, size_t size, const struct kern_policy *policy,
+		     const struct kern_template *to, const struct kern_encap *encap, size_t *len)
+{
+	const struct kern_template *t = &policy->templates[0];
+	struct xfrm_userpolicy_id id;
+	struct xfrm_user_migrate m;
+	struct nlmsghdr *nlh;
+
+	if (size < XFRM_MSG_ROOM)
+		return -ENOSPC;
+	if (!policy_ok(policy) || policy->template_count != 1 || policy->mark.mask ||
+	    !pair_ok(&to->src, &to->dst) || !encap_ok(encap))
+		return -EINVAL;
+	memset(&id, 0, sizeof(id));
+	set_selector(&id.sel, &policy->sel);
+	id.dir = policy_dir(policy->dir);
+	memset(&m, 0, sizeof(m));
+	m.old_daddr = to_xfrm(&t->dst);
+	m.old_saddr = to_xfrm(&t->src);
+	m.new_daddr = to_xfrm(&to->dst);
+	m.new_saddr = to_xfrm(&to->src);
+	m.proto = IPPROTO_ESP;
+	m.mode = XFRM_MODE_TUNNEL;
+	m.reqid = t->reqid;
+	m.old_family = t->dst.family;
+	m.new_family = to->dst.family;
+	nlh = message(buf, XFRM_MSG_MIGRATE, NLM_F_ACK, &id, sizeof(id));
+	mnl_attr_put(nlh, XFRMA_MIGRATE, sizeof(m), &m);
+	put_encap(nlh, encap);
+	put_ids(nlh, &policy->mark, policy->if_id);
+	return finish(nlh, len);
+}
+
+/* Moves *LO and *HI, where there is one, by AHEAD. */
+static int skip(uint32_t *lo, uint32_t *hi, uint32_t ahead)
+{
+	uint64_t next = ((uint64_t)(hi ? *hi : 0) << 32 | *lo) + ahead;
+
+	if (next > (hi ? UINT64_MAX - UINT32_MAX : UINT32_MAX))
+		return -EOVERFLOW;
+	*lo = (uint32_t)next;
+	if (hi)
+		*hi = (uint32_t)(next >> 32);
+	return 0;
+}
+
+/* The replay state, of either sort, of TB, its outbound sequence AHEAD. */
+static int put_sequence(struct nlmsghdr *nlh, const struct nlattr **tb, uint32_t ahead, bool is_esn)
+{
+	struct xfrm_replay_state_esn esn;
+	struct xfrm_replay_state plain;
+	struct nlattr *put = mnl_nlmsg_get_payload_tail(nlh);
+	uint16_t type = tb[XFRMA_REPLAY_ESN_VAL] ? XFRMA_REPLAY_ESN_VAL : XFRMA_REPLAY_VAL;
+	int err;
+
+	if (!tb[type])
+		return -EBADMSG;
+	mnl_attr_put(nlh, type, mnl_attr_get_payload_len(tb[type]), mnl_attr_get_payload(tb[type]));
+	if (type == XFRMA_REPLAY_ESN_VAL) {
+		err = nl_attr_get(put, &esn, sizeof(esn));
+		if (err == 0)
+			err = skip(&esn.oseq, is_esn ? &esn.oseq_hi : NULL, ahead);
+		if (err == 0)
+			memcpy(mnl_attr_get_payload(put), &esn, sizeof(esn));
+	} else {
+		err = nl_attr_get(put, &plain, sizeof(plain));
+		if (err == 0)
+			err = skip(&plain.oseq, NULL, ahead);
+		if (err == 0)
+			memcpy(mnl_attr_get_payload(put), &plain, sizeof(plain));
+	}
+	return err;
+}
+
+/* Copies of TB what stays as it was. */
+static void put_again(struct nlmsghdr *nlh, const struct nlattr **tb)
+{
+	static const uint16_t types[] = { XFRMA_ALG_AEAD, XFRMA_SA_EXTRA_FLAGS, XFRMA_MARK,
+					  XFRMA_SET_MARK, XFRMA_SET_MARK_MASK, XFRMA_IF_ID };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (tb[types[i]])
+			mnl_attr_put(nlh, types[i], mnl_attr_get_payload_len(tb[types[i]]),
+				     mnl_attr_get_payload(tb[types[i]]));
+}
+
+int xfrm_msg_again(void *buf, size_t size, const void *msg, size_t msg_len,
+		   const struct xfrm_msg_again *again, size_t *len)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_usersa_info info;
+	struct xfrm_lifetime_cur life;
+	struct nlmsghdr *nlh;
+	int err = nl_attr_message(msg, msg_len, XFRM_MSG_NEWSA, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	/* What is added here: XFRMA_ENCAP, XFRMA_LTIME_VAL, XFRMA_MTIMER_THRESH. */
+	if (err < 0)
+		return err;
+	if (size < XFRM_MSG_AGAIN_ROOM || msg_len + 72 > XFRM_MSG_AGAIN_ROOM)
+		return -ENOSPC;
+	if (!pair_ok(&again->src, &again->dst) || !encap_ok(&again->encap))
+		return -EINVAL;
+	info.saddr = to_xfrm(&again->src);
+	info.id.daddr = to_xfrm(&again->dst);
+	info.family = again->dst.family;
+	info.seq = 0;
+	life = info.curlft;
+	memset((uint8_t *)buf + XFRM_MSG_ROOM, 0, XFRM_MSG_AGAIN_ROOM - XFRM_MSG_ROOM);
+	nlh = message(buf, again->update ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA, NLM_F_ACK, &info,
+		      sizeof(info));
+	put_again(nlh, tb);
+	err = put_sequence(nlh, tb, again->ahead, info.flags & XFRM_STATE_ESN);
+	put_encap(nlh, &again->encap);
+	mnl_attr_put(nlh, XFRMA_LTIME_VAL, sizeof(life), &life);
+	put_mapping_age(nlh, &again->encap);
+	return err < 0 ? err : finish(nlh, len);
+}
+
+int xfrm_msg_ahead(void *buf, size_t size, const void *msg, size_t msg_len, const struct addr *dst,
+		   uint32_t ahead, size_t *len)
+{
+	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_usersa_info info;
+	struct xfrm_aevent_id id;
+	struct nlmsghdr *nlh;
+	int err = nl_attr_message(msg, msg_len, XFRM_MSG_NEWSA, &info, sizeof(info), tb,
+				  ARRAY_SIZE(tb));
+
+	if (err < 0)
+		return err;
+	if (size < XFRM_MSG_AGAIN_ROOM || msg_len > XFRM_MSG_AGAIN_ROOM)
+		return -ENOSPC;
+	if (!family_ok(dst->family))
+		return -EINVAL;
+	memset(&id, 0, sizeof(id));
+	id.sa_id.daddr = to_xfrm(dst);
+	id.sa_id.spi = info.id.spi;
+	id.sa_id.family = dst->family;
+	id.sa_id.proto = IPPROTO_ESP;
+	id.reqid = info.reqid;
+	memset((uint8_t *)buf + XFRM_MSG_ROOM, 0, XFRM_MSG_AGAIN_ROOM - XFRM_MSG_ROOM);
+	nlh = message(buf, XFRM_MSG_NEWAE, NLM_F_ACK | NLM_F_REPLACE, &id, sizeof(id));
+	err = put_sequence(nlh, tb, ahead, info.flags & XFRM_STATE_ESN);
+	return err < 0 ? err : finish(nlh, len);
+}
+
 int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larval, uint32_t spi,
 			 size_t *len)
 {
@@ -378,212 +535,4 @@ int xfrm_msg_dump_sas(void *buf, size_t size, size_t *len)
 int xfrm_msg_dump_policies(void *buf, size_t size, size_t *len)
 {
 	return dump(buf, size, XFRM_MSG_GETPOLICY, len);
-}
-
-/* Attributes that SAs and policies share. */
-static int parse_ids(const struct nlattr **tb, struct kern_mark *mark, uint32_t *if_id)
-{
-	struct xfrm_mark m = { 0 };
-
-	if (nl_attr_get(tb[XFRMA_MARK], &m, sizeof(m)) < 0 ||
-	    nl_attr_get(tb[XFRMA_IF_ID], if_id, sizeof(*if_id)) < 0)
-		return -EBADMSG;
-	*mark = (struct kern_mark){ .value = m.v, .mask = m.m };
-	return 0;
-}
-
-int xfrm_msg_parse_sa(const void *msg, size_t len, struct xfrm_msg_sa *out)
-{
-	const struct nlattr *tb[XFRMA_MAX + 1];
-	struct xfrm_usersa_info info;
-	struct xfrm_replay_state_esn replay = { 0 };
-	struct xfrm_msg_sa sa = { 0 };
-	int err = nl_attr_message(msg, len, XFRM_MSG_NEWSA, &info, sizeof(info), tb,
-				  ARRAY_SIZE(tb));
-
-	if (err < 0)
-		return err;
-	if (!family_ok(info.family) || parse_ids(tb, &sa.mark, &sa.if_id) < 0 ||
-	    nl_attr_get(tb[XFRMA_REPLAY_ESN_VAL], &replay, sizeof(replay)) < 0 ||
-	    nl_attr_get(tb[XFRMA_SET_MARK], &sa.set_mark.value, 4) < 0 ||
-	    nl_attr_get(tb[XFRMA_SET_MARK_MASK], &sa.set_mark.mask, 4) < 0)
-		return -EBADMSG;
-	sa.src = from_xfrm(&info.saddr, info.family);
-	sa.dst = from_xfrm(&info.id.daddr, info.family);
-	sa.proto = info.id.proto;
-	sa.spi = ntohl(info.id.spi);
-	sa.reqid = info.reqid;
-	sa.esn = info.flags & XFRM_STATE_ESN;
-	sa.replay_window = tb[XFRMA_REPLAY_ESN_VAL] ? replay.replay_window : info.replay_window;
-	sa.stats = (struct kern_sa_stats){
-		.bytes = info.curlft.bytes,
-		.packets = info.curlft.packets,
-		.add_time = info.curlft.add_time,
-		.use_time = info.curlft.use_time,
-	};
-	*out = sa;
-	return 0;
-}
-
-/* Wire templates in A into T; *COUNT says how many. */
-static int parse_templates(const struct nlattr *a, struct kern_template t[XFRM_MSG_TEMPLATES],
-			   size_t *count)
-{
-	const uint8_t *p;
-	struct xfrm_user_tmpl u;
-
-	*count = 0;
-	if (!a)
-		return 0;
-	p = mnl_attr_get_payload(a);
-	if (mnl_attr_get_payload_len(a) % sizeof(u) ||
-	    mnl_attr_get_payload_len(a) / sizeof(u) > XFRM_MSG_TEMPLATES)
-		return -EBADMSG;
-	for (; *count < mnl_attr_get_payload_len(a) / sizeof(u); p += sizeof(u), (*count)++) {
-		memcpy(&u, p, sizeof(u));
-		if (!family_ok(u.family))
-			return -EBADMSG;
-		t[*count] = (struct kern_template){
-			.src = from_xfrm(&u.saddr, u.family),
-			.dst = from_xfrm(&u.id.daddr, u.family),
-			.reqid = u.reqid,
-		};
-	}
-	return 0;
-}
-
-static int parse_dir(uint8_t dir, enum kern_dir *out)
-{
-	switch (dir) {
-	case XFRM_POLICY_IN:
-		*out = KERN_DIR_IN;
-		return 0;
-	case XFRM_POLICY_OUT:
-		*out = KERN_DIR_OUT;
-		return 0;
-	case XFRM_POLICY_FWD:
-		*out = KERN_DIR_FWD;
-		return 0;
-	default:
-		return -EBADMSG;
-	}
-}
-
-/* A selector with family 0 (it matches both) leaves both prefixes empty. */
-static int parse_selector(const struct xfrm_selector *s, struct kern_selector *out)
-{
-	size_t bits = s->family == AF_INET ? 32 : 128;
-
-	out->proto = s->proto;
-	out->sport = ntohs(s->sport);
-	out->dport = ntohs(s->dport);
-	if (s->family == AF_UNSPEC)
-		return 0;
-	if (!family_ok(s->family) || s->prefixlen_s > bits || s->prefixlen_d > bits)
-		return -EBADMSG;
-	out->src = (struct prefix){ from_xfrm(&s->saddr, s->family), s->prefixlen_s };
-	out->dst = (struct prefix){ from_xfrm(&s->daddr, s->family), s->prefixlen_d };
-	return 0;
-}
-
-int xfrm_msg_parse_policy(const void *msg, size_t len, struct xfrm_msg_policy *out)
-{
-	const struct nlattr *tb[XFRMA_MAX + 1];
-	struct xfrm_userpolicy_info info;
-	struct xfrm_msg_policy p = { 0 };
-	int err = nl_attr_message(msg, len, XFRM_MSG_NEWPOLICY, &info, sizeof(info), tb,
-				  ARRAY_SIZE(tb));
-
-	if (err < 0)
-		return err;
-	if (parse_dir(info.dir, &p.dir) < 0 || parse_selector(&info.sel, &p.sel) < 0 ||
-	    parse_ids(tb, &p.mark, &p.if_id) < 0 ||
-	    parse_templates(tb[XFRMA_TMPL], p.templates, &p.template_count) < 0)
-		return -EBADMSG;
-	p.index = info.index;
-	p.priority = info.priority;
-	*out = p;
-	return 0;
-}
-
-static int parse_acquire(const void *msg, size_t len, struct kern_event *out)
-{
-	const struct nlattr *tb[XFRMA_MAX + 1];
-	struct xfrm_user_acquire info;
-	struct kern_template t[XFRM_MSG_TEMPLATES];
-	size_t count;
-	int err = nl_attr_message(msg, len, XFRM_MSG_ACQUIRE, &info, sizeof(info), tb,
-				  ARRAY_SIZE(tb));
-
-	if (err < 0)
-		return err;
-	if (parse_templates(tb[XFRMA_TMPL], t, &count) < 0)
-		return -EBADMSG;
-	for (size_t i = 0; i < count && out->reqid == 0; i++) {
-		out->src = from_xfrm(&info.saddr, t[i].src.family);
-		out->dst = from_xfrm(&info.id.daddr, t[i].src.family);
-		if (addr_equal(&out->src, &t[i].src) && addr_equal(&out->dst, &t[i].dst))
-			out->reqid = t[i].reqid;
-	}
-	return 0;
-}
-
-static int parse_expire(const void *msg, size_t len, struct kern_event *out)
-{
-	const struct nlattr *tb[XFRMA_MAX + 1];
-	struct xfrm_user_expire info;
-	int err = nl_attr_message(msg, len, XFRM_MSG_EXPIRE, &info, sizeof(info), tb,
-				  ARRAY_SIZE(tb));
-
-	if (err < 0)
-		return err;
-	if (!family_ok(info.state.family))
-		return -EBADMSG;
-	if (info.state.id.proto == IPPROTO_ESP && info.state.id.spi)
-		out->reqid = info.state.reqid;
-	out->src = from_xfrm(&info.state.saddr, info.state.family);
-	out->dst = from_xfrm(&info.state.id.daddr, info.state.family);
-	out->spi = ntohl(info.state.id.spi);
-	out->hard = info.hard;
-	return 0;
-}
-
-static int parse_mapping(const void *msg, size_t len, struct kern_event *out)
-{
-	const struct nlattr *tb[XFRMA_MAX + 1];
-	struct xfrm_user_mapping info;
-	int err = nl_attr_message(msg, len, XFRM_MSG_MAPPING, &info, sizeof(info), tb,
-				  ARRAY_SIZE(tb));
-
-	if (err < 0)
-		return err;
-	if (!family_ok(info.id.family))
-		return -EBADMSG;
-	if (info.id.proto == IPPROTO_ESP)
-		out->reqid = info.reqid;
-	out->src = from_xfrm(&info.old_saddr, info.id.family);
-	out->dst = from_xfrm(&info.id.daddr, info.id.family);
-	out->spi = ntohl(info.id.spi);
-	out->remote.addr = from_xfrm(&info.new_saddr, info.id.family);
-	out->remote.port = ntohs(info.new_sport);
-	return 0;
-}
-
-int xfrm_msg_parse_event(const void *msg, size_t len, struct kern_event *out)
-{
-	static int (*const parsers[])(const void *msg, size_t len, struct kern_event *out) = {
-		[KERN_EVENT_ACQUIRE] = parse_acquire,
-		[KERN_EVENT_EXPIRE] = parse_expire,
-		[KERN_EVENT_MAPPING] = parse_mapping,
-	};
-	int err = -EOPNOTSUPP;
-
-	for (size_t i = 0; i < ARRAY_SIZE(parsers) && err == -EOPNOTSUPP; i++) {
-		struct kern_event event = { .type = (enum kern_event_type)i };
-
-		err = parsers[i](msg, len, &event);
-		if (err == 0)
-			*out = event;
-	}
-	return err;
 }

@@ -7,7 +7,8 @@
 #include "common/kern/kern_ops.h"
 
 enum {
-	XFRM_MSG_ROOM = 512,        /* bytes that hold any message built here */
+	XFRM_MSG_ROOM = 512,        /* bytes that hold any message built here, but for */
+	XFRM_MSG_AGAIN_ROOM = 1536, /* xfrm_msg_again */
 	XFRM_MSG_WINDOW_MAX = 4096, /* packets, the largest replay window there is */
 	XFRM_MSG_TEMPLATES = 6,     /* the most that a policy in the kernel has */
 };
@@ -28,6 +29,9 @@ int xfrm_msg_get_sa(void *buf, size_t size, const struct addr *dst, uint32_t spi
 		    size_t *len) _must_check_;
 int xfrm_msg_add_policy(void *buf, size_t size, const struct kern_policy *policy,
 			size_t *len) _must_check_;
+/* Puts POLICY in the place of the one with its direction, selector, mark and if_id, if any. */
+int xfrm_msg_set_policy(void *buf, size_t size, const struct kern_policy *policy,
+			size_t *len) _must_check_;
 /* By direction, selector, mark and if_id; templates and priority do not count. */
 int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy,
 			size_t *len) _must_check_;
@@ -44,6 +48,8 @@ struct xfrm_msg_sa {
 	bool esn;
 	uint32_t replay_window;
 	struct kern_mark mark, set_mark;
+	struct kern_encap encap;
+	struct kern_life life;
 	struct kern_sa_stats stats;
 };
 
@@ -67,6 +73,36 @@ int xfrm_msg_del_policy_index(void *buf, size_t size, const struct xfrm_msg_poli
  */
 int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larval, uint32_t spi,
 			 size_t *len) _must_check_;
+
+/*
+ * Moves POLICY, its one template, and an SA with the template's addresses and reqid (if there is
+ * one) to the addresses of TO, and gives the SA ENCAP; the SA keeps its own when that is none. The
+ * kernel pays no heed to marks and SPIs.
+ */
+int xfrm_msg_migrate(void *buf, size_t size, const struct kern_policy *policy,
+		     const struct kern_template *to, const struct kern_encap *encap,
+		     size_t *len) _must_check_;
+
+/* How an SA that is there is to be. */
+struct xfrm_msg_again {
+	bool update; /* in place: only the ports can differ; else it is added, like */
+	struct addr src, dst;
+	struct kern_encap encap;
+	uint32_t ahead; /* packets that its outbound sequence skips */
+};
+/*
+ * The SA in MSG, the kernel's answer to xfrm_msg_get_sa, once more, with its key, counters, limits,
+ * sequence numbers and replay window. SIZE: XFRM_MSG_AGAIN_ROOM. Besides -EINVAL and -ENOSPC what
+ * parsers return, and -EOVERFLOW: sequence numbers are used up.
+ */
+int xfrm_msg_again(void *buf, size_t size, const void *msg, size_t msg_len,
+		   const struct xfrm_msg_again *again, size_t *len) _must_check_;
+/*
+ * The SA in MSG, which is at DST now, has the sequence numbers and window that it had, but for
+ * AHEAD packets that its outbound sequence skips. SIZE and errors as above.
+ */
+int xfrm_msg_ahead(void *buf, size_t size, const void *msg, size_t msg_len, const struct addr *dst,
+		   uint32_t ahead, size_t *len) _must_check_;
 
 /*
  * All parsers: 0 with *OUT filled, -EOPNOTSUPP when MSG is of another type, -EMSGSIZE when it is

@@ -1,5 +1,7 @@
 #include "tests/kernel/check_kern/check.h"
 
+#include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,20 @@ void check_int(const struct kern *kern, const char *file, int line, const char *
 	check_failures++;
 	printf("FAIL %s:%d: %s is %ld (%s), wanted %ld; last error: %s\n", file, line, expr, got,
 	       got < 0 ? strerror((int)-got) : "", want, kern->error(kern->ctx));
+}
+
+void check_shell(const char *fmt, ...)
+{
+	char command[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	if (system(command) != 0) {
+		check_failures++;
+		printf("FAIL: %s\n", command);
+	}
 }
 
 struct addr check_addr(const char *text)
@@ -168,4 +184,16 @@ int check_count_sas(struct kern_netns *ns)
 int check_count_policies(struct kern_netns *ns)
 {
 	return check_find_policy(ns, 0, NULL);
+}
+
+void check_enter(struct kern_netns *ns, struct kern_linux **out)
+{
+	if (setns(ns->fd, CLONE_NEWNET) < 0 || kern_linux_new(out) < 0)
+		abort();
+}
+
+void check_leave(struct kern_netns *ns)
+{
+	if (setns(ns->kern->own.fd, CLONE_NEWNET) < 0)
+		abort();
 }

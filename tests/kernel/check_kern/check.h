@@ -22,6 +22,9 @@ void check_int(const struct kern *kern, const char *file, int line, const char *
 	       long want);
 #define CHECK_INT(kern, got, want) check_int(kern, __FILE__, __LINE__, #got, got, want)
 
+/* Only to lay cables: links between the namespaces, a route with a next hop, forwarding. */
+void check_shell(const char *fmt, ...) _printf_(1, 2);
+
 struct addr check_addr(const char *text);
 struct prefix check_prefix(const char *text);
 
@@ -44,9 +47,15 @@ int check_find_link(struct kern_netns *ns, const char *name, struct link_msg_lin
 int check_count_sas(struct kern_netns *ns);
 int check_count_policies(struct kern_netns *ns);
 
+/* Goes into NS with a second kern_linux, which opens its sockets there; and comes back. */
+void check_enter(struct kern_netns *ns, struct kern_linux **out);
+void check_leave(struct kern_netns *ns);
+
 /* The parts. */
 void check_objects(struct kern_linux *k);
 void check_namespaces(struct kern_linux *k);
 void check_purge(struct kern_linux *k);
 void check_flows(struct kern_linux *k);
 void check_traffic(struct kern_linux *k);
+void check_move(struct kern_linux *k);
+void check_events(struct kern_linux *k);

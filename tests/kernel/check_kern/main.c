@@ -18,6 +18,8 @@ static const struct part {
 	{ "purge", check_purge },
 	{ "flows", check_flows },
 	{ "traffic", check_traffic },
+	{ "move", check_move },
+	{ "events", check_events },
 };
 
 static void run(const struct part *p, struct kern_linux *k)

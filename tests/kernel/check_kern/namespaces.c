@@ -107,7 +107,7 @@ static bool link_goes(struct kern_netns *ns, const char *name)
 	return false;
 }
 
-static void check_move(struct kern_linux *k)
+static void check_moved_link(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
 	struct kern_netns *birth = NULL, *end = NULL;
@@ -212,7 +212,7 @@ void check_namespaces(struct kern_linux *k)
 	check_threads(k);
 	check_from_fd(k);
 	check_sockets(k);
-	check_move(k);
+	check_moved_link(k);
 	check_probe(k);
 	check_acquire(k, 0);
 	check_acquire(k, 0x10000);

@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,23 +32,6 @@ struct net {
 	struct kern_netns *s, *hop1, *app, *a, *b, *d;
 };
 
-static void shell(const char *fmt, ...) _printf_(1, 2);
-
-/* Only to lay cables: links between the namespaces, one route with a next hop, forwarding. */
-static void shell(const char *fmt, ...)
-{
-	char command[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	if (system(command) != 0) {
-		check_failures++;
-		printf("FAIL: %s\n", command);
-	}
-}
-
 static void cable(struct net *n, struct kern_netns *x, const char *x_addr, struct kern_netns *y,
 		  const char *y_addr, const char *name)
 {
@@ -60,7 +42,7 @@ static void cable(struct net *n, struct kern_netns *x, const char *x_addr, struc
 		const char *addr;
 	} ends[] = { { x, x_addr }, { y, y_addr } };
 
-	shell("ip link add %s netns /proc/%d/fd/%d type veth peer name %s netns /proc/%d/fd/%d",
+	check_shell("ip link add %s netns /proc/%d/fd/%d type veth peer name %s netns /proc/%d/fd/%d",
 	      name, getpid(), x->fd, name, getpid(), y->fd);
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
 		struct kern_op *op = check_op(&plan, KERN_OP_ADDRESS, ends[i].ns);
@@ -83,9 +65,9 @@ static void lay_cables(struct net *n)
 	cable(n, n->a, A_B, n->b, B, "ab");
 	cable(n, n->b, "10.0.3.1", n->d, D, "bd");
 	for (int i = 0; i < 2; i++)
-		shell("nsenter --net=/proc/%d/fd/%d sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
+		check_shell("nsenter --net=/proc/%d/fd/%d sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'",
 		      getpid(), i ? n->a->fd : n->b->fd);
-	shell("nsenter --net=/proc/%d/fd/%d ip route add 100.64.0.0/10 via 10.0.3.1", getpid(),
+	check_shell("nsenter --net=/proc/%d/fd/%d ip route add 100.64.0.0/10 via 10.0.3.1", getpid(),
 	      n->d->fd);
 }
 
@@ -347,7 +329,7 @@ void check_traffic(struct kern_linux *k)
 		check_packets(&n);
 	if (check_failures)
 		for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-			shell("nsenter --net=/proc/%d/fd/%d awk '$2>0' /proc/net/xfrm_stat",
+			check_shell("nsenter --net=/proc/%d/fd/%d awk '$2>0' /proc/net/xfrm_stat",
 			      getpid(), (*all[i])->fd);
 	CHECK_INT(kern, kern_plan_del(kern, p.ops, p.count), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
