@@ -72,6 +72,8 @@ static void check(struct ike_view whole, const struct ike_payloads *p)
 	}
 	for (size_t i = 0; i < p->cp.count; i++)
 		inside(whole, &p->cp.attrs[i].value);
+	must(p->fragment <= p->fragment_total && (p->fragment == 0) == (p->fragment_total == 0));
+	must(p->fragment <= 1 || p->sk_next == IKE_PAYLOAD_NONE);
 	check_selectors(&p->ts_i);
 	check_selectors(&p->ts_r);
 }

@@ -294,6 +294,7 @@ static void piece(struct script *s, uint8_t options)
 void script_act(struct pair_side *side, enum script_act act, bool newest)
 {
 	struct ike_sa *sa = pair_sa(side, newest);
+	struct ike_path path;
 
 	if (!sa || sa->state == IKE_STATE_DEAD)
 		return;
@@ -312,6 +313,22 @@ void script_act(struct pair_side *side, enum script_act act, bool newest)
 		break;
 	case SCRIPT_ACT_PROBE_BRIEFLY:
 		ike_host_probe_briefly(side->host, sa, 1);
+		break;
+	case SCRIPT_ACT_PATIENCE:
+		ike_host_set_patience(side->host, sa, 5000, 600000);
+		break;
+	case SCRIPT_ACT_MOVE:
+		path = sa->path;
+		path.local.addr.bytes[3] ^= 4;
+		(void)!ike_host_move(side->host, sa, &path);
+		break;
+	case SCRIPT_ACT_MAPPING:
+		path = sa->path;
+		path.remote.port ^= 0x1000;
+		ike_host_mapping(side->host, sa, &path.remote);
+		break;
+	case SCRIPT_ACT_SPOKE:
+		ike_host_spoke(side->host, sa);
 		break;
 	case SCRIPT_ACT_COUNT:
 		break;

@@ -48,7 +48,8 @@ enum script_payload {
 /* What ACT does, in the upper four bits of its first byte. */
 enum script_act {
 	SCRIPT_ACT_PROBE, SCRIPT_ACT_CLOSE, SCRIPT_ACT_DROP, SCRIPT_ACT_HEARD,
-	SCRIPT_ACT_PROBE_BRIEFLY, SCRIPT_ACT_COUNT,
+	SCRIPT_ACT_PROBE_BRIEFLY, SCRIPT_ACT_PATIENCE, SCRIPT_ACT_MOVE, SCRIPT_ACT_MAPPING,
+	SCRIPT_ACT_SPOKE, SCRIPT_ACT_COUNT,
 };
 
 /* First byte of the settings. */

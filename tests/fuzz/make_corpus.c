@@ -98,13 +98,13 @@ static struct ike_sa *find(const struct pair_side *side, const struct ike_header
 	return NULL;
 }
 
-/* A message under encryption to TO becomes SEALED, its payloads a seed of the parser. */
+/* A message or fragment under encryption to TO becomes SEALED or PIECE. */
 static void put_sealed(struct session *s, struct pair_side *to, const struct ike_header *h,
 		       const uint8_t *msg, size_t len)
 {
 	const struct ike_sa *from = find(pair_other(to), h);
+	uint8_t plain[PAIR_MESSAGE_MAX], options;
 	struct wbuf *w = script_of(s, to);
-	uint8_t plain[PAIR_MESSAGE_MAX];
 	struct ike_payloads p;
 	size_t size, at;
 	char name[96];
@@ -112,13 +112,26 @@ static void put_sealed(struct session *s, struct pair_side *to, const struct ike
 	must(from);
 	must(ike_parse_payloads(h->next, msg + IKE_HEADER_SIZE, len - IKE_HEADER_SIZE, &p) == 0);
 	must(ike_crypt_open(&from->out, msg, p.sk, plain, &size) == 0);
-	wbuf_u8(w, SCRIPT_SEALED | (h->flags & IKE_FLAG_RESPONSE ? SCRIPT_RESPONSE : 0));
+	options = h->flags & IKE_FLAG_RESPONSE ? SCRIPT_RESPONSE : 0;
+	snprintf(name, sizeof(name), "%s_%02zu", s->name, s->messages);
+	if (p.fragment > 0) {
+		wbuf_u8(w, SCRIPT_PIECE | options);
+		wbuf_u16(w, p.fragment);
+		wbuf_u16(w, p.fragment_total);
+		wbuf_u8(w, h->exchange);
+		wbuf_u8(w, p.sk_next);
+		wbuf_u16(w, (uint16_t)(size + 1));
+		wbuf_bytes(w, plain, size);
+		wbuf_u8(w, 0); /* pad length */
+		seed("ike_parse", name, 0, msg, len);
+		return;
+	}
+	wbuf_u8(w, SCRIPT_SEALED | options);
 	wbuf_u8(w, h->exchange);
 	at = w->len;
 	wbuf_u16(w, 0);
 	put_chain(w, p.sk_next, plain, size);
 	wbuf_patch_u16(w, at, (uint16_t)(w->len - at - 2));
-	snprintf(name, sizeof(name), "%s_%02zu", s->name, s->messages);
 	write_seed("ike_parse", name, (const uint8_t[]){ 1, p.sk_next }, 2, plain, size);
 }
 
@@ -141,7 +154,7 @@ static void tap(void *data, struct pair_side *to, const uint8_t *msg, size_t len
 
 	s->messages++;
 	must(ike_parse_header(msg, len, &h) == 0);
-	if (h.next == IKE_PAYLOAD_SK)
+	if (h.next == IKE_PAYLOAD_SK || h.next == IKE_PAYLOAD_SKF)
 		put_sealed(s, to, &h, msg, len);
 	else
 		put_clear(s, to, msg, len);
@@ -233,6 +246,8 @@ static void make_sessions(void)
 		{ "probe", SCRIPT_ACT_PROBE, SCRIPT_ACT_PROBE },
 		{ "close", SCRIPT_ACT_PROBE, SCRIPT_ACT_CLOSE },
 		{ "closed", SCRIPT_ACT_CLOSE, SCRIPT_ACT_HEARD },
+		{ "moved", SCRIPT_ACT_MOVE, SCRIPT_ACT_MAPPING },
+		{ "mapped", SCRIPT_ACT_SPOKE, SCRIPT_ACT_MAPPING },
 	};
 	struct session *s;
 
@@ -240,7 +255,7 @@ static void make_sessions(void)
 		end(begin_at(handshakes[i].name, handshakes[i].phase, handshakes[i].one,
 			     handshakes[i].two));
 	for (size_t i = 0; i < ARRAY_SIZE(acts); i++) {
-		s = begin_at(acts[i].name, PAIR_PHASE_ESTABLISHED, 0, 0);
+		s = begin_at(acts[i].name, PAIR_PHASE_ESTABLISHED, SCRIPT_FIRST_LAYER, 0);
 		act(s, &s->pair.a, acts[i].by_a);
 		act(s, &s->pair.b, acts[i].by_b);
 		end(s);
