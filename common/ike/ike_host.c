@@ -51,6 +51,7 @@ int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out)
 	set_default(&host->conf.keepalive, 20000);
 	set_default(&host->conf.fragment_size, 1200);
 	ike_cookie_jar_init(&host->jar, conf->ops, conf->user);
+	host->stray = ike_bucket_full(IKE_STRAY_BURST, IKE_STRAY_INTERVAL, ike_host_now(host));
 	ike_host_random(host, host->digest_key, sizeof(host->digest_key));
 	*out = host;
 	return 0;
@@ -151,7 +152,9 @@ static void dispatch(struct ike_host *host, const struct ike_path *path,
 		return;
 	}
 	sa = find(host, h);
-	if (sa && sa->spi_i == h->spi_i && sa->spi_r == h->spi_r)
+	if (!sa)
+		ike_stray_answer(host, path, h, len);
+	else if (sa->spi_i == h->spi_i && sa->spi_r == h->spi_r)
 		ike_input(sa, path, h, msg, len);
 	else
 		host->counters.dropped++;

@@ -156,6 +156,10 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 		sa->host->counters.dropped++;
 		return;
 	}
+	if (response && h->next == IKE_PAYLOAD_NOTIFY) {
+		ike_stray_answered(sa, path, h, msg, len);
+		return;
+	}
 	if (parse_outer(sa, h, msg, len, &p) < 0)
 		return;
 	if (!wants(sa, h, duplicate, &p)) {

@@ -7,6 +7,7 @@
 #include "common/ike/ike_keys.h"
 #include "common/ike/ike_path.h"
 #include "common/ike/ike_proof.h"
+#include "common/ike/ike_stray.h"
 #include "common/ike/ike_task.h"
 
 enum {
@@ -45,6 +46,7 @@ struct ike_request {
 	uint32_t id, interval;
 	uint64_t next_at;
 	uint32_t tries_left;
+	bool forgotten;     /* somebody says that the peer has lost this SA */
 };
 
 struct ike_sa {
