@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "common/ike/ike_ops.h"
+#include "common/wire/ike_parse.h"
 
 struct ike_host;
 
@@ -46,12 +47,23 @@ void ike_child_first(struct ike_sa *sa, const struct ike_child *child);
 /* NULL: none. */
 struct ike_slot *ike_child_in_state(const struct ike_sa *sa, enum ike_child_state state);
 struct ike_slot *ike_child_current(const struct ike_sa *sa);
+struct ike_slot *ike_child_by_in(const struct ike_sa *sa, uint32_t spi_in);
 struct ike_slot *ike_child_by_out(const struct ike_sa *sa, uint32_t spi_out);
+/* The NEW one that is to take the place of OLD; NULL: none. */
+struct ike_slot *ike_child_replacement(const struct ike_sa *sa, const struct ike_slot *old);
 /* Forgets one, without a word to the outside. */
 void ike_child_free(struct ike_sa *sa, struct ike_slot *slot);
-/* It is deleted at both sides, but what is on its way may still come in. */
-void ike_child_linger(struct ike_sa *sa, struct ike_slot *slot);
-/* When the next lingering ends; UINT64_MAX: none. */
+/*
+ * The peer deletes SLOT. *ANSWER: the response has to name ours. 0; -ENOENT when the last one goes
+ * that traffic could use; -errno of child_switch.
+ */
+int ike_child_deleted(struct ike_sa *sa, struct ike_slot *slot, bool *answer) _must_check_;
+/* Our own Deletes: see ike_task.c. */
+bool ike_child_ask_delete(struct ike_sa *sa);
+void ike_child_delete_answered(struct ike_sa *sa, const struct ike_payloads *p);
+/* SA has the children of another IKE SA: what that one had asked is asked again. */
+void ike_child_inherited(struct ike_sa *sa);
+/* When the time of one is over; UINT64_MAX: never. */
 uint64_t ike_child_deadline(const struct ike_sa *sa);
 void ike_child_tick(struct ike_sa *sa, uint64_t now);
 void ike_child_free_all(struct ike_sa *sa);

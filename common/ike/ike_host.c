@@ -223,6 +223,31 @@ void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t id
 	leave(host);
 }
 
+void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi)
+{
+	struct ike_slot *current = ike_child_current(sa);
+
+	if (!current || sa->state != IKE_STATE_ESTABLISHED ||
+	    (spi != current->spi_in && spi != current->spi_out) ||
+	    sa->request.task == IKE_TASK_REKEY_CHILD)
+		return;
+	enter(host);
+	current->due = true;
+	ike_task_want(sa, IKE_TASK_REKEY_CHILD);
+	ike_task_run(sa);
+	leave(host);
+}
+
+void ike_host_rekey(struct ike_host *host, struct ike_sa *sa)
+{
+	if (sa->state != IKE_STATE_ESTABLISHED || sa->request.task == IKE_TASK_REKEY)
+		return;
+	enter(host);
+	ike_task_want(sa, IKE_TASK_REKEY);
+	ike_task_run(sa);
+	leave(host);
+}
+
 int ike_host_move(struct ike_host *host, struct ike_sa *sa, const struct ike_path *path)
 {
 	int r;

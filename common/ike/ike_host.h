@@ -56,7 +56,7 @@ struct ike_sa_info {
 	bool encap;            /* ESP goes in UDP, with the ports of PATH */
 	bool mobike;           /* both know it */
 	uint32_t child_in, child_out; /* SPIs of the child SA in use, host order, 0: none */
-	uint32_t rekeys;       /* of children, since it was established, and of the IKE SA */
+	uint32_t rekeys, ike_rekeys; /* of children and the IKE SA since then; of the IKE SA alone */
 	uint64_t established_at, last_heard; /* ike_ops.now, 0: not yet */
 	uint32_t sent, received, retransmitted; /* messages */
 };

@@ -101,7 +101,9 @@ static void handle_response(struct ike_sa *sa, const struct ike_payloads *p, int
 	ike_send_forget(sa);
 	if (sa->state == IKE_STATE_DEAD)
 		ike_sa_release(sa);
-	else if (parsed < 0 && sa->state != IKE_STATE_CLOSING)
+	else if (parsed < 0 && sa->state == IKE_STATE_CLOSING)
+		ike_sa_end(sa, sa->why);
+	else if (parsed < 0)
 		ike_sa_fail(sa, IKE_END_PROTOCOL, IKE_NOTIFY_INVALID_SYNTAX);
 	else if (sa->state == IKE_STATE_AUTH_SENT)
 		ike_auth_response(sa, p);
@@ -125,6 +127,10 @@ static void handle_request(struct ike_sa *sa, const struct ike_path *path, uint8
 {
 	bool half_open = sa->state == IKE_STATE_HALF_OPEN;
 
+	if (sa->replaces && !(parsed == 0 && ike_info_deletes(p)))
+		ike_rekey_ike_claimed(sa);
+	if (sa->state == IKE_STATE_DEAD)
+		return;
 	if (parsed == -EPROTO)
 		refuse(sa, path, exchange, IKE_NOTIFY_UNSUPPORTED_CRITICAL_PAYLOAD,
 		       &p->critical_unknown, 1, half_open);
@@ -135,7 +141,7 @@ static void handle_request(struct ike_sa *sa, const struct ike_path *path, uint8
 	else if (exchange == IKE_EXCHANGE_INFORMATIONAL)
 		ike_info_request(sa, path, p);
 	else if (exchange == IKE_EXCHANGE_CREATE_CHILD_SA)
-		refuse(sa, path, exchange, IKE_NOTIFY_NO_ADDITIONAL_SAS, NULL, 0, false);
+		ike_rekey_request(sa, path, p);
 	else
 		refuse(sa, path, exchange, IKE_NOTIFY_INVALID_SYNTAX, NULL, 0, true);
 }

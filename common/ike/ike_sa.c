@@ -6,7 +6,7 @@
 
 #include "common/base/log.h"
 
-static struct ike_sa *find_spi(const struct ike_host *host, uint64_t spi)
+struct ike_sa *ike_sa_find(const struct ike_host *host, uint64_t spi)
 {
 	struct ike_sa *sa;
 
@@ -14,45 +14,118 @@ static struct ike_sa *find_spi(const struct ike_host *host, uint64_t spi)
 	return sa;
 }
 
-static uint64_t choose_spi(const struct ike_host *host)
+uint64_t ike_sa_choose_spi(const struct ike_host *host)
 {
 	uint64_t spi;
 
 	do
 		ike_host_random(host, &spi, sizeof(spi));
-	while (spi == 0 || find_spi(host, spi));
+	while (spi == 0 || ike_sa_find(host, spi));
 	return spi;
 }
 
-struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ike_path *path)
+/* In by_spi under SPI, and nothing else decided. */
+static struct ike_sa *create(struct ike_host *host, bool initiator, uint64_t spi,
+			     const struct ike_path *path)
 {
 	struct ike_sa *sa;
 
-	if (host->sa_count >= host->conf.sa_max ||
-	    ike_heap_reserve(&host->timers, host->sa_count + 1) < 0)
+	if (ike_heap_reserve(&host->timers, host->sa_count + 1) < 0)
 		return NULL;
 	sa = calloc(1, sizeof(*sa));
 	if (!sa)
 		return NULL;
-	sa->hs = calloc(1, sizeof(*sa->hs));
-	if (!sa->hs)
-		goto fail;
 	sa->host = host;
 	sa->initiator = initiator;
-	sa->state = initiator ? IKE_STATE_INIT_SENT : IKE_STATE_HALF_OPEN;
 	sa->path = *path;
 	sa->idle = host->conf.liveness;
-	sa->spi_local = choose_spi(host);
-	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_local;
+	sa->spi_local = spi;
+	*(initiator ? &sa->spi_i : &sa->spi_r) = spi;
 	HASH_ADD(hh, host->by_spi, spi_local, sizeof(sa->spi_local), sa);
-	if (!sa->hh.tbl)
-		goto fail;
+	if (!sa->hh.tbl) {
+		free(sa);
+		return NULL;
+	}
 	host->sa_count++;
 	return sa;
-fail:
-	free(sa->hs);
-	free(sa);
-	return NULL;
+}
+
+struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ike_path *path)
+{
+	struct ike_handshake *hs;
+	struct ike_sa *sa;
+
+	if (host->sa_count >= host->conf.sa_max)
+		return NULL;
+	hs = calloc(1, sizeof(*hs));
+	if (!hs)
+		return NULL;
+	sa = create(host, initiator, ike_sa_choose_spi(host), path);
+	if (!sa) {
+		free(hs);
+		return NULL;
+	}
+	sa->hs = hs;
+	sa->state = initiator ? IKE_STATE_INIT_SENT : IKE_STATE_HALF_OPEN;
+	return sa;
+}
+
+/* Beyond sa_max: an SA that is up is renewed, and has one or two others for a while. */
+struct ike_sa *ike_sa_successor(const struct ike_sa *old, bool initiator, uint64_t spi_i,
+				uint64_t spi_r)
+{
+	struct ike_sa *sa = create(old->host, initiator, initiator ? spi_i : spi_r, &old->path);
+
+	if (!sa)
+		return NULL;
+	sa->spi_i = spi_i;
+	sa->spi_r = spi_r;
+	sa->state = IKE_STATE_ESTABLISHED;
+	sa->replaces = old->spi_local;
+	sa->fragments = old->fragments;
+	sa->last_heard = ike_host_now(sa->host);
+	return sa;
+}
+
+/* When this side rekeys it: at different times at both, so that they seldom meet. */
+static void choose_rekey_time(struct ike_sa *sa)
+{
+	uint32_t after = sa->host->conf.rekey_after, r;
+
+	if (after == 0)
+		return;
+	ike_host_random(sa->host, &r, sizeof(r));
+	sa->rekey_at = ike_host_now(sa->host) + after - r % (after / 8 + 1);
+}
+
+void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
+{
+	const uint32_t own = 1u << IKE_TASK_REKEY | 1u << IKE_TASK_DELETE;
+
+	sa->replaces = 0;
+	sa->expires_at = 0;
+	sa->predecessor = old->spi_local;
+	sa->known = old->known;
+	sa->data = old->data;
+	sa->children = old->children;
+	sa->wanted |= old->wanted & ~own;
+	sa->retry[IKE_TASK_REKEY_CHILD] = old->retry[IKE_TASK_REKEY_CHILD];
+	sa->rekeyed_until = old->rekeyed_until;
+	sa->established_at = old->established_at;
+	sa->last_heard = old->last_heard;
+	sa->idle = old->idle;
+	sa->tolerate = old->tolerate;
+	sa->rekeys = old->rekeys;
+	sa->ike_rekeys = old->ike_rekeys;
+	sa->sent += old->sent;
+	sa->received += old->received;
+	sa->retransmitted += old->retransmitted;
+	ike_path_inherit(sa, old);
+	ike_child_inherited(sa);
+	choose_rekey_time(sa);
+	old->known = false;
+	old->children = NULL;
+	old->wanted = 0;
 }
 
 bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to)
@@ -92,6 +165,7 @@ bool ike_sa_establish(struct ike_sa *sa)
 	memcpy(sa->sk_d, sa->hs->keys.d, sizeof(sa->sk_d));
 	free_handshake(sa);
 	ike_limit_leave(&sa->host->half_open, &sa->limit);
+	choose_rekey_time(sa);
 	ike_send_arm(sa);
 	return true;
 }
@@ -168,6 +242,7 @@ void ike_sa_free(struct ike_sa *sa)
 {
 	free_handshake(sa);
 	ike_send_forget(sa);
+	ike_rekey_free(sa->rekey);
 	free(sa->response);
 	ike_frag_free(&sa->frags[0]);
 	ike_frag_free(&sa->frags[1]);
@@ -198,6 +273,7 @@ void ike_sa_info(const struct ike_sa *sa, struct ike_sa_info *out)
 		.nat_local = sa->paths.nat.local, .nat_remote = sa->paths.nat.remote,
 		.encap = sa->paths.encap, .mobike = sa->paths.mobike,
 		.child_in = child ? child->spi_in : 0, .child_out = child ? child->spi_out : 0,
+		.rekeys = sa->rekeys, .ike_rekeys = sa->ike_rekeys,
 		.established_at = sa->established_at, .last_heard = sa->last_heard,
 		.sent = sa->sent, .received = sa->received, .retransmitted = sa->retransmitted,
 	};

@@ -8,6 +8,7 @@
 #include "common/ike/ike_path.h"
 #include "common/ike/ike_proof.h"
 #include "common/ike/ike_stray.h"
+#include "common/ike/ike_rekey.h"
 #include "common/ike/ike_task.h"
 
 enum {
@@ -70,6 +71,13 @@ struct ike_sa {
 	struct ike_children *children; /* owned, NULL: none yet */
 	uint32_t wanted;            /* tasks that wait, a bit for each */
 	enum ike_task asking;       /* whose request is being made */
+	struct ike_retry retry[IKE_TASK_COUNT];
+	struct ike_rekey *rekey;    /* owned: our CREATE_CHILD_SA request, NULL: none is out */
+	uint64_t rekeyed_until;     /* a bucket of the peer's rekeyings: see ike_rekey.c */
+	uint64_t rekey_at;          /* this IKE SA is old then, 0: never */
+	uint64_t replaces;          /* a candidate: SPI of the one whose place it may take, else 0 */
+	uint64_t predecessor;       /* SPI of the one whose place it took */
+	uint32_t rekeys, ike_rekeys;
 	uint32_t next_id;           /* of our next request */
 	uint32_t peer_id;           /* of the peer's next request */
 	struct ike_request request;
@@ -92,6 +100,14 @@ struct ike_out {
 
 /* ike_sa.c: life. New SAs are in by_spi; NULL when there are too many or no memory. */
 struct ike_sa *ike_sa_new(struct ike_host *host, bool initiator, const struct ike_path *path);
+/* One that may take OLD's place, established, a candidate; its SPIs are agreed. */
+struct ike_sa *ike_sa_successor(const struct ike_sa *old, bool initiator, uint64_t spi_i,
+				uint64_t spi_r);
+/* SA is what OLD was, from the outside and to its children; OLD has nothing left. */
+void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old);
+uint64_t ike_sa_choose_spi(const struct ike_host *host);
+/* By our SPI; NULL: none. */
+struct ike_sa *ike_sa_find(const struct ike_host *host, uint64_t spi);
 /*
  * Whether a message came the way of its SA. Another way gets no answer, however well the message
  * is encrypted: a hop that knows the keys could send it to every address of the Internet, and the
@@ -149,6 +165,7 @@ void ike_auth_response(struct ike_sa *sa, const struct ike_payloads *p);
 
 /* ike_info.c */
 void ike_info_probe(struct ike_sa *sa);
+bool ike_info_deletes(const struct ike_payloads *p); /* the IKE SA */
 /* The last request: NOTIFY, or a Delete of the IKE SA when it is 0. */
 void ike_info_farewell(struct ike_sa *sa, uint16_t notify);
 void ike_info_request(struct ike_sa *sa, const struct ike_path *path, const struct ike_payloads *p);

@@ -167,6 +167,9 @@ static uint64_t deadline(const struct ike_sa *sa)
 		earlier(&at, sa->expires_at);
 	else if (sa->state == IKE_STATE_ESTABLISHED)
 		earlier(&at, sa->last_heard + sa->idle);
+	if (sa->state == IKE_STATE_ESTABLISHED && sa->rekey_at)
+		earlier(&at, sa->rekey_at);
+	earlier(&at, ike_task_deadline(sa));
 	return at;
 }
 
@@ -232,5 +235,9 @@ void ike_send_tick(struct ike_sa *sa)
 	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data &&
 	    sa->last_heard + sa->idle <= now)
 		ike_task_want(sa, IKE_TASK_PROBE);
+	if (sa->rekey_at && sa->rekey_at <= now) {
+		sa->rekey_at = 0;
+		ike_task_want(sa, IKE_TASK_REKEY);
+	}
 	ike_task_run(sa);
 }

@@ -1,5 +1,7 @@
 #include "common/ike/ike_sa_priv.h"
 
+enum { RETRY_MAX = 30000, RETRY_FOR = 180000 }; /* milliseconds: an interval, all of them */
+
 static bool ask_delete(struct ike_sa *sa)
 {
 	ike_info_farewell(sa, 0);
@@ -26,6 +28,9 @@ static const struct {
 	[IKE_TASK_DELETE] = { ask_delete, delete_answered },
 	[IKE_TASK_UPDATE] = { ike_mobike_ask_update, ike_mobike_updated },
 	[IKE_TASK_CHECK] = { ike_mobike_ask_check, ike_mobike_checked },
+	[IKE_TASK_DELETE_CHILD] = { ike_child_ask_delete, ike_child_delete_answered },
+	[IKE_TASK_REKEY_CHILD] = { ike_rekey_child_ask, ike_rekey_child_answered },
+	[IKE_TASK_REKEY] = { ike_rekey_ike_ask, ike_rekey_ike_answered },
 	[IKE_TASK_PROBE] = { ask_probe, ike_info_response },
 };
 
@@ -34,27 +39,66 @@ void ike_task_want(struct ike_sa *sa, enum ike_task task)
 	sa->wanted |= 1u << task;
 }
 
+/* A candidate says nothing before it is more than that. */
+static bool may_ask(const struct ike_sa *sa)
+{
+	return !sa->request.data && !sa->replaces &&
+	       (sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING);
+}
+
 bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
 {
 	return sa->wanted >> task & 1;
 }
 
+void ike_task_again(struct ike_sa *sa, enum ike_task task)
+{
+	struct ike_retry *r = &sa->retry[task];
+	uint64_t now = ike_host_now(sa->host);
+	uint32_t jitter;
+
+	if (r->since == 0) {
+		r->since = now;
+		r->interval = sa->host->conf.retransmit_first;
+	} else if (now - r->since >= RETRY_FOR) {
+		sa->notify = IKE_NOTIFY_TEMPORARY_FAILURE;
+		ike_sa_close(sa, IKE_END_REFUSED);
+		return;
+	}
+	if (r->interval < RETRY_MAX)
+		r->interval *= 2;
+	ike_host_random(sa->host, &jitter, sizeof(jitter));
+	r->at = now + r->interval / 2 + jitter % r->interval;
+	ike_task_want(sa, task);
+}
+
+void ike_task_done(struct ike_sa *sa, enum ike_task task)
+{
+	sa->retry[task] = (struct ike_retry){ 0 };
+}
+
+uint64_t ike_task_deadline(const struct ike_sa *sa)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (enum ike_task t = IKE_TASK_NONE + 1; may_ask(sa) && t < IKE_TASK_COUNT; t++)
+		if (ike_task_is_wanted(sa, t) && sa->retry[t].at < at)
+			at = sa->retry[t].at;
+	return sa->state == IKE_STATE_ESTABLISHED ? at : UINT64_MAX;
+}
+
 /* The most urgent, or IKE_TASK_NONE. A closing SA has nothing to say but that. */
 static enum ike_task most_urgent(const struct ike_sa *sa)
 {
+	uint64_t now = ike_host_now(sa->host);
+
 	for (enum ike_task t = IKE_TASK_NONE + 1; t < IKE_TASK_COUNT; t++) {
 		if (sa->state == IKE_STATE_CLOSING && t != IKE_TASK_DELETE)
 			break;
-		if (ike_task_is_wanted(sa, t))
+		if (ike_task_is_wanted(sa, t) && sa->retry[t].at <= now)
 			return t;
 	}
 	return IKE_TASK_NONE;
-}
-
-static bool may_ask(const struct ike_sa *sa)
-{
-	return !sa->request.data &&
-	       (sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING);
 }
 
 void ike_task_run(struct ike_sa *sa)

@@ -178,6 +178,94 @@ static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, 
 	return side->admit_result;
 }
 
+struct duo_child *duo_child(struct duo_record *record, uint32_t spi_in)
+{
+	for (size_t i = 0; i < DUO_CHILDREN; i++)
+		if (record->children[i].child.spi_in == spi_in)
+			return &record->children[i];
+	return NULL;
+}
+
+size_t duo_children(const struct duo_record *record)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < DUO_CHILDREN; i++)
+		count += record->children[i].child.spi_in != 0;
+	return count;
+}
+
+static void install(struct duo_record *r, const struct ike_child *child, bool in_only)
+{
+	struct duo_child *place = duo_child(r, 0);
+
+	cr_assert_null(duo_child(r, child->spi_in));
+	cr_assert_not_null(place, "too many child SAs at a time");
+	*place = (struct duo_child){ .child = *child, .out = !in_only };
+	if (!in_only)
+		r->sending = child->spi_in;
+}
+
+static int op_child_add(void *user, struct ike_sa *sa, const struct ike_child *child,
+			uint32_t replaces, bool in_only)
+{
+	struct duo_record *r = ike_sa_data(sa);
+	struct duo_side *side = user;
+
+	cr_assert_eq(r->sa, sa);
+	cr_assert_not_null(duo_child(r, replaces), "what it replaces is there");
+	call_hook(r, DUO_CHILD_ADD);
+	if (side->child_add_result < 0)
+		return side->child_add_result;
+	r->adds++;
+	install(r, child, in_only);
+	return 0;
+}
+
+static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child *child)
+{
+	struct duo_record *r = ike_sa_data(sa);
+	struct duo_child *c = duo_child(r, child->spi_in);
+	struct duo_side *side = user;
+
+	cr_assert_eq(r->sa, sa);
+	cr_assert(c && !c->out);
+	cr_assert_arr_eq(c->child.key_in.bytes, child->key_in.bytes, 36);
+	cr_assert_arr_eq(c->child.key_out.bytes, child->key_out.bytes, 36);
+	call_hook(r, DUO_CHILD_SWITCH);
+	if (side->child_switch_result < 0)
+		return side->child_switch_result;
+	r->switches++;
+	c->out = true;
+	r->sending = child->spi_in;
+	return 0;
+}
+
+static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct duo_record *r = ike_sa_data(sa);
+	struct duo_child *c = duo_child(r, spi_in);
+
+	cr_assert_eq(r->side, user);
+	cr_assert_eq(r->sa, sa);
+	cr_assert_not_null(c);
+	cr_assert_neq(spi_in, r->sending, "what is in use stays");
+	*c = (struct duo_child){ 0 };
+	r->dels++;
+	call_hook(r, DUO_CHILD_DEL);
+}
+
+static void op_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
+{
+	struct duo_record *r = ike_sa_data(sa);
+
+	cr_assert_eq(r->side, user);
+	cr_assert_eq(r->sa, old);
+	r->sa = sa;
+	r->replacements++;
+	call_hook(r, DUO_REPLACED);
+}
+
 static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *child,
 		       const struct ike_lease *lease)
 {
@@ -185,6 +273,7 @@ static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *ch
 
 	r->ups++;
 	r->child = *child;
+	install(r, child, false);
 	r->has_lease = lease != NULL;
 	if (lease)
 		r->lease = *lease;
@@ -253,7 +342,9 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 
 static const struct ike_ops ops = {
 	.send = op_send, .now = op_now, .random = op_random, .admit = op_admit,
-	.child_up = op_child_up, .float_path = op_float_path, .keepalive = op_keepalive,
+	.child_up = op_child_up, .child_add = op_child_add,
+	.child_switch = op_child_switch, .child_del = op_child_del, .replaced = op_replaced,
+	.float_path = op_float_path, .keepalive = op_keepalive,
 	.moved = op_moved, .established = op_established, .ended = op_ended,
 };
 

@@ -7,7 +7,13 @@
 #include "common/ike/ike_heap.h"
 #include "common/ike/ike_host.h"
 
-enum { DUO_MESSAGE_MAX = 3100 };
+enum { DUO_MESSAGE_MAX = 3100, DUO_CHILDREN = 8 };
+
+/* A child SA as the data path of one side has it; spi_in 0: none. */
+struct duo_child {
+	struct ike_child child;
+	bool out; /* its outbound half is there too */
+};
 
 /* What an SA was told to the outside; one for each SA that the outside heard of. */
 struct duo_record {
@@ -18,8 +24,12 @@ struct duo_record {
 	uint16_t notify;         /* at the end */
 	struct ike_peer peer;
 	bool want_lease, has_lease;
-	struct ike_child child;
+	struct ike_child child;  /* the first */
 	struct ike_lease lease;  /* as child_up got it */
+	struct duo_child children[DUO_CHILDREN];
+	uint32_t sending;        /* inbound SPI of the child SA that traffic goes out through */
+	unsigned int adds, switches, dels; /* of child SAs; child_up is none */
+	unsigned int replacements; /* of the IKE SA */
 	unsigned int moves;
 	struct ike_path moved_from; /* the last time, and where to */
 	struct ike_sa_info moved_to;
@@ -27,7 +37,8 @@ struct duo_record {
 };
 
 /* A place in an SA's life where a test may interfere. */
-enum duo_event { DUO_ADMIT, DUO_CHILD_UP, DUO_ESTABLISHED, DUO_ENDED };
+enum duo_event { DUO_ADMIT, DUO_CHILD_UP, DUO_CHILD_ADD, DUO_CHILD_SWITCH, DUO_CHILD_DEL,
+		 DUO_REPLACED, DUO_ESTABLISHED, DUO_ENDED };
 
 struct duo_side {
 	struct duo *duo;
@@ -36,7 +47,8 @@ struct duo_side {
 	struct duo_record **records; /* in order of appearance */
 	size_t count, size;
 	size_t sent;                 /* datagrams */
-	int admit_result, child_up_result, float_result, moved_result;
+	int admit_result, child_up_result, child_add_result, child_switch_result;
+	int float_result, moved_result;
 	unsigned int keepalives;
 	uint64_t keepalive_at;       /* the last */
 	struct ike_lease lease;      /* what admit gives */
@@ -92,5 +104,8 @@ void duo_settle(struct duo *duo);
 void duo_inject(struct duo_side *to, const struct ike_path *path, const void *msg, size_t len);
 struct ike_path duo_path_to(const struct duo_side *to); /* as TO sees it */
 struct duo_record *duo_last(const struct duo_side *side);
+/* The child SA with this inbound SPI; NULL: none. */
+struct duo_child *duo_child(struct duo_record *record, uint32_t spi_in);
+size_t duo_children(const struct duo_record *record); /* how many there are */
 struct ike_host_counters duo_counters(const struct duo_side *side);
 uint64_t duo_random(uint64_t *seed);
