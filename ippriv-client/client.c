@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include "common/dir/dir_http.h"
+#include "common/ike/ike_alive.h"
 #include "common/io/lock.h"
 #include "common/kern/kern_linux.h"
 #include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
+#include "ippriv-client/ctl_watch.h"
 #include "ippriv-client/dp_plan.h"
 
 #define LOCK_NAME "ippriv-client"
@@ -27,6 +29,7 @@ struct client {
 	struct ctl_admin *admin;
 	struct ctl_ike *ike;
 	struct ctl_stock *stock;
+	struct ctl_watch *kernel;
 	struct dir_watch *watch;
 	bool stopping;
 };
@@ -139,6 +142,27 @@ static int purge(struct client *c)
 	return r;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Often enough to spare probes and keepalives where there is traffic. */
+static uint32_t look_every(const struct client_conf *conf)
+{
+	return least(IKE_ALIVE_EVERY, least(conf->liveness * 1000 / 3, conf->keepalive * 1000 / 2));
+}
+
+static struct ctl_circuit_rules rules_of(const struct client_conf *conf)
+{
+	return (struct ctl_circuit_rules){
+		.life = { conf->child_life, conf->child_bytes },
+		.force_encap = conf->force_encap,
+		.liveness = conf->liveness * 1000,
+		.silence = least(IKE_ALIVE_SILENCE, conf->liveness * 1000 / 3),
+	};
+}
+
 static int start_paths(struct client *c)
 {
 	const struct dp_kernel kernel = {
@@ -148,11 +172,21 @@ static int start_paths(struct client *c)
 		.netns_from_fd = kern_netns_from_fd,
 		.netns_free = kern_netns_free,
 		.netns_socket = kern_netns_socket,
+		.events_fd = kern_linux_events_fd,
+		.events_next = kern_linux_events_next,
+		.route_fd = kern_linux_route_fd,
+		.route_drain = kern_linux_route_drain,
+	};
+	const struct ctl_ike_conf ike = {
+		.liveness = c->conf->liveness,
+		.rekey_after = c->conf->ike_life,
+		.keepalive = c->conf->keepalive,
 	};
 	struct ctl_stock_conf stock = {
 		.loop = c->loop,
 		.keep = c->conf->circuits,
-		.liveness = c->conf->liveness,
+		.look_every = look_every(c->conf),
+		.rules = rules_of(c->conf),
 		.pins = c->conf->pins,
 		.events = &stock_events,
 		.user = c,
@@ -163,11 +197,13 @@ static int start_paths(struct client *c)
 	crypto_random(&seed, sizeof(seed));
 	r = dp_new(&kernel, seed, &c->dp);
 	if (r == 0)
-		r = ctl_ike_new(c->loop, c->conf->liveness, &c->ike);
+		r = ctl_ike_new(c->loop, &ike, &c->ike);
 	stock.ike = c->ike;
 	stock.dp = c->dp;
 	if (r == 0)
 		r = ctl_stock_new(&stock, &c->stock);
+	if (r == 0)
+		r = ctl_watch_new(c->loop, c->dp, c->stock, &c->kernel);
 	if (r < 0)
 		log_error("cannot start: %s; is there memory left?", strerror(-r));
 	return r;
@@ -247,6 +283,7 @@ static void client_fini(struct client *c)
 {
 	ctl_admin_free(c->admin);
 	dir_watch_free(c->watch);
+	ctl_watch_free(c->kernel);
 	ctl_stock_free(c->stock);
 	ctl_ike_free(c->ike);
 	dp_free(c->dp);

@@ -7,8 +7,18 @@
 #include "common/conf/conf.h"
 #include "common/conf/conf_check.h"
 
+/*
+ * So many bytes are far from the end of AES-GCM's good conscience and, in the smallest packets
+ * there are, from that of 32-bit sequence numbers.
+ */
+static const uint64_t child_bytes_default = (uint64_t)64 << 30;
+
 static int set_defaults(struct client_conf *c, char **level)
 {
+	c->child_life = 3600;
+	c->child_bytes = child_bytes_default;
+	c->ike_life = 14400;
+	c->keepalive = 20;
 	c->circuits = 1;
 	c->liveness = 30;
 	c->control = strdup("/run/ippriv/control");
@@ -30,6 +40,13 @@ static int read_trust(const char *path, const struct conf_strings *authorities,
 		line = authorities->lines[bad];
 	snprintf(why, size, "%s:%d: %s", path, line, wrong);
 	return -EINVAL;
+}
+
+static const char *check_encapsulation(const char *value)
+{
+	return strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 ?
+		       "neither \"auto\" (in UDP behind a NAT) nor \"always\"" :
+		       NULL;
 }
 
 static const char *check_pin(const char *value)
@@ -55,10 +72,10 @@ static int read_pins(const struct conf_strings *names, struct pins *out)
 
 int client_conf_read(const char *path, struct client_conf *out, char *why, size_t why_size)
 {
-	_cleanup_free_ char *level = NULL;
+	_cleanup_free_ char *level = NULL, *encapsulation = NULL;
 	struct client_conf c = { 0 };
 	struct conf_strings authorities = { 0 }, pins[PINS_HOPS] = { 0 };
-	uint32_t threshold = 1;
+	uint32_t threshold = 1, child_bytes = 0;
 	int threshold_line = 0;
 	const struct conf_key keys[] = {
 		{ .name = "directory", .type = CONF_STRING, .value = &c.directory,
@@ -74,6 +91,16 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		{ .name = "state", .type = CONF_STRING, .value = &c.state,
 		  .check = conf_check_path },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c.liveness, .min = 1,
+		  .max = 3600 },
+		{ .name = "child_life", .type = CONF_UINT, .value = &c.child_life, .min = 5,
+		  .max = 86400 },
+		{ .name = "child_bytes", .type = CONF_UINT, .value = &child_bytes, .min = 100000,
+		  .max = UINT32_MAX },
+		{ .name = "ike_life", .type = CONF_UINT, .value = &c.ike_life, .min = 5,
+		  .max = 604800 },
+		{ .name = "encapsulation", .type = CONF_STRING, .value = &encapsulation,
+		  .check = check_encapsulation },
+		{ .name = "keepalive", .type = CONF_UINT, .value = &c.keepalive, .min = 1,
 		  .max = 3600 },
 		{ .name = "entry", .type = CONF_STRINGS, .value = &pins[0], .check = check_pin },
 		{ .name = "middle", .type = CONF_STRINGS, .value = &pins[1], .check = check_pin },
@@ -101,6 +128,9 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		return r;
 	}
 	c.log_level = (enum log_level)log_level_parse(level);
+	c.force_encap = encapsulation && strcmp(encapsulation, "always") == 0;
+	if (child_bytes)
+		c.child_bytes = child_bytes;
 	*out = c;
 	return 0;
 }

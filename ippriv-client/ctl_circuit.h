@@ -4,8 +4,7 @@
  * the last hop to the first. Knows neither sockets nor clocks: they come in as ctl_circuit_ops.
  */
 #include "common/ike/ike_host.h"
-#include "ippriv-client/ctl_path.h"
-#include "ippriv-client/dp.h"
+#include "ippriv-client/ctl_life.h"
 
 enum {
 	CTL_CIRCUIT_HOPS = DP_LAYERS,
@@ -27,23 +26,35 @@ struct ctl_circuit;
 /* The outside of a circuit. */
 struct ctl_circuit_ops {
 	/*
-	 * Makes FD (a UDP socket, taken) a channel to PATH->remote. PATH->local is the address to
-	 * send from, or none: then the one that the route to the remote has (and the channel may
-	 * be one that others use as well). Fills PATH->local and PATH->channel.
+	 * Makes FD (a UDP socket, taken) a channel from PATH->local.addr, port 500, to
+	 * PATH->remote. FD -1: a socket of the host's own, which others may use as well, at
+	 * another port when 500 is taken; with PATH->floated port 4500 and ESP in UDP. Fills
+	 * PATH->local.port and PATH->channel.
 	 */
 	int (*channel_open)(void *user, int fd, struct ike_path *path);
 	void (*channel_close)(void *user, uint32_t channel);
+	/* The source that the host's packets to REMOTE have. -errno: there is no route. */
+	int (*source)(void *user, const struct addr *remote, struct addr *out);
 	uint64_t (*now)(void *user); /* monotonic milliseconds, as in ike_ops */
 	/* The state is now another one. The circuit may be closed in here, but not freed. */
 	void (*changed)(void *user, struct ctl_circuit *c);
 };
 
+/* What holds for all circuits. */
+struct ctl_circuit_rules {
+	struct ctl_life life;  /* of SAs of ESP */
+	bool force_encap;      /* ESP of the first layer in UDP even without a NAT */
+	uint32_t liveness;     /* milliseconds a hop may be idle before it is probed */
+	uint32_t silence;      /* milliseconds only we have sent, then it is asked */
+};
+
 struct ctl_circuit_conf {
 	uint32_t id;
-	struct ike_host *host; /* its ops call ctl_circuit_child_up and so on */
+	struct ike_host *host; /* its ops call ctl_circuit_*, ctl_hop_* and ctl_roam_* */
 	struct dp *dp;
 	const struct ctl_circuit_ops *ops; /* all borrowed */
 	void *user;
+	struct ctl_circuit_rules rules;
 	struct ctl_path path;
 };
 
@@ -58,12 +69,14 @@ uint64_t ctl_circuit_deadline(const struct ctl_circuit *c);
 void ctl_circuit_tick(struct ctl_circuit *c);
 /* Looks at the counters: a hop whose ESP traffic came in needs no liveness probe. */
 void ctl_circuit_poll(struct ctl_circuit *c);
+/* EVENT->data is C. */
+void ctl_circuit_event(struct ctl_circuit *c, const struct dp_event *event);
+/* Events are lost: rekeys all child SAs, whose limits are reached perhaps. */
+void ctl_circuit_renew(struct ctl_circuit *c);
 /* dp_circuit_attach of a ready circuit; FD is taken. */
 int ctl_circuit_attach(struct ctl_circuit *c, int fd) _must_check_;
 
-/* What ike_ops of the same names hand on. */
-int ctl_circuit_child_up(struct ike_sa *sa, const struct ike_child *child,
-			 const struct ike_lease *lease);
+/* What ike_ops of the same names hand on; the others are in ctl_hop.h and ctl_roam.h. */
 void ctl_circuit_established(struct ike_sa *sa);
 void ctl_circuit_ended(struct ike_sa *sa, enum ike_end why);
 
@@ -77,9 +90,14 @@ struct ctl_circuit_info {
 	const char *why;   /* one line when it is closing or over, without names */
 	size_t failed_hop; /* 0.. when one hop is to blame, else CTL_CIRCUIT_NO_HOP */
 	bool silent;       /* that hop has not answered; it may be the fault of one before it */
+	bool away;         /* the host has no way to the entry: waiting, or it ended since */
+	bool moved;        /* it was being built when the host's address changed */
 };
 
 void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out);
 /* Counters of the layer to hop INDEX. */
 int ctl_circuit_stats(struct ctl_circuit *c, size_t index, struct dp_stats *out) _must_check_;
+/* Its IKE SA. -ENOENT: there is none. */
+int ctl_circuit_hop(const struct ctl_circuit *c, size_t index,
+		    struct ike_sa_info *out) _must_check_;
 const char *ctl_circuit_state_name(enum ctl_circuit_state state);

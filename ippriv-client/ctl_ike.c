@@ -7,7 +7,8 @@
 #include "common/base/ike_port.h"
 #include "common/base/log.h"
 #include "common/io/udp.h"
-#include "ippriv-client/ctl_circuit.h"
+#include "ippriv-client/ctl_hop.h"
+#include "ippriv-client/ctl_roam.h"
 
 enum {
 	/*
@@ -18,6 +19,7 @@ enum {
 	TRIES = 6,
 	DATAGRAM_MAX = 4096,
 	DATAGRAMS_AT_ONCE = 64,
+	MARKER = 4, /* zero octets that tell IKE from ESP in UDP (RFC 3948 section 2.2) */
 };
 
 struct channel {
@@ -26,6 +28,7 @@ struct channel {
 	int fd;
 	struct endpoint local;
 	bool shared;
+	bool floated; /* for ESP in UDP; IKE behind the marker */
 	unsigned int refs;
 	struct io_watch *watch;
 	struct channel *prev, *next;
@@ -49,6 +52,16 @@ static struct channel *find(struct ctl_ike *ike, uint32_t number)
 	return NULL;
 }
 
+static ssize_t send_marked(int fd, const struct endpoint *to, const uint8_t *msg, size_t len)
+{
+	uint8_t buf[MARKER + DATAGRAM_MAX] = { 0 };
+
+	if (len > DATAGRAM_MAX)
+		return -EMSGSIZE;
+	memcpy(buf + MARKER, msg, len);
+	return udp_send(fd, buf, MARKER + len, to, 0);
+}
+
 static void op_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
 {
 	struct ctl_ike *ike = user;
@@ -59,9 +72,19 @@ static void op_send(void *user, const struct ike_path *path, const uint8_t *msg,
 	io_timer_start(ike->timer, 0);
 	if (!ch)
 		return;
-	r = udp_send(ch->fd, msg, len, &path->remote, 0);
+	r = ch->floated ? send_marked(ch->fd, &path->remote, msg, len) :
+			  udp_send(ch->fd, msg, len, &path->remote, 0);
 	if (r < 0)
 		log_debug("sending %zu bytes of IKE: %s", len, strerror((int)-r));
+}
+
+static void op_keepalive(void *user, const struct ike_path *path)
+{
+	static const uint8_t octet = 0xff;
+	struct channel *ch = find(user, path->channel);
+
+	if (ch && ch->floated)
+		(void)udp_send(ch->fd, &octet, sizeof(octet), &path->remote, 0);
 }
 
 static uint64_t op_now(void *user)
@@ -79,7 +102,44 @@ static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *ch
 		       const struct ike_lease *lease)
 {
 	(void)user;
-	return ctl_circuit_child_up(sa, child, lease);
+	return ctl_hop_child_up(sa, child, lease);
+}
+
+static int op_child_add(void *user, struct ike_sa *sa, const struct ike_child *child,
+			uint32_t replaces, bool in_only)
+{
+	(void)user, (void)replaces;
+	return ctl_hop_child_add(sa, child, in_only);
+}
+
+static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child *child)
+{
+	(void)user;
+	return ctl_hop_child_switch(sa, child);
+}
+
+static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	(void)user;
+	ctl_hop_child_del(sa, spi_in);
+}
+
+static void op_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
+{
+	(void)user, (void)old;
+	ctl_hop_replaced(sa);
+}
+
+static int op_float_path(void *user, struct ike_sa *sa, struct ike_path *path)
+{
+	(void)user;
+	return ctl_roam_float(sa, path);
+}
+
+static int op_moved(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap)
+{
+	(void)user, (void)from, (void)from_encap;
+	return ctl_roam_moved(sa);
 }
 
 static void op_established(void *user, struct ike_sa *sa)
@@ -100,6 +160,13 @@ static const struct ike_ops ops = {
 	.now = op_now,
 	.random = op_random,
 	.child_up = op_child_up,
+	.child_add = op_child_add,
+	.child_switch = op_child_switch,
+	.child_del = op_child_del,
+	.replaced = op_replaced,
+	.float_path = op_float_path,
+	.keepalive = op_keepalive,
+	.moved = op_moved,
 	.established = op_established,
 	.ended = op_ended,
 };
@@ -122,35 +189,61 @@ static void on_timer(void *data)
 	rearm(ike);
 }
 
+/* Where the message begins, NULL: it is none. What the kernel takes is not seen here. */
+static const uint8_t *message_of(const struct channel *ch, const uint8_t *buf, size_t *len)
+{
+	static const uint8_t marker[MARKER];
+
+	if (!ch->floated)
+		return buf;
+	if (*len < MARKER || memcmp(buf, marker, MARKER) != 0)
+		return NULL;
+	*len -= MARKER;
+	return buf + MARKER;
+}
+
 static void on_readable(void *data)
 {
 	struct ctl_ike *ike = ((struct channel *)data)->ike;
 	uint32_t number = ((struct channel *)data)->number;
-	uint8_t buf[DATAGRAM_MAX];
+	uint8_t buf[MARKER + DATAGRAM_MAX];
 
 	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
 		struct channel *ch = find(ike, number); /* input may have closed it */
 		struct ike_path path = { .channel = number };
+		const uint8_t *msg;
+		size_t len;
 		ssize_t n;
 
 		if (!ch)
 			break;
 		path.local = ch->local;
+		path.floated = ch->floated;
 		n = udp_recv(ch->fd, buf, sizeof(buf), &path.remote, &path.mark);
 		if (n < 0)
 			break;
 		path.mark = 0;
-		ike_host_input(ike->host, &path, buf, (size_t)n);
+		len = (size_t)n;
+		msg = message_of(ch, buf, &len);
+		if (msg)
+			ike_host_input(ike->host, &path, msg, len);
 	}
 	rearm(ike);
 }
 
-int ctl_ike_new(struct io_loop *loop, uint32_t liveness, struct ctl_ike **out)
+int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *own, struct ctl_ike **out)
 {
 	struct ctl_ike *ike = calloc(1, sizeof(*ike));
-	struct ike_host_conf conf = { .ops = &ops, .user = ike, .liveness = liveness * 1000,
-				      .retransmit_first = FIRST_MS, .retransmit_tries = TRIES,
-				      .prefer_chacha = !crypto_has_aes() };
+	struct ike_host_conf conf = {
+		.ops = &ops,
+		.user = ike,
+		.liveness = own->liveness * 1000,
+		.retransmit_first = FIRST_MS,
+		.retransmit_tries = TRIES,
+		.rekey_after = own->rekey_after * 1000,
+		.keepalive = own->keepalive * 1000,
+		.prefer_chacha = !crypto_has_aes(),
+	};
 	int r;
 
 	if (!ike)
@@ -183,13 +276,13 @@ struct ike_host *ctl_ike_host(struct ctl_ike *ike)
 	return ike->host;
 }
 
-/* The address that packets to REMOTE would have as their source. */
-static int route_source(const struct endpoint *remote, struct addr *out)
+int ctl_ike_source(const struct addr *remote, struct addr *out)
 {
+	const struct endpoint to = { *remote, IKE_PORT };
+	_cleanup_close_ int fd = socket(remote->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage ss;
 	struct endpoint local;
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t len = endpoint_to_sockaddr(remote, &ss);
+	socklen_t len = endpoint_to_sockaddr(&to, &ss);
 	int r;
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
@@ -200,19 +293,19 @@ static int route_source(const struct endpoint *remote, struct addr *out)
 	return r;
 }
 
-static struct channel *find_shared(struct ctl_ike *ike, const struct addr *local)
+static struct channel *find_shared(struct ctl_ike *ike, const struct addr *local, bool floated)
 {
 	struct channel *ch;
 
 	DL_FOREACH(ike->channels, ch)
-		if (ch->shared && addr_equal(&ch->local.addr, local))
+		if (ch->shared && ch->floated == floated && addr_equal(&ch->local.addr, local))
 			return ch;
 	return NULL;
 }
 
-static int bind_port(int fd, const struct addr *local, bool any_port)
+static int bind_port(int fd, const struct ike_path *path, bool any_port)
 {
-	struct endpoint e = { *local, IKE_PORT };
+	struct endpoint e = { path->local.addr, path->floated ? IKE_PORT_FLOATED : IKE_PORT };
 	int r = udp_bind(fd, &e, false);
 
 	if (any_port && (r == -EADDRINUSE || r == -EACCES)) {
@@ -223,7 +316,7 @@ static int bind_port(int fd, const struct addr *local, bool any_port)
 }
 
 /* Takes FD on success. */
-static int channel_new(struct ctl_ike *ike, int fd, const struct addr *local, bool shared,
+static int channel_new(struct ctl_ike *ike, int fd, const struct ike_path *path, bool shared,
 		       struct channel **out)
 {
 	struct channel *ch = calloc(1, sizeof(*ch));
@@ -231,8 +324,11 @@ static int channel_new(struct ctl_ike *ike, int fd, const struct addr *local, bo
 
 	if (!ch)
 		return -ENOMEM;
-	*ch = (struct channel){ .ike = ike, .fd = fd, .shared = shared };
-	r = bind_port(fd, local, shared);
+	*ch = (struct channel){ .ike = ike, .fd = fd, .shared = shared,
+				.floated = path->floated };
+	r = bind_port(fd, path, shared);
+	if (r == 0 && path->floated)
+		r = udp_encap(fd);
 	if (r == 0)
 		r = udp_local(fd, &ch->local);
 	if (r == 0)
@@ -250,19 +346,20 @@ static int channel_new(struct ctl_ike *ike, int fd, const struct addr *local, bo
 int ctl_ike_open(struct ctl_ike *ike, int fd, struct ike_path *path)
 {
 	_cleanup_close_ int own = fd;
-	bool shared = path->local.addr.family == 0;
-	struct addr local = path->local.addr;
+	bool shared = fd < 0;
 	struct channel *ch = NULL;
-	int r = 0;
+	int r;
 
-	if (shared) {
-		r = route_source(&path->remote, &local);
-		if (r < 0)
-			return r;
-		ch = find_shared(ike, &local);
+	if (shared)
+		ch = find_shared(ike, &path->local.addr, path->floated);
+	if (shared && !ch) {
+		own = socket(path->local.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			     0);
+		if (own < 0)
+			return -errno;
 	}
 	if (!ch) {
-		r = channel_new(ike, own, &local, shared, &ch);
+		r = channel_new(ike, own, path, shared, &ch);
 		if (r < 0)
 			return r;
 		steal_fd(&own);

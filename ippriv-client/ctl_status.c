@@ -24,16 +24,33 @@ static json_t *count_json(const struct dp_count *count)
 			 (json_int_t)count->packets);
 }
 
+/* Only the first layer has a path that is not told by the addresses of the others. */
+static void sa_json(json_t *hop, const struct ike_sa_info *sa, bool first)
+{
+	char text[ADDR_TEXT];
+
+	json_object_set_new(hop, "rekeys", json_integer(sa->rekeys));
+	if (!first)
+		return;
+	json_object_set_new(hop, "nat", json_boolean(sa->nat_local || sa->nat_remote));
+	json_object_set_new(hop, "encap", json_boolean(sa->encap));
+	json_object_set_new(hop, "local", json_string(endpoint_text(&sa->path.local, text)));
+	json_object_set_new(hop, "remote", json_string(endpoint_text(&sa->path.remote, text)));
+}
+
 static json_t *hop_json(struct ctl_circuit *c, const struct ctl_circuit_info *info, size_t i)
 {
 	static const char *const roles[CTL_CIRCUIT_HOPS] = { "entry", "middle", "exit" };
 	const struct dir_entry *relay = &info->path->hops[i];
+	struct ike_sa_info sa;
 	struct dp_stats stats;
 	char text[ADDR_TEXT];
 	json_t *hop = json_pack("{s:s, s:b, s:s, s:s}", "role", roles[i], "up", i < info->hops_up,
 				"nickname", relay->nickname, "address",
 				addr_text(&relay->address, text));
 
+	if (ctl_circuit_hop(c, i, &sa) == 0)
+		sa_json(hop, &sa, i == 0);
 	if (ctl_circuit_stats(c, i, &stats) == 0) {
 		json_object_set_new(hop, "in", count_json(&stats.in));
 		json_object_set_new(hop, "out", count_json(&stats.out));
@@ -54,6 +71,8 @@ json_t *ctl_status_circuit(struct ctl_circuit *c, const struct ctl_stock_holder 
 		      (json_int_t)((now - info.started) / 1000));
 	if (all && info.lease)
 		ctl_status_lease(o, info.lease);
+	if (all)
+		json_object_set_new(o, "away", json_boolean(info.away));
 	for (size_t i = 0; all && i < CTL_CIRCUIT_HOPS; i++)
 		json_array_append_new(hops, hop_json(c, &info, i));
 	json_object_set_new(o, "hops", hops);

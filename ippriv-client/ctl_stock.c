@@ -7,11 +7,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "ippriv-client/ctl_roam.h"
 
 enum {
 	BACKOFF_FIRST = 500,  /* milliseconds */
 	BACKOFF_MOST = 60000,
-	POLL_MOST = 5000,     /* between two looks at the counters */
 	AVOID_MS = 300000,    /* a relay that failed is avoided that long */
 };
 
@@ -31,6 +31,7 @@ struct ctl_stock {
 	struct stocked *all;
 	uint32_t last_id;
 	unsigned int failures; /* in a row */
+	bool away; /* the last one had no way to its entry */
 	uint64_t next_try, next_poll;
 	bool stopping, stopped;
 	bool kicked;    /* the timer is to run at once */
@@ -89,6 +90,12 @@ static void op_channel_close(void *user, uint32_t channel)
 	struct stocked *s = user;
 
 	ctl_ike_close(s->stock->conf.ike, channel);
+}
+
+static int op_source(void *user, const struct addr *remote, struct addr *out)
+{
+	(void)user;
+	return ctl_ike_source(remote, out);
 }
 
 static uint64_t op_now(void *user)
@@ -162,7 +169,12 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 		log_info("circuit %u has ended: %s", info->id, info->why);
 		return;
 	}
+	if (info->moved) {
+		log_info("circuit %u was not ready yet: %s", info->id, info->why);
+		return;
+	}
 	stock->failures++;
+	stock->away = info->away;
 	wait = ctl_stock_backoff(stock->failures, random_bytes, NULL);
 	stock->next_try = now_ms(stock) + wait;
 	log_warning("circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
@@ -202,6 +214,7 @@ static void op_changed(void *user, struct ctl_circuit *c)
 static const struct ctl_circuit_ops circuit_ops = {
 	.channel_open = op_channel_open,
 	.channel_close = op_channel_close,
+	.source = op_source,
 	.now = op_now,
 	.changed = op_changed,
 };
@@ -231,6 +244,7 @@ static bool start_one(struct ctl_stock *stock)
 		.host = ctl_ike_host(stock->conf.ike),
 		.dp = stock->conf.dp,
 		.ops = &circuit_ops,
+		.rules = stock->conf.rules,
 	};
 	struct stocked *s;
 
@@ -350,12 +364,11 @@ static void fill(struct ctl_stock *stock)
 
 static void poll_counters(struct ctl_stock *stock)
 {
-	uint64_t every = (uint64_t)stock->conf.liveness * 1000 / 3;
 	struct stocked *s;
 
 	if (now_ms(stock) < stock->next_poll)
 		return;
-	stock->next_poll = now_ms(stock) + (every < POLL_MOST ? every : POLL_MOST);
+	stock->next_poll = now_ms(stock) + stock->conf.look_every;
 	DL_FOREACH(stock->all, s)
 		if (state_of(s) == CTL_CIRCUIT_READY)
 			ctl_circuit_poll(s->circuit);
@@ -487,6 +500,20 @@ void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
 {
 	let_go(find(stock, circuit));
 	ctl_circuit_close(circuit);
+	kick(stock);
+}
+
+void ctl_stock_roam(struct ctl_stock *stock)
+{
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s)
+		ctl_roam_follow(s->circuit);
+	if (stock->away) {
+		stock->away = false;
+		stock->failures = 0;
+		stock->next_try = 0;
+	}
 	kick(stock);
 }
 

@@ -29,7 +29,8 @@ struct ctl_stock_conf {
 	struct ctl_ike *ike;
 	struct dp *dp;
 	uint32_t keep;     /* circuits to keep ready */
-	uint32_t liveness; /* seconds; counters are looked at more often than that */
+	uint32_t look_every; /* milliseconds between two looks at the counters */
+	struct ctl_circuit_rules rules;
 	const struct pins *pins; /* entry, middle, exit */
 	const struct ctl_stock_events *events; /* all borrowed */
 	void *user;
@@ -48,6 +49,9 @@ void ctl_stock_give_back(struct ctl_stock *stock, struct ctl_circuit *circuit);
 void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* Builds no more and closes all circuits, at most CTL_CIRCUIT_CLOSE_MS; `stopped` tells. */
 void ctl_stock_stop(struct ctl_stock *stock);
+
+/* The host's addresses or routes have changed, perhaps: circuits follow, or wait. */
+void ctl_stock_roam(struct ctl_stock *stock);
 
 /* Who has a circuit, or has had it before it began to close. */
 struct ctl_stock_holder {

@@ -3,48 +3,84 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <utlist.h>
 
 #include "common/base/log.h"
-#include "common/kern/kern_ops.h"
 #include "ippriv-client/dp_id.h"
-#include "ippriv-client/dp_plan.h"
+#include "ippriv-client/dp_pairs.h"
 
 /* A layer that stands. */
 struct dp_standing {
-	struct dp_layer layer; /* keys wiped */
-	uint32_t id;
+	struct dp_path path;
+	struct addr inner;
+	struct dp_pairs pairs;
 	struct kern_netns *behind; /* where its interface stands; NULL for the last layer */
 	size_t op_count;
-	struct kern_op ops[DP_PLAN_ESP + DP_PLAN_LINK]; /* keys wiped */
+	struct kern_op ops[DP_PLAN_POLICIES + DP_PLAN_LINK];
+};
+
+struct dp_circuit {
+	struct dp *dp;
+	void *data;
+	size_t count;
+	struct dp_standing layers[DP_LAYERS];
+	struct kern_netns *app; /* NULL: not attached */
+	struct kern_op app_ops[DP_PLAN_LINK];
+	struct dp_circuit *prev, *next;
 };
 
 struct dp {
 	struct dp_kernel kernel;
 	struct dp_id ids;
+	struct dp_circuit *circuits;
+	int events;      /* epoll of all namespaces' events */
+	bool draining;   /* FROM has not said yet that it has no more */
+	struct kern_netns *from;
 };
 
-struct dp_circuit {
-	struct dp *dp;
-	size_t count;
-	struct dp_standing layers[DP_LAYERS];
-	struct kern_netns *app; /* NULL: not attached */
-	struct kern_op app_ops[DP_PLAN_LINK];
-};
+static int events_hear(struct dp *dp, struct kern_netns *ns)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = ns };
+	int fd = dp->kernel.events_fd(dp->kernel.owner, ns);
+
+	if (fd < 0)
+		return fd;
+	return epoll_ctl(dp->events, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Closing its descriptor takes the namespace out of the epoll. */
+static void events_forget(struct dp *dp, const struct kern_netns *ns)
+{
+	if (dp->draining && dp->from == ns)
+		dp->draining = false;
+}
 
 int dp_new(const struct dp_kernel *kernel, uint32_t seed, struct dp **out)
 {
 	struct dp *dp = calloc(1, sizeof(*dp));
+	int r;
 
 	if (!dp)
 		return -ENOMEM;
 	dp->kernel = *kernel;
 	dp_id_init(&dp->ids, seed);
+	dp->events = epoll_create1(EPOLL_CLOEXEC);
+	r = dp->events < 0 ? -errno : events_hear(dp, NULL);
+	if (r < 0) {
+		dp_free(dp);
+		return r;
+	}
 	*out = dp;
 	return 0;
 }
 
 void dp_free(struct dp *dp)
 {
+	if (!dp)
+		return;
+	if (dp->events >= 0)
+		close(dp->events);
 	free(dp);
 }
 
@@ -55,16 +91,82 @@ const char *dp_error(const struct dp *dp)
 
 uint32_t dp_mtu(void)
 {
-	return dp_plan_mtu(dp_plan_mtu(dp_plan_mtu(DP_PLAN_LINK_MTU)));
+	return dp_plan_mtu(DP_LAYERS - 1);
 }
 
-int dp_circuit_new(struct dp *dp, struct dp_circuit **out)
+int dp_events_fd(const struct dp *dp)
+{
+	return dp->events;
+}
+
+/* Says whose the kernel's event is. False: nobody's any more. */
+static bool event_of(const struct dp *dp, const struct kern_event *event, struct dp_event *out)
+{
+	const struct dp_circuit *c;
+
+	if (event->type == KERN_EVENT_ACQUIRE)
+		return false;
+	DL_FOREACH(dp->circuits, c) {
+		for (size_t i = 0; i < c->count; i++) {
+			if (c->layers[i].pairs.id != event->reqid)
+				continue;
+			*out = (struct dp_event){
+				.type = event->type == KERN_EVENT_EXPIRE ? DP_EVENT_EXPIRE :
+									   DP_EVENT_MAPPING,
+				.data = c->data,
+				.layer = i,
+				.spi = event->spi,
+				.hard = event->hard,
+				.remote = event->remote,
+			};
+			return true;
+		}
+	}
+	return false;
+}
+
+int dp_events_next(struct dp *dp, struct dp_event *out)
+{
+	struct epoll_event ready;
+	struct kern_event event;
+	int r;
+
+	for (;;) {
+		if (!dp->draining) {
+			if (epoll_wait(dp->events, &ready, 1, 0) != 1)
+				return 0;
+			dp->from = ready.data.ptr;
+			dp->draining = true;
+		}
+		r = dp->kernel.events_next(dp->kernel.owner, dp->from, &event);
+		if (r > 0 && event_of(dp, &event, out))
+			return 1;
+		if (r <= 0)
+			dp->draining = false;
+		if (r < 0)
+			return r;
+	}
+}
+
+int dp_routes_fd(const struct dp *dp)
+{
+	return dp->kernel.route_fd(dp->kernel.owner);
+}
+
+void dp_routes_drain(const struct dp *dp)
+{
+	dp->kernel.route_drain(dp->kernel.owner);
+}
+
+int dp_circuit_new(struct dp *dp, void *data, struct dp_circuit **out)
 {
 	struct dp_circuit *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
 	c->dp = dp;
+	c->data = data;
+	DL_APPEND(dp->circuits, c);
 	*out = c;
 	return 0;
 }
@@ -74,6 +176,7 @@ void dp_circuit_free(struct dp_circuit *c)
 	if (!c)
 		return;
 	dp_circuit_cut(c, 0);
+	DL_DELETE(c->dp->circuits, c);
 	free(c);
 }
 
@@ -90,37 +193,55 @@ int dp_circuit_socket(struct dp_circuit *c, int domain, int type, int protocol)
 	return c->dp->kernel.netns_socket(namespace_at(c, c->count), domain, type, protocol);
 }
 
-static void layer_wipe(struct dp_layer *layer)
-{
-	secret_wipe(&layer->key_in);
-	secret_wipe(&layer->key_out);
-}
-
 /* Fills S->ops; the namespace behind the layer is made before. */
-static void standing_plan(struct dp_standing *s, size_t index, struct kern_netns *ns)
+static void standing_plan(struct dp_standing *s, size_t index)
 {
 	char name[KERN_NAME];
-	uint32_t mtu = DP_PLAN_LINK_MTU;
 
-	dp_plan_esp(&s->layer, s->id, ns, s->ops);
-	s->op_count = DP_PLAN_ESP;
+	dp_plan_policies(&s->path, &s->inner, s->pairs.id, s->pairs.ns, s->ops);
+	s->op_count = DP_PLAN_POLICIES;
 	if (!s->behind)
 		return;
-	for (size_t i = 0; i <= index; i++)
-		mtu = dp_plan_mtu(mtu);
-	snprintf(name, sizeof(name), DP_PLAN_PREFIX "%05x", s->id & KERN_ID_MASK);
-	dp_plan_link(&s->layer, s->id, name, mtu, ns, s->behind, s->ops + DP_PLAN_ESP);
+	snprintf(name, sizeof(name), DP_PLAN_PREFIX "%05x", s->pairs.id & KERN_ID_MASK);
+	dp_plan_link(&s->inner, s->pairs.id, name, dp_plan_mtu(index), s->pairs.ns, s->behind,
+		     s->ops + DP_PLAN_POLICIES);
 	s->op_count += DP_PLAN_LINK;
 }
 
-static void standing_fini(struct dp *dp, struct dp_standing *s)
+/* Takes down what stands, whatever fails. */
+static int standing_fini(struct dp *dp, struct dp_standing *s)
 {
-	layer_wipe(&s->layer);
-	kern_plan_wipe(s->ops, s->op_count);
-	if (s->behind)
+	int r = kern_plan_del(dp->kernel.kern, s->ops, s->op_count);
+	int r2 = dp_pairs_clear(&s->pairs);
+
+	if (s->behind) {
+		events_forget(dp, s->behind);
 		dp->kernel.netns_free(s->behind);
-	dp_id_give(&dp->ids, s->id);
+	}
+	dp_id_give(&dp->ids, s->pairs.id);
 	*s = (struct dp_standing){ 0 };
+	return r < 0 ? r : r2;
+}
+
+static int standing_install(struct dp *dp, struct dp_standing *s, size_t index,
+			    const struct dp_pair *pair)
+{
+	int r = 0;
+
+	if (index + 1 < DP_LAYERS) {
+		r = dp->kernel.netns_new(dp->kernel.owner, &s->behind);
+		if (r == 0)
+			r = events_hear(dp, s->behind);
+	}
+	if (r == 0)
+		r = dp_pairs_add(&s->pairs, &s->path, pair, false);
+	if (r < 0)
+		return r;
+	standing_plan(s, index);
+	r = kern_plan_add(dp->kernel.kern, s->ops, s->op_count);
+	if (r < 0)
+		s->op_count = 0;
+	return r;
 }
 
 int dp_circuit_push(struct dp_circuit *c, const struct dp_layer *layer)
@@ -132,26 +253,59 @@ int dp_circuit_push(struct dp_circuit *c, const struct dp_layer *layer)
 	if (c->count == DP_LAYERS)
 		return -EINVAL;
 	s = &c->layers[c->count];
-	*s = (struct dp_standing){ .layer = *layer };
-	r = dp_id_take(&dp->ids, &s->id);
+	*s = (struct dp_standing){
+		.path = layer->path,
+		.inner = layer->inner,
+		.pairs = { .kern = dp->kernel.kern, .ns = namespace_at(c, c->count) },
+	};
+	r = dp_id_take(&dp->ids, &s->pairs.id);
+	if (r == 0)
+		r = standing_install(dp, s, c->count, &layer->pair);
 	if (r < 0) {
-		layer_wipe(&s->layer);
+		(void)standing_fini(dp, s);
 		return r;
 	}
-	if (c->count + 1 < DP_LAYERS)
-		r = dp->kernel.netns_new(dp->kernel.owner, &s->behind);
-	if (r == 0) {
-		standing_plan(s, c->count, namespace_at(c, c->count));
-		r = kern_plan_add(dp->kernel.kern, s->ops, s->op_count);
-	}
-	if (r < 0) {
-		standing_fini(dp, s);
-		return r;
-	}
-	layer_wipe(&s->layer);
-	kern_plan_wipe(s->ops, s->op_count);
 	c->count++;
 	return 0;
+}
+
+int dp_pair_add(struct dp_circuit *c, size_t index, const struct dp_pair *pair, bool in_only)
+{
+	if (index >= c->count)
+		return -ENOENT;
+	return dp_pairs_add(&c->layers[index].pairs, &c->layers[index].path, pair, in_only);
+}
+
+int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pair)
+{
+	if (index >= c->count)
+		return -ENOENT;
+	return dp_pairs_switch(&c->layers[index].pairs, &c->layers[index].path, pair);
+}
+
+void dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in)
+{
+	int r;
+
+	if (index >= c->count)
+		return;
+	r = dp_pairs_del(&c->layers[index].pairs, spi_in);
+	if (r < 0)
+		log_warning("removing a replaced SA of layer %zu: %s (%s)", index + 1,
+			    dp_error(c->dp), strerror(-r));
+}
+
+int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *path)
+{
+	struct dp_standing *s = &c->layers[index];
+	int r;
+
+	if (index >= c->count)
+		return -ENOENT;
+	r = dp_pairs_move(&s->pairs, s->ops, path);
+	if (r == 0)
+		s->path = *path;
+	return r;
 }
 
 /*
@@ -176,11 +330,10 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 
 		if (c->count == DP_LAYERS)
 			detach(c);
-		r = kern_plan_del(c->dp->kernel.kern, s->ops, s->op_count);
+		r = standing_fini(c->dp, s);
 		if (r < 0)
 			log_warning("taking down layer %zu: %s (%s); the next start clears it up",
 				    c->count, dp_error(c->dp), strerror(-r));
-		standing_fini(c->dp, s);
 		c->count--;
 	}
 }
@@ -201,8 +354,8 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 	if (r < 0)
 		return r;
 	steal_fd(&own);
-	dp_plan_link(&s->layer, s->id, DP_PLAN_LAST, dp_mtu(), namespace_at(c, DP_LAYERS - 1),
-		     c->app, c->app_ops);
+	dp_plan_link(&s->inner, s->pairs.id, DP_PLAN_LAST, dp_mtu(), s->pairs.ns, c->app,
+		     c->app_ops);
 	r = kern->add(kern->ctx, &c->app_ops[0]);
 	if (r == 0) {
 		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_LINK - 1);
@@ -220,24 +373,8 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out)
 {
-	const struct kern *kern = c->dp->kernel.kern;
-	struct kern_sa_stats in, sent;
-	const struct dp_layer *layer;
-	struct kern_netns *ns;
-	int r;
-
 	if (index >= c->count)
 		return -ENOENT;
-	layer = &c->layers[index].layer;
-	ns = namespace_at(c, index);
-	r = kern->sa_stats(kern->ctx, ns, &layer->local, layer->spi_in, &in);
-	if (r == 0)
-		r = kern->sa_stats(kern->ctx, ns, &layer->remote, layer->spi_out, &sent);
-	if (r < 0)
-		return r;
-	*out = (struct dp_stats){
-		.in = { in.bytes, in.packets },
-		.out = { sent.bytes, sent.packets },
-	};
+	*out = dp_pairs_stats(&c->layers[index].pairs);
 	return 0;
 }

@@ -1,9 +1,9 @@
 #pragma once
 /*
- * The client's data path: a telescope of network namespaces. Layer 1 is an SA pair in the daemon's
- * namespace, and its xfrm interface stands in an anonymous namespace behind it; layer 2 is an SA
- * pair in there, and so on. The last interface goes into the application's namespace. Circuits
- * know this file, not the kernel.
+ * The client's data path: a telescope of network namespaces. Layer 1 is ESP in the daemon's
+ * namespace, and its xfrm interface stands in an anonymous namespace behind it; layer 2 is ESP in
+ * there, and so on. The last interface goes into the application's namespace. Circuits know this
+ * file, not the kernel.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,10 +14,11 @@
 #include "common/base/secret.h"
 
 struct kern;
+struct kern_event;
 struct kern_linux;
 struct kern_netns;
 
-/* The kernel: kern_ops.h and the namespaces of kern_linux.h, or a fake. Outlives the dp. */
+/* The kernel: kern_ops.h and what kern_linux.h has beyond, or a fake. Outlives the dp. */
 struct dp_kernel {
 	const struct kern *kern;
 	struct kern_linux *owner;
@@ -25,20 +26,41 @@ struct dp_kernel {
 	int (*netns_from_fd)(struct kern_linux *owner, int fd, struct kern_netns **out);
 	void (*netns_free)(struct kern_netns *ns);
 	int (*netns_socket)(struct kern_netns *ns, int domain, int type, int protocol);
+	int (*events_fd)(struct kern_linux *owner, struct kern_netns *ns);
+	int (*events_next)(struct kern_linux *owner, struct kern_netns *ns, struct kern_event *out);
+	int (*route_fd)(struct kern_linux *owner);
+	void (*route_drain)(struct kern_linux *owner);
 };
 
 enum { DP_LAYERS = 3 };
 
 enum dp_aead { DP_AEAD_AES_GCM_256, DP_AEAD_CHACHA20_POLY1305 };
 
-/* One layer as values: the ESP tunnel to one hop. */
-struct dp_layer {
-	struct addr local, remote; /* of the ESP packets */
-	struct addr inner;         /* what the hop has assigned to us */
+/* Where the ESP packets of a layer go. Ports 0: plain ESP, else in UDP (RFC 3948). */
+struct dp_path {
+	struct endpoint local, remote;
+};
+
+/* When an SA is to be replaced (soft), and when the kernel deletes it (hard). 0: no limit. */
+struct dp_life {
+	uint64_t soft_seconds, hard_seconds;
+	uint64_t soft_bytes, hard_bytes;
+};
+
+/* A pair of SAs as values. */
+struct dp_pair {
 	uint32_t spi_in, spi_out;  /* host order */
 	enum dp_aead aead;
 	bool esn;
 	struct secret key_in, key_out; /* 36 bytes: key, then salt */
+	struct dp_life life;
+};
+
+/* One layer as values: the ESP tunnel to one hop. */
+struct dp_layer {
+	struct dp_path path;
+	struct addr inner; /* what the hop has assigned to us */
+	struct dp_pair pair;
 };
 
 struct dp_count {
@@ -49,17 +71,41 @@ struct dp_stats {
 	struct dp_count in, out;
 };
 
+enum dp_event_type {
+	DP_EVENT_EXPIRE,  /* an SA is to be replaced, or is gone */
+	DP_EVENT_MAPPING, /* the other end's packets come from elsewhere */
+};
+
+/* What the kernel tells of a layer. */
+struct dp_event {
+	enum dp_event_type type;
+	void *data;   /* of the circuit */
+	size_t layer;
+	uint32_t spi; /* host order */
+	bool hard;    /* EXPIRE: it is gone */
+	struct endpoint remote; /* MAPPING */
+};
+
 struct dp;
 struct dp_circuit; /* layers that stand, and where the last interface went */
 
-/* SEED: any random number, for the first id. 0 or -ENOMEM. */
+/* SEED: any random number, for the first id. 0 or -errno. */
 int dp_new(const struct dp_kernel *kernel, uint32_t seed, struct dp **out) _must_check_;
-/* All its circuits have been freed before. */
+/* All its circuits have been freed before. NULL is fine. */
 void dp_free(struct dp *dp);
 /* The kernel's words on the last failure. */
 const char *dp_error(const struct dp *dp);
+/* Readable when the kernel has something to tell, of whatever layer; then drain with next. */
+int dp_events_fd(const struct dp *dp);
+/* 1 with *OUT filled, 0 when there is none left, -ENOBUFS: the kernel has dropped some. */
+int dp_events_next(struct dp *dp, struct dp_event *out);
 
-int dp_circuit_new(struct dp *dp, struct dp_circuit **out) _must_check_;
+/* Readable when addresses, links or routes of the host have changed; -errno. drain forgets that. */
+int dp_routes_fd(const struct dp *dp);
+void dp_routes_drain(const struct dp *dp);
+
+/* DATA is for events. */
+int dp_circuit_new(struct dp *dp, void *data, struct dp_circuit **out) _must_check_;
 /* Takes down everything that stands, innermost layer first. NULL is fine. */
 void dp_circuit_free(struct dp_circuit *c);
 /* A socket in the namespace behind the last layer: a descriptor for the caller, or -errno. */
@@ -68,6 +114,23 @@ int dp_circuit_socket(struct dp_circuit *c, int domain, int type, int protocol) 
 int dp_circuit_push(struct dp_circuit *c, const struct dp_layer *layer) _must_check_;
 /* Takes down the layers from the innermost on until KEEP are left. */
 void dp_circuit_cut(struct dp_circuit *c, size_t keep);
+
+/*
+ * One more pair beside those that layer INDEX has: from now on it is the one that sends, and all
+ * receive. IN_ONLY: its outbound SA comes with dp_pair_switch. -ENOSPC: too many. On failure
+ * everything is as it was.
+ */
+int dp_pair_add(struct dp_circuit *c, size_t index, const struct dp_pair *pair,
+		bool in_only) _must_check_;
+int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pair) _must_check_;
+/* What is there of the pair goes; nothing when it is gone already. */
+void dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in);
+/*
+ * The packets of layer INDEX go along PATH from now on. Of several pairs only the newest moves, and
+ * the others go. On failure some has moved, perhaps: take the circuit down.
+ */
+int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *path) _must_check_;
+
 /*
  * Puts the last interface, `ippriv0` with its address and default route, into the network
  * namespace behind FD (taken, whatever happens). -EINVAL when not all layers stand, -EBUSY when
@@ -76,7 +139,7 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep);
  * interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd) _must_check_;
-/* Counters of layer INDEX (0 outermost). */
+/* Counters of layer INDEX (0 outermost), over all its SAs since it stands: they never fall. */
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out) _must_check_;
 /* MTU of `ippriv0`, bytes. */
 uint32_t dp_mtu(void);

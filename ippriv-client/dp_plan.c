@@ -3,39 +3,69 @@
 #include <stdio.h>
 
 enum {
-	ESP_OVERHEAD = 20 + 8 + 8 + 16, /* outer IPv4, SPI and sequence, IV, ICV */
-	ESP_TRAILER = 2,                /* pad length, next header */
+	IPV4_HEADER = 20,
+	IPV6_HEADER = 40,
+	UDP_HEADER = 8,
+	ESP_OVERHEAD = 8 + 8 + 16, /* SPI and sequence, IV, ICV */
+	ESP_TRAILER = 2,           /* pad length, next header */
 	ESP_ALIGN = 4,
 };
 
-uint32_t dp_plan_mtu(uint32_t outer)
+/* What fits into one ESP packet of OUTER bytes behind headers of HEADERS bytes. */
+static uint32_t esp_room(uint32_t outer, uint32_t headers)
 {
-	return ((outer - ESP_OVERHEAD) & ~(uint32_t)(ESP_ALIGN - 1)) - ESP_TRAILER;
+	uint32_t room = outer - headers - ESP_OVERHEAD;
+
+	return (room & ~(uint32_t)(ESP_ALIGN - 1)) - ESP_TRAILER;
 }
 
-static struct kern_op sa_op(const struct dp_layer *layer, bool in, uint32_t id)
+uint32_t dp_plan_mtu(size_t index)
 {
+	uint32_t mtu = esp_room(DP_PLAN_LINK_MTU, IPV6_HEADER + UDP_HEADER);
+
+	for (size_t i = 0; i < index; i++)
+		mtu = esp_room(mtu, IPV4_HEADER);
+	return mtu;
+}
+
+static struct kern_op sa_op(const struct dp_path *path, const struct dp_pair *pair, bool in,
+			    uint32_t id)
+{
+	const struct endpoint *src = in ? &path->remote : &path->local;
+	const struct endpoint *dst = in ? &path->local : &path->remote;
 	struct kern_op op = { .type = KERN_OP_SA };
 
 	op.sa = (struct kern_sa){
-		.src = in ? layer->remote : layer->local,
-		.dst = in ? layer->local : layer->remote,
-		.spi = in ? layer->spi_in : layer->spi_out,
+		.src = src->addr,
+		.dst = dst->addr,
+		.spi = in ? pair->spi_in : pair->spi_out,
 		.reqid = id,
 		.if_id = id,
-		.aead = layer->aead == DP_AEAD_AES_GCM_256 ? KERN_AEAD_AES_GCM_16_256 :
-							     KERN_AEAD_CHACHA20_POLY1305,
-		.key = in ? layer->key_in : layer->key_out,
-		.esn = layer->esn,
-		.replay_window = in ? DP_PLAN_WINDOW : layer->esn ? DP_PLAN_WINDOW_OUT : 0,
+		.aead = pair->aead == DP_AEAD_AES_GCM_256 ? KERN_AEAD_AES_GCM_16_256 :
+							    KERN_AEAD_CHACHA20_POLY1305,
+		.key = in ? pair->key_in : pair->key_out,
+		.esn = pair->esn,
+		.replay_window = in ? DP_PLAN_WINDOW : pair->esn ? DP_PLAN_WINDOW_OUT : 0,
+		.encap = { src->port, dst->port },
+		.life = { pair->life.soft_seconds, pair->life.hard_seconds, pair->life.soft_bytes,
+			  pair->life.hard_bytes },
 	};
 	return op;
 }
 
-static struct kern_op policy_op(const struct dp_layer *layer, enum kern_dir dir, uint32_t id)
+void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32_t id,
+		  struct kern_netns *ns, struct kern_op out[DP_PLAN_PAIR])
+{
+	out[0] = sa_op(path, pair, true, id);
+	out[1] = sa_op(path, pair, false, id);
+	out[0].netns = out[1].netns = ns;
+}
+
+static struct kern_op policy_op(const struct dp_path *path, const struct addr *inner,
+				enum kern_dir dir, uint32_t id)
 {
 	const struct prefix any = { .addr = addr_v4(0) };
-	const struct prefix own = prefix_host(&layer->inner);
+	const struct prefix own = prefix_host(inner);
 	bool out = dir == KERN_DIR_OUT;
 	struct kern_op op = { .type = KERN_OP_POLICY };
 
@@ -46,27 +76,25 @@ static struct kern_op policy_op(const struct dp_layer *layer, enum kern_dir dir,
 		.priority = DP_PLAN_PRIORITY,
 		.template_count = 1,
 		.templates[0] = {
-			.src = out ? layer->local : layer->remote,
-			.dst = out ? layer->remote : layer->local,
+			.src = out ? path->local.addr : path->remote.addr,
+			.dst = out ? path->remote.addr : path->local.addr,
 			.reqid = id,
 		},
 	};
 	return op;
 }
 
-void dp_plan_esp(const struct dp_layer *layer, uint32_t id, struct kern_netns *ns,
-		 struct kern_op out[DP_PLAN_ESP])
+void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint32_t id,
+		      struct kern_netns *ns, struct kern_op out[DP_PLAN_POLICIES])
 {
-	out[0] = sa_op(layer, true, id);
-	out[1] = sa_op(layer, false, id);
-	out[2] = policy_op(layer, KERN_DIR_IN, id);
-	out[3] = policy_op(layer, KERN_DIR_FWD, id);
-	out[4] = policy_op(layer, KERN_DIR_OUT, id);
-	for (size_t i = 0; i < DP_PLAN_ESP; i++)
+	out[0] = policy_op(path, inner, KERN_DIR_IN, id);
+	out[1] = policy_op(path, inner, KERN_DIR_FWD, id);
+	out[2] = policy_op(path, inner, KERN_DIR_OUT, id);
+	for (size_t i = 0; i < DP_PLAN_POLICIES; i++)
 		out[i].netns = ns;
 }
 
-void dp_plan_link(const struct dp_layer *layer, uint32_t id, const char *name, uint32_t mtu,
+void dp_plan_link(const struct addr *inner, uint32_t id, const char *name, uint32_t mtu,
 		  struct kern_netns *from, struct kern_netns *to, struct kern_op out[DP_PLAN_LINK])
 {
 	out[0] = (struct kern_op){
@@ -77,7 +105,7 @@ void dp_plan_link(const struct dp_layer *layer, uint32_t id, const char *name, u
 	out[1] = (struct kern_op){
 		.type = KERN_OP_ADDRESS,
 		.netns = to,
-		.address = { .prefix = prefix_host(&layer->inner) },
+		.address = { .prefix = prefix_host(inner) },
 	};
 	out[2] = (struct kern_op){
 		.type = KERN_OP_ROUTE,

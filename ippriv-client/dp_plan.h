@@ -4,8 +4,9 @@
 #include "ippriv-client/dp.h"
 
 enum {
-	DP_PLAN_ESP = 5,  /* two SAs, three policies */
-	DP_PLAN_LINK = 3, /* interface, address, default route */
+	DP_PLAN_PAIR = 2,     /* SAs: in, out */
+	DP_PLAN_POLICIES = 3, /* in, forward, out */
+	DP_PLAN_LINK = 3,     /* interface, address, default route */
 	DP_PLAN_LINK_MTU = 1500, /* of the underlying link, bytes */
 	DP_PLAN_WINDOW = 1024,   /* packets of the inbound replay window: relays reorder */
 	DP_PLAN_WINDOW_OUT = 32, /* the kernel wants some window on an outbound SA with ESN */
@@ -17,14 +18,22 @@ enum {
 /* The interface in the application's namespace. */
 #define DP_PLAN_LAST "ippriv0"
 
-/* Bytes that fit into one ESP tunnel packet of OUTER bytes (IPv4, AEAD with 16-byte ICV). */
-uint32_t dp_plan_mtu(uint32_t outer);
-/* SAs and policies of LAYER in namespace NS; ID is their reqid and if_id. */
-void dp_plan_esp(const struct dp_layer *layer, uint32_t id, struct kern_netns *ns,
-		 struct kern_op out[DP_PLAN_ESP]);
 /*
- * The interface that leads into LAYER: made in FROM, where the SAs are, it ends up in TO with the
- * assigned address and a default route. MTU in bytes.
+ * Bytes of the largest packet into layer INDEX that needs no fragments on a link of
+ * DP_PLAN_LINK_MTU. The first layer is taken as ESP in UDP over IPv6, the largest there is, so that
+ * the interfaces stay as they are wherever the client roams: 28 bytes less than plain ESP over IPv4
+ * would leave.
  */
-void dp_plan_link(const struct dp_layer *layer, uint32_t id, const char *name, uint32_t mtu,
+uint32_t dp_plan_mtu(size_t index);
+/* The SAs of PAIR in namespace NS; ID is their reqid and if_id. */
+void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32_t id,
+		  struct kern_netns *ns, struct kern_op out[DP_PLAN_PAIR]);
+/* The policies of a layer to which INNER was assigned. */
+void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint32_t id,
+		      struct kern_netns *ns, struct kern_op out[DP_PLAN_POLICIES]);
+/*
+ * The interface that leads into a layer: made in FROM, where the SAs are, it ends up in TO with the
+ * assigned address INNER and a default route. MTU in bytes.
+ */
+void dp_plan_link(const struct addr *inner, uint32_t id, const char *name, uint32_t mtu,
 		  struct kern_netns *from, struct kern_netns *to, struct kern_op out[DP_PLAN_LINK]);

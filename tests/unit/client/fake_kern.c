@@ -67,6 +67,7 @@ static int fake_add(void *ctx, const struct kern_op *op)
 		k->wrong++;
 		return -EEXIST;
 	}
+	k->base[k->count] = k->packets;
 	k->standing[k->count++] = *op;
 	return 0;
 }
@@ -83,6 +84,7 @@ static int fake_del(void *ctx, const struct kern_op *op)
 		return -ENOENT;
 	}
 	memmove(&k->standing[i], &k->standing[i + 1], (--k->count - i) * sizeof(*op));
+	memmove(&k->base[i], &k->base[i + 1], (k->count - i) * sizeof(k->base[0]));
 	return 0;
 }
 
@@ -91,10 +93,66 @@ static int fake_stats(void *ctx, struct kern_netns *netns, const struct addr *ds
 {
 	struct kern_op op = { .type = KERN_OP_SA, .netns = netns, .sa = { .dst = *dst, .spi = spi } };
 	struct fake_kern *k = ctx;
+	size_t i = find(k, &op);
+	uint64_t packets;
 
-	if (find(k, &op) == k->count)
+	if (i == k->count)
 		return -ENOENT;
-	*out = (struct kern_sa_stats){ .bytes = k->packets * 100, .packets = k->packets };
+	packets = k->packets - k->base[i];
+	*out = (struct kern_sa_stats){ .bytes = packets * 100, .packets = packets };
+	return 0;
+}
+
+static void move_sa(struct kern_op *op, const struct kern_path *from, const struct kern_path *to)
+{
+	bool in = addr_equal(&op->sa.src, &from->remote.addr);
+
+	op->sa.src = in ? to->remote.addr : to->local.addr;
+	op->sa.dst = in ? to->local.addr : to->remote.addr;
+	op->sa.encap = in ? (struct kern_encap){ to->remote.port, to->local.port } :
+			    (struct kern_encap){ to->local.port, to->remote.port };
+}
+
+static void move_policy(struct kern_op *op, const struct kern_path *to)
+{
+	bool out = op->policy.dir == KERN_DIR_OUT;
+
+	op->policy.templates[0].src = out ? to->local.addr : to->remote.addr;
+	op->policy.templates[0].dst = out ? to->remote.addr : to->local.addr;
+}
+
+/* One pair of SAs and the policies, as kern_ops.h has it. */
+static int fake_move(void *ctx, struct kern_op *ops, size_t count, const struct kern_path *to)
+{
+	struct fake_kern *k = ctx;
+	struct kern_path from = { 0 };
+	size_t sas = 0, policies = 0;
+
+	k->moves++;
+	for (size_t i = 0; i < count; i++) {
+		sas += ops[i].type == KERN_OP_SA;
+		policies += ops[i].type == KERN_OP_POLICY;
+		if (ops[i].type == KERN_OP_POLICY && ops[i].policy.dir == KERN_DIR_OUT)
+			from = (struct kern_path){ { ops[i].policy.templates[0].src, 0 },
+						   { ops[i].policy.templates[0].dst, 0 } };
+	}
+	if (sas != 2 || policies != 3)
+		k->wrong++;
+	for (size_t i = 0; i < count; i++) {
+		size_t at = find(k, &ops[i]);
+
+		if (at == k->count) {
+			k->wrong++;
+			return -ENOENT;
+		}
+		if (ops[i].type == KERN_OP_SA)
+			move_sa(&ops[i], &from, to);
+		else
+			move_policy(&ops[i], to);
+		k->standing[at] = ops[i];
+		if (ops[i].type == KERN_OP_SA && k->move_forgets)
+			k->base[at] = k->packets;
+	}
 	return 0;
 }
 
@@ -111,7 +169,7 @@ static int ns_make(struct kern_linux *owner, int fd, struct kern_netns **out)
 	if (k->namespace_count == FAKE_NAMESPACES)
 		return -ENOSPC;
 	*out = &k->namespaces[k->namespace_count++];
-	**out = (struct kern_netns){ true, (int)k->namespace_count, fd };
+	**out = (struct kern_netns){ true, (int)k->namespace_count, fd, -1 };
 	return 0;
 }
 
@@ -125,6 +183,51 @@ static void ns_free(struct kern_netns *ns)
 	ns->alive = false;
 	if (ns->fd >= 0)
 		close(ns->fd);
+	if (ns->news_fd >= 0)
+		close(ns->news_fd);
+}
+
+static int open_events(int *fd)
+{
+	if (*fd < 0)
+		*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return *fd;
+}
+
+static int events_fd(struct kern_linux *owner, struct kern_netns *ns)
+{
+	return open_events(ns ? &ns->news_fd : &((struct fake_kern *)owner)->news_fd);
+}
+
+static int events_next(struct kern_linux *owner, struct kern_netns *ns, struct kern_event *out)
+{
+	struct fake_kern *k = (struct fake_kern *)owner;
+	uint64_t value;
+
+	for (size_t i = 0; i < k->news_count; i++) {
+		struct fake_news news = k->news[i];
+
+		if (news.netns != number_of(ns))
+			continue;
+		memmove(&k->news[i], &k->news[i + 1], (--k->news_count - i) * sizeof(news));
+		*out = news.event;
+		return news.lost ? -ENOBUFS : 1;
+	}
+	return read(events_fd(owner, ns), &value, sizeof(value)) < 0 && errno != EAGAIN ? -errno :
+											   0;
+}
+
+static int route_fd(struct kern_linux *owner)
+{
+	return open_events(&((struct fake_kern *)owner)->routes);
+}
+
+static void route_drain(struct kern_linux *owner)
+{
+	uint64_t value;
+
+	while (read(route_fd(owner), &value, sizeof(value)) > 0)
+		;
 }
 
 /* In place of a socket a counter that tells its namespace: reading it gives the number, if any. */
@@ -140,9 +243,20 @@ void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){
 		.ops = { .ctx = k, .add = fake_add, .del = fake_del, .sa_stats = fake_stats,
-			 .error = fake_error },
+			 .move = fake_move, .error = fake_error },
 		.fail_with = -ENOMEM,
+		.news_fd = -1,
+		.routes = -1,
 	};
+}
+
+void fake_kern_fini(struct fake_kern *k)
+{
+	if (k->news_fd >= 0)
+		close(k->news_fd);
+	if (k->routes >= 0)
+		close(k->routes);
+	k->news_fd = k->routes = -1;
 }
 
 struct dp_kernel fake_kern_dp(struct fake_kern *k)
@@ -154,6 +268,10 @@ struct dp_kernel fake_kern_dp(struct fake_kern *k)
 		.netns_from_fd = ns_make,
 		.netns_free = ns_free,
 		.netns_socket = ns_socket,
+		.events_fd = events_fd,
+		.events_next = events_next,
+		.route_fd = route_fd,
+		.route_drain = route_drain,
 	};
 }
 
@@ -175,10 +293,45 @@ size_t fake_kern_count(const struct fake_kern *k, enum kern_op_type type)
 	return n;
 }
 
-const struct kern_sa *fake_kern_sa(const struct fake_kern *k, uint32_t spi)
+static const struct kern_op *sa_op(const struct fake_kern *k, uint32_t spi)
 {
 	for (size_t i = 0; i < k->count; i++)
 		if (k->standing[i].type == KERN_OP_SA && k->standing[i].sa.spi == spi)
-			return &k->standing[i].sa;
+			return &k->standing[i];
 	return NULL;
+}
+
+const struct kern_sa *fake_kern_sa(const struct fake_kern *k, uint32_t spi)
+{
+	const struct kern_op *op = sa_op(k, spi);
+
+	return op ? &op->sa : NULL;
+}
+
+int fake_kern_sa_place(const struct fake_kern *k, uint32_t spi)
+{
+	return number_of(sa_op(k, spi)->netns);
+}
+
+void fake_kern_tell(struct fake_kern *k, const struct fake_news *news)
+{
+	int fd = news->netns ? k->namespaces[news->netns - 1].news_fd : k->news_fd;
+
+	if (fd < 0 || k->news_count == FAKE_NEWS || eventfd_write(fd, 1) < 0) {
+		k->wrong++;
+		return;
+	}
+	k->news[k->news_count++] = *news;
+}
+
+void fake_kern_expire(struct fake_kern *k, uint32_t spi, bool hard)
+{
+	const struct kern_sa *sa = fake_kern_sa(k, spi);
+	const struct fake_news news = {
+		.netns = fake_kern_sa_place(k, spi),
+		.event = { .type = KERN_EVENT_EXPIRE, .reqid = sa->reqid, .src = sa->src,
+			   .dst = sa->dst, .spi = spi, .hard = hard },
+	};
+
+	fake_kern_tell(k, &news);
 }

@@ -5,40 +5,61 @@
 #include "client/fake_kern.h"
 #include "ippriv-client/dp_plan.h"
 
-static struct dp_layer layer_of(unsigned int k)
+static struct dp_pair pair_of(unsigned int k)
 {
-	struct dp_layer l = {
-		.local = addr_v4(0x0a000000 + k),
-		.remote = addr_v4(0xc6336400 + k),
-		.inner = addr_v4(0x64400000 + k),
+	struct dp_pair p = {
 		.spi_in = 0x1000 + k,
 		.spi_out = 0x2000 + k,
 		.aead = k % 2 ? DP_AEAD_AES_GCM_256 : DP_AEAD_CHACHA20_POLY1305,
 		.esn = k % 2,
+		.life = { 10 + k, 20 + k, 30 + k, 40 + k },
 	};
 
-	l.key_in.len = l.key_out.len = 36;
-	memset(l.key_in.bytes, (int)k, 36);
-	memset(l.key_out.bytes, (int)k + 100, 36);
+	p.key_in.len = p.key_out.len = 36;
+	memset(p.key_in.bytes, (int)k, 36);
+	memset(p.key_out.bytes, (int)k + 100, 36);
+	return p;
+}
+
+static struct dp_layer layer_of(unsigned int k)
+{
+	struct dp_layer l = {
+		.path = { { addr_v4(0x0a000000 + k), 0 }, { addr_v4(0xc6336400 + k), 0 } },
+		.inner = addr_v4(0x64400000 + k),
+		.pair = pair_of(k),
+	};
+
+	if (k == 0) { /* the first one goes through a NAT */
+		l.path.local.port = 4501;
+		l.path.remote.port = 4500;
+	}
 	return l;
 }
 
 static void assert_sa(const struct kern_op *op, const struct dp_layer *l, bool in, uint32_t id)
 {
-	const struct secret *key = in ? &l->key_in : &l->key_out;
+	const struct endpoint *local = &l->path.local, *remote = &l->path.remote;
+	const struct dp_pair *p = &l->pair;
+	const struct secret *key = in ? &p->key_in : &p->key_out;
 
 	cr_assert_eq(op->type, KERN_OP_SA);
-	cr_assert(addr_equal(&op->sa.src, in ? &l->remote : &l->local));
-	cr_assert(addr_equal(&op->sa.dst, in ? &l->local : &l->remote));
-	cr_assert_eq(op->sa.spi, in ? l->spi_in : l->spi_out);
+	cr_assert(addr_equal(&op->sa.src, in ? &remote->addr : &local->addr));
+	cr_assert(addr_equal(&op->sa.dst, in ? &local->addr : &remote->addr));
+	cr_assert_eq(op->sa.encap.sport, in ? remote->port : local->port);
+	cr_assert_eq(op->sa.encap.dport, in ? local->port : remote->port);
+	cr_assert_eq(op->sa.life.soft_seconds, p->life.soft_seconds);
+	cr_assert_eq(op->sa.life.hard_seconds, p->life.hard_seconds);
+	cr_assert_eq(op->sa.life.soft_bytes, p->life.soft_bytes);
+	cr_assert_eq(op->sa.life.hard_bytes, p->life.hard_bytes);
+	cr_assert_eq(op->sa.spi, in ? p->spi_in : p->spi_out);
 	cr_assert_eq(op->sa.reqid, id);
 	cr_assert_eq(op->sa.if_id, id);
-	cr_assert_eq(op->sa.aead, l->aead == DP_AEAD_AES_GCM_256 ? KERN_AEAD_AES_GCM_16_256 :
+	cr_assert_eq(op->sa.aead, p->aead == DP_AEAD_AES_GCM_256 ? KERN_AEAD_AES_GCM_16_256 :
 								   KERN_AEAD_CHACHA20_POLY1305);
 	cr_assert_eq(op->sa.key.len, 36);
 	cr_assert_arr_eq(op->sa.key.bytes, key->bytes, 36);
-	cr_assert_eq(op->sa.esn, l->esn);
-	cr_assert_eq(op->sa.replay_window, in ? 1024 : l->esn ? 32 : 0);
+	cr_assert_eq(op->sa.esn, p->esn);
+	cr_assert_eq(op->sa.replay_window, in ? 1024 : p->esn ? 32 : 0);
 	cr_assert_eq(op->sa.set_mark.mask, 0);
 }
 
@@ -61,8 +82,8 @@ static void assert_policy(const struct kern_op *op, const struct dp_layer *l, en
 	cr_assert_eq(p->mark.mask, 0);
 	cr_assert_eq(p->priority, 1000);
 	cr_assert_eq(p->template_count, 1);
-	cr_assert(addr_equal(&p->templates[0].src, out ? &l->local : &l->remote));
-	cr_assert(addr_equal(&p->templates[0].dst, out ? &l->remote : &l->local));
+	cr_assert(addr_equal(&p->templates[0].src, out ? &l->path.local.addr : &l->path.remote.addr));
+	cr_assert(addr_equal(&p->templates[0].dst, out ? &l->path.remote.addr : &l->path.local.addr));
 	cr_assert_eq(p->templates[0].reqid, id);
 }
 
@@ -73,17 +94,20 @@ Test(dp_plan, esp_of_three_layers)
 	for (unsigned int k = 0; k < DP_LAYERS; k++) {
 		struct kern_netns *ns = k == 0 ? NULL : &places[k - 1];
 		struct dp_layer l = layer_of(k);
-		struct kern_op ops[DP_PLAN_ESP];
+		struct kern_op sas[DP_PLAN_PAIR], policies[DP_PLAN_POLICIES];
 		uint32_t id = KERN_REQID_CLIENT | (k + 1);
 
-		dp_plan_esp(&l, id, ns, ops);
-		assert_sa(&ops[0], &l, true, id);
-		assert_sa(&ops[1], &l, false, id);
-		assert_policy(&ops[2], &l, KERN_DIR_IN, id);
-		assert_policy(&ops[3], &l, KERN_DIR_FWD, id);
-		assert_policy(&ops[4], &l, KERN_DIR_OUT, id);
-		for (size_t i = 0; i < DP_PLAN_ESP; i++)
-			cr_assert_eq(ops[i].netns, ns);
+		dp_plan_pair(&l.path, &l.pair, id, ns, sas);
+		dp_plan_policies(&l.path, &l.inner, id, ns, policies);
+		assert_sa(&sas[0], &l, true, id);
+		assert_sa(&sas[1], &l, false, id);
+		assert_policy(&policies[0], &l, KERN_DIR_IN, id);
+		assert_policy(&policies[1], &l, KERN_DIR_FWD, id);
+		assert_policy(&policies[2], &l, KERN_DIR_OUT, id);
+		for (size_t i = 0; i < DP_PLAN_PAIR; i++)
+			cr_assert_eq(sas[i].netns, ns);
+		for (size_t i = 0; i < DP_PLAN_POLICIES; i++)
+			cr_assert_eq(policies[i].netns, ns);
 	}
 }
 
@@ -95,7 +119,7 @@ Test(dp_plan, link_of_a_layer)
 	struct prefix own = prefix_host(&l.inner);
 	struct kern_op ops[DP_PLAN_LINK];
 
-	dp_plan_link(&l, KERN_REQID_CLIENT | 9, "ippriv-h00009", 1390, &from, &to, ops);
+	dp_plan_link(&l.inner, KERN_REQID_CLIENT | 9, "ippriv-h00009", 1390, &from, &to, ops);
 	cr_assert_eq(ops[0].type, KERN_OP_LINK);
 	cr_assert_eq(ops[0].netns, &from);
 	cr_assert_eq(ops[0].link.kind, KERN_LINK_XFRM);
@@ -114,12 +138,13 @@ Test(dp_plan, link_of_a_layer)
 	cr_assert_eq(ops[2].route.mtu, 0);
 }
 
+/* 1500 less IPv6, UDP, ESP with IV, padding and ICV; then less IPv4 and ESP. */
 Test(dp_plan, mtu_as_the_kernel_counts)
 {
-	cr_assert_eq(dp_plan_mtu(1500), 1446);
-	cr_assert_eq(dp_plan_mtu(1446), 1390);
-	cr_assert_eq(dp_plan_mtu(1390), 1334);
-	cr_assert_eq(dp_mtu(), 1334);
+	cr_assert_eq(dp_plan_mtu(0), 1418);
+	cr_assert_eq(dp_plan_mtu(1), 1362);
+	cr_assert_eq(dp_plan_mtu(2), 1306);
+	cr_assert_eq(dp_mtu(), 1306);
 }
 
 /* The interface of layer INDEX as it stands in the fake kernel. */
@@ -141,7 +166,7 @@ Test(dp, stands_as_a_chain_of_namespaces)
 	fake_kern_init(&k);
 	kernel = fake_kern_dp(&k);
 	cr_assert_eq(dp_new(&kernel, 0xabcde, &dp), 0);
-	cr_assert_eq(dp_circuit_new(dp, &c), 0);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
 	for (unsigned int i = 0; i < DP_LAYERS; i++) {
 		struct dp_layer l = layer_of(i);
 
@@ -149,23 +174,24 @@ Test(dp, stands_as_a_chain_of_namespaces)
 	}
 	cr_assert_str_eq(link_at(&k, NULL)->link.name, "ippriv-habcde");
 	cr_assert_eq(link_at(&k, NULL)->link.if_id, KERN_REQID_CLIENT | 0xabcde);
-	cr_assert_eq(link_at(&k, NULL)->link.mtu, 1446);
+	cr_assert_eq(link_at(&k, NULL)->link.mtu, 1418);
 	cr_assert_eq(link_at(&k, NULL)->link.target, &k.namespaces[0]);
-	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.mtu, 1390);
+	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.mtu, 1362);
 	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.target, &k.namespaces[1]);
 	cr_assert_null(link_at(&k, &k.namespaces[1]));
 	cr_assert_eq(dp_circuit_attach(c, dup(0)), 0);
 	cr_assert_str_eq(link_at(&k, &k.namespaces[1])->link.name, "ippriv0");
-	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.mtu, 1334);
+	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.mtu, 1306);
 	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.target, &k.namespaces[2]);
 	dp_circuit_cut(c, 1);
-	cr_assert_eq(k.count, DP_PLAN_ESP + DP_PLAN_LINK);
+	cr_assert_eq(k.count, DP_PLAN_PAIR + DP_PLAN_POLICIES + DP_PLAN_LINK);
 	cr_assert_eq(fake_kern_namespaces(&k), 1);
 	dp_circuit_free(c);
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(fake_kern_namespaces(&k), 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);
+	fake_kern_fini(&k);
 }
 
 Test(dp, counts_by_layer)
@@ -180,7 +206,7 @@ Test(dp, counts_by_layer)
 	fake_kern_init(&k);
 	kernel = fake_kern_dp(&k);
 	cr_assert_eq(dp_new(&kernel, 1, &dp), 0);
-	cr_assert_eq(dp_circuit_new(dp, &c), 0);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
 	cr_assert_lt(dp_circuit_stats(c, 0, &stats), 0);
 	cr_assert_eq(dp_circuit_push(c, &l), 0);
 	k.packets = 5;
@@ -190,6 +216,7 @@ Test(dp, counts_by_layer)
 	cr_assert_lt(dp_circuit_stats(c, 1, &stats), 0);
 	dp_circuit_free(c);
 	dp_free(dp);
+	fake_kern_fini(&k);
 }
 
 /* A telescope that stands, and what its kernel holds. */
@@ -201,7 +228,7 @@ static struct dp_circuit *stand(struct fake_kern *k, struct dp **dp)
 	fake_kern_init(k);
 	kernel = fake_kern_dp(k);
 	cr_assert_eq(dp_new(&kernel, 1, dp), 0);
-	cr_assert_eq(dp_circuit_new(*dp, &c), 0);
+	cr_assert_eq(dp_circuit_new(*dp, NULL, &c), 0);
 	for (unsigned int i = 0; i < DP_LAYERS; i++) {
 		struct dp_layer l = layer_of(i);
 
@@ -229,6 +256,7 @@ Test(dp, is_as_before_when_the_name_is_taken_over_there)
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);
+	fake_kern_fini(&k);
 }
 
 /* Once the interface has been over there, the circuit must not pass for untouched. */
@@ -252,5 +280,6 @@ Test(dp, tells_a_later_failure_from_that)
 		cr_assert_eq(k.count, 0);
 		cr_assert_eq(k.wrong, 0);
 		dp_free(dp);
+		fake_kern_fini(&k);
 	}
 }

@@ -44,13 +44,20 @@ static void expect(const struct ctl_stock_holder *holder, uid_t uid, bool all)
 	cr_assert_eq(json_is_true(json_object_get(o, "attached")), holder->attached);
 	cr_assert_eq(json_array_size(hops), all ? 3 : 0, "%s", text);
 	cr_assert_eq(json_object_get(o, "address") != NULL, all, "%s", text);
+	cr_assert_eq(json_object_get(o, "away") != NULL, all, "%s", text);
 	if (all) {
 		cr_assert_str_eq(json_string_value(json_object_get(hop, "nickname")), "relay1");
 		cr_assert_str_eq(json_string_value(json_object_get(hop, "role")), "middle");
 		cr_assert_eq(json_integer_value(json_object_get(json_object_get(hop, "in"),
 								"packets")), 3);
+		cr_assert_eq(json_integer_value(json_object_get(hop, "rekeys")), 0);
+		cr_assert_null(json_object_get(hop, "local"), "of the first hop only");
+		hop = json_array_get(hops, 0);
+		cr_assert(strstr(json_string_value(json_object_get(hop, "local")), "192.0.2.99:"));
+		cr_assert(json_is_false(json_object_get(hop, "nat")));
+		cr_assert(json_is_false(json_object_get(hop, "encap")));
 	} else {
-		cr_assert(!strstr(text, "relay") && !strstr(text, "packets") &&
+		cr_assert(!strstr(text, "relay") && !strstr(text, "packets") && !strstr(text, "192.") &&
 			  !strstr(text, "100.") && !strstr(text, "198."), "%s", text);
 	}
 	free(text);

@@ -110,7 +110,9 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	static const struct pins pins[PINS_HOPS];
 	struct dir_entry entries[] = { relay(1), relay(2), relay(3) };
 	struct dir_list list = { .count = 3, .entries = entries };
-	struct ctl_stock_conf conf = { .keep = 1, .liveness = 1, .pins = pins, .events = &events };
+	const struct ctl_ike_conf ike = { 30, 3600, 20 };
+	struct ctl_stock_conf conf = { .keep = 1, .look_every = 300, .pins = pins,
+				       .events = &events };
 	struct dp_kernel kernel;
 	struct bench b = { 0 };
 
@@ -119,7 +121,7 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	kernel = fake_kern_dp(&b.kern);
 	cr_assert_eq(io_loop_new(&b.loop), 0);
 	cr_assert_eq(dp_new(&kernel, 1, &b.dp), 0);
-	cr_assert_eq(ctl_ike_new(b.loop, 30, &b.ike), 0);
+	cr_assert_eq(ctl_ike_new(b.loop, &ike, &b.ike), 0);
 	conf.loop = b.loop;
 	conf.ike = b.ike;
 	conf.dp = b.dp;
@@ -142,5 +144,6 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	ctl_stock_free(b.stock);
 	ctl_ike_free(b.ike);
 	dp_free(b.dp);
+	fake_kern_fini(&b.kern);
 	io_loop_free(b.loop);
 }

@@ -1,8 +1,21 @@
 #include "client/trio.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && addr_equal(&a->addr, &b->addr);
+}
+
+/* Whether the host has the address of channel I no more. */
+static bool is_cut_off(const struct trio *t, uint32_t i)
+{
+	return t->channels[i].netns == 0 &&
+	       (t->away || !addr_equal(&t->channels[i].local.addr, &t->address));
+}
 
 static void relay_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
 {
@@ -12,14 +25,15 @@ static void relay_send(void *user, const struct ike_path *path, const uint8_t *m
 	uint32_t i = 0;
 
 	while (i < TRIO_CHANNELS && !(t->channels[i].open &&
-				      addr_equal(&t->channels[i].local.addr, &path->remote.addr)))
+				      endpoint_equal(&t->channels[i].local, &path->remote)))
 		i++;
-	if (r->mute || i == TRIO_CHANNELS)
+	if (r->mute || i == TRIO_CHANNELS || is_cut_off(t, i))
 		return;
 	cr_assert(t->queued < TRIO_QUEUE && len <= TRIO_MSG);
 	m = &t->queue[t->queued++];
 	m->to = TRIO_HOPS;
-	m->path = (struct ike_path){ .local = path->remote, .remote = path->local, .channel = i };
+	m->path = (struct ike_path){ .local = path->remote, .remote = path->local, .channel = i,
+				     .floated = t->channels[i].floated };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
 }
@@ -41,12 +55,13 @@ static void client_send(void *user, const struct ike_path *path, const uint8_t *
 		if (t->relays[i].mute || !t->relays[i].up)
 			return;
 	cr_expect(fake_kern_count(&t->kern, KERN_OP_SA) >= 2 * to);
-	if (t->relays[to].mute)
+	if (t->relays[to].mute || t->away || is_cut_off(t, path->channel))
 		return;
 	cr_assert(t->queued < TRIO_QUEUE && len <= TRIO_MSG);
 	m = &t->queue[t->queued++];
 	m->to = to;
-	m->path = (struct ike_path){ .local = path->remote,
+	cr_expect_eq(t->channels[path->channel].floated, path->floated);
+	m->path = (struct ike_path){ .local = path->remote, .floated = path->floated,
 				     .remote = t->channels[path->channel].local };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
@@ -72,7 +87,53 @@ static int client_child_up(void *user, struct ike_sa *sa, const struct ike_child
 			   const struct ike_lease *lease)
 {
 	(void)user;
-	return ctl_circuit_child_up(sa, child, lease);
+	return ctl_hop_child_up(sa, child, lease);
+}
+
+static int client_child_add(void *user, struct ike_sa *sa, const struct ike_child *child,
+			    uint32_t replaces, bool in_only)
+{
+	(void)user, (void)replaces;
+	return ctl_hop_child_add(sa, child, in_only);
+}
+
+static int client_child_switch(void *user, struct ike_sa *sa, const struct ike_child *child)
+{
+	(void)user;
+	return ctl_hop_child_switch(sa, child);
+}
+
+static void client_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	(void)user;
+	ctl_hop_child_del(sa, spi_in);
+}
+
+static void client_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
+{
+	(void)user, (void)old;
+	ctl_hop_replaced(sa);
+}
+
+static int client_float_path(void *user, struct ike_sa *sa, struct ike_path *path)
+{
+	(void)user;
+	return ctl_roam_float(sa, path);
+}
+
+static void client_keepalive(void *user, const struct ike_path *path)
+{
+	struct trio *t = user;
+
+	cr_expect(path->floated && t->channels[path->channel].open);
+	t->keepalives++;
+}
+
+static int client_moved(void *user, struct ike_sa *sa, const struct ike_path *from,
+			bool from_encap)
+{
+	(void)user, (void)from, (void)from_encap;
+	return ctl_roam_moved(sa);
 }
 
 static void client_established(void *user, struct ike_sa *sa)
@@ -109,7 +170,47 @@ static int relay_child_up(void *user, struct ike_sa *sa, const struct ike_child 
 
 	(void)sa, (void)lease;
 	r->child = *child;
+	r->children++;
 	r->up = true;
+	return 0;
+}
+
+static int relay_child_add(void *user, struct ike_sa *sa, const struct ike_child *child,
+			   uint32_t replaces, bool in_only)
+{
+	struct trio_relay *r = user;
+
+	(void)sa, (void)replaces, (void)in_only;
+	r->child = *child;
+	r->children++;
+	return 0;
+}
+
+static int relay_child_switch(void *user, struct ike_sa *sa, const struct ike_child *child)
+{
+	(void)user, (void)sa, (void)child;
+	return 0;
+}
+
+static void relay_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct trio_relay *r = user;
+
+	(void)sa, (void)spi_in;
+	r->children--;
+}
+
+static void relay_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
+{
+	struct trio_relay *r = user;
+
+	cr_expect_eq(r->sa, old);
+	r->sa = sa;
+}
+
+static int relay_moved(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap)
+{
+	(void)user, (void)sa, (void)from, (void)from_encap;
 	return 0;
 }
 
@@ -134,6 +235,13 @@ static const struct ike_ops client_ops = {
 	.now = client_now,
 	.random = any_random,
 	.child_up = client_child_up,
+	.child_add = client_child_add,
+	.child_switch = client_child_switch,
+	.child_del = client_child_del,
+	.replaced = client_replaced,
+	.float_path = client_float_path,
+	.keepalive = client_keepalive,
+	.moved = client_moved,
 	.established = client_established,
 	.ended = client_ended,
 };
@@ -144,26 +252,47 @@ static const struct ike_ops relay_ops = {
 	.random = any_random,
 	.admit = relay_admit,
 	.child_up = relay_child_up,
+	.child_add = relay_child_add,
+	.child_switch = relay_child_switch,
+	.child_del = relay_child_del,
+	.replaced = relay_replaced,
+	.moved = relay_moved,
 	.established = relay_established,
 	.ended = relay_ended,
 };
 
+static uint32_t find_shared(const struct trio *t, const struct ike_path *path)
+{
+	uint32_t i = 0;
+
+	while (i < TRIO_CHANNELS &&
+	       !(t->channels[i].open && t->channels[i].netns == 0 &&
+		 t->channels[i].floated == path->floated &&
+		 addr_equal(&t->channels[i].local.addr, &path->local.addr)))
+		i++;
+	return i;
+}
+
 static int channel_open(void *user, int fd, struct ike_path *path)
 {
 	struct trio *t = user;
-	uint32_t i = 0;
+	uint64_t netns = 0;
+	uint32_t i = fd < 0 ? find_shared(t, path) : TRIO_CHANNELS;
 
-	while (i < TRIO_CHANNELS && t->channels[i].open)
-		i++;
-	cr_assert(i < TRIO_CHANNELS);
-	if (path->local.addr.family == 0)
-		path->local.addr = addr_v4(0xc0000263); /* 192.0.2.99 */
-	path->local.port = 500;
+	path->local.port = path->floated ? 4500 : 500;
+	if (i == TRIO_CHANNELS) {
+		for (i = 0; i < TRIO_CHANNELS && t->channels[i].open;)
+			i++;
+		cr_assert(i < TRIO_CHANNELS);
+		if (fd >= 0)
+			cr_expect(read(fd, &netns, sizeof(netns)) > 0);
+		t->channels[i] = (struct trio_channel){ .open = true, .floated = path->floated,
+							.local = path->local, .netns = netns };
+	}
+	t->channels[i].refs++;
 	path->channel = i;
-	t->channels[i] = (struct trio_channel){ .open = true, .local = path->local };
-	if (read(fd, &t->channels[i].netns, sizeof(uint64_t)) < 0)
-		t->channels[i].netns = 0;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return 0;
 }
 
@@ -172,7 +301,17 @@ static void channel_close(void *user, uint32_t channel)
 	struct trio *t = user;
 
 	cr_expect(t->channels[channel].open);
-	t->channels[channel].open = false;
+	t->channels[channel].open = --t->channels[channel].refs > 0;
+}
+
+static int host_source(void *user, const struct addr *remote, struct addr *out)
+{
+	const struct trio *t = user;
+
+	if (t->away || remote->family != t->address.family)
+		return -ENETUNREACH;
+	*out = t->address;
+	return 0;
 }
 
 static void changed(void *user, struct ctl_circuit *c)
@@ -187,6 +326,7 @@ static void changed(void *user, struct ctl_circuit *c)
 static const struct ctl_circuit_ops circuit_ops = {
 	.channel_open = channel_open,
 	.channel_close = channel_close,
+	.source = host_source,
 	.now = client_now,
 	.changed = changed,
 };
@@ -196,7 +336,7 @@ static void relay_init(struct trio *t, size_t i)
 	const struct prefix any = { .addr = addr_v4(0) };
 	struct trio_relay *r = &t->relays[i];
 	struct ike_host_conf conf = { .ops = &relay_ops, .user = r, .responder = true,
-				      .liveness = 3600000 };
+				      .liveness = 3600000, .first_layer = i == 0 };
 	uint8_t seed[CRYPTO_SIGN_SEED] = { (uint8_t)(i + 1) };
 
 	*r = (struct trio_relay){ .trio = t, .index = i, .ts = { 1, { any } } };
@@ -216,6 +356,9 @@ void trio_init(struct trio *t, uint32_t liveness)
 
 	memset(t, 0, sizeof(*t));
 	t->now = 1000;
+	t->address = addr_v4(0xc0000263); /* 192.0.2.99 */
+	t->rules = (struct ctl_circuit_rules){ .life = { 3600, 1 << 30 }, .liveness = liveness,
+					       .silence = 10000 };
 	cr_assert_eq(crypto_init(), 0);
 	fake_kern_init(&t->kern);
 	kernel = fake_kern_dp(&t->kern);
@@ -232,12 +375,14 @@ void trio_fini(struct trio *t)
 	for (size_t i = 0; i < TRIO_HOPS; i++)
 		ike_host_free(t->relays[i].host);
 	dp_free(t->dp);
+	fake_kern_fini(&t->kern);
 }
 
 void trio_start(struct trio *t)
 {
 	struct ctl_circuit_conf conf = { .id = 1, .host = t->host, .dp = t->dp,
-					 .ops = &circuit_ops, .user = t, .path = t->path };
+					 .ops = &circuit_ops, .user = t, .rules = t->rules,
+					 .path = t->path };
 
 	cr_assert_eq(ctl_circuit_new(&conf, &t->circuit), 0);
 }
@@ -301,4 +446,29 @@ size_t trio_channels(const struct trio *t)
 	for (size_t i = 0; i < TRIO_CHANNELS; i++)
 		n += t->channels[i].open;
 	return n;
+}
+
+void trio_roam(struct trio *t, struct addr address, bool away)
+{
+	t->address = address;
+	t->away = away;
+	ctl_roam_follow(t->circuit);
+}
+
+void trio_events(struct trio *t)
+{
+	struct dp_event event;
+
+	while (dp_events_next(t->dp, &event) == 1) {
+		cr_assert_eq(event.data, t->circuit);
+		ctl_circuit_event(t->circuit, &event);
+	}
+}
+
+struct ike_sa_info trio_hop(const struct trio *t, size_t i)
+{
+	struct ike_sa_info info;
+
+	cr_assert_eq(ctl_circuit_hop(t->circuit, i, &info), 0);
+	return info;
 }

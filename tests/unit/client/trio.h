@@ -4,7 +4,8 @@
  * message to hop k only through the layers that stand, a fake kernel, a clock that jumps.
  */
 #include "client/fake_kern.h"
-#include "ippriv-client/ctl_circuit.h"
+#include "ippriv-client/ctl_hop.h"
+#include "ippriv-client/ctl_roam.h"
 
 enum { TRIO_HOPS = CTL_CIRCUIT_HOPS, TRIO_QUEUE = 64, TRIO_CHANNELS = 8, TRIO_MSG = 2048 };
 
@@ -18,6 +19,7 @@ struct trio_relay {
 	struct addr address, lease;
 	struct ike_ts_list ts;   /* what it narrows to */
 	struct ike_child child;  /* the last one it installed */
+	unsigned int children;   /* it has */
 	struct ike_sa *sa;       /* the one that is up */
 	bool mute;               /* hears and says nothing */
 	int admit_error;         /* refuses so */
@@ -36,7 +38,8 @@ struct trio_message {
 };
 
 struct trio_channel {
-	bool open;
+	bool open, floated;
+	unsigned int refs;
 	uint64_t netns;
 	struct endpoint local;
 };
@@ -52,6 +55,10 @@ struct trio {
 	char why[CTL_CIRCUIT_WHY];
 	struct trio_relay relays[TRIO_HOPS];
 	struct ctl_path path;
+	struct ctl_circuit_rules rules;
+	struct addr address;  /* the host's; whatever has another one is lost */
+	bool away;            /* it has no route */
+	unsigned int keepalives;
 	struct trio_channel channels[TRIO_CHANNELS];
 	size_t queued, sent;
 	struct trio_message queue[TRIO_QUEUE];
@@ -62,10 +69,16 @@ struct trio {
 /* LIVENESS in milliseconds. */
 void trio_init(struct trio *t, uint32_t liveness);
 void trio_fini(struct trio *t);
-/* Begins the circuit. */
+/* Begins the circuit, by RULES. */
 void trio_start(struct trio *t);
 /* Delivers what is queued and lets MS milliseconds go by, step by step. */
 void trio_run(struct trio *t, uint64_t ms);
 enum ctl_circuit_state trio_state(const struct trio *t);
 /* Channels open. */
 size_t trio_channels(const struct trio *t);
+/* The host gets another address, by which the relays see it, and the circuit is told. */
+void trio_roam(struct trio *t, struct addr address, bool away);
+/* Hands all that the kernel tells to the circuit. */
+void trio_events(struct trio *t);
+/* The IKE SA of hop I. */
+struct ike_sa_info trio_hop(const struct trio *t, size_t i);
