@@ -105,10 +105,11 @@ void ike_mobike_mapping(struct ike_sa *sa, const struct endpoint *remote)
 	struct ike_path path = sa->path;
 
 	if (sa->state != IKE_STATE_ESTABLISHED || !s->first_layer || s->moves || !s->encap ||
-	    !s->nat.remote || s->check.on || remote->addr.family != path.remote.addr.family)
+	    !s->nat.remote || (s->check.on && !s->check.passed) ||
+	    remote->addr.family != path.remote.addr.family)
 		return;
 	path.remote = *remote;
-	ike_path_try(sa, &path, &s->nat);
+	ike_path_try(sa, &path, &s->nat, true);
 	ike_task_run(sa);
 }
 
@@ -147,7 +148,7 @@ void ike_mobike_heard(struct ike_sa *sa, const struct ike_path *path, const stru
 		if (breaks_no_nats(p, path))
 			return;
 		nat = nat_of(sa, p, path);
-		ike_path_try(sa, path, &nat);
+		ike_path_try(sa, path, &nat, true);
 	} else if (!ike_find_notify(p, IKE_NOTIFY_COOKIE2)) { /* with it: a path is tried, section 3.10 */
 		ike_path_follow(sa, path);
 	}
@@ -183,18 +184,17 @@ static bool has_cookie(const struct ike_path_state *s, const struct ike_payloads
 void ike_mobike_checked(struct ike_sa *sa, const struct ike_payloads *p)
 {
 	struct ike_path_check *c = &sa->paths.check;
-	struct ike_path from = sa->path;
 
 	ike_info_response(sa, p);
 	if (sa->state != IKE_STATE_ESTABLISHED || !c->on || !c->asked)
 		return;
-	c->on = c->asked = false;
-	if (!c->there) /* it is somewhere, but not there */
-		return;
-	if (!has_cookie(&sa->paths, p)) {
+	c->asked = false;
+	if (!c->there) { /* it is somewhere, but not there */
+		c->on = false;
+	} else if (!has_cookie(&sa->paths, p)) {
+		c->on = false;
 		ike_sa_close(sa, IKE_END_PROTOCOL);
-		return;
+	} else {
+		ike_path_pass(sa);
 	}
-	sa->path = c->path;
-	ike_path_changed(sa, &from, &c->nat);
 }

@@ -26,13 +26,15 @@ void ike_path_inherit(struct ike_sa *sa, const struct ike_sa *old)
 	s->check.asked = false;
 	if (s->moving)
 		ike_task_want(sa, IKE_TASK_UPDATE);
-	if (s->check.on)
+	if (s->check.on && !s->check.passed)
 		ike_task_want(sa, IKE_TASK_CHECK);
 }
 
 const struct ike_path *ike_path_out(const struct ike_sa *sa)
 {
-	return sa->paths.check.on ? &sa->paths.check.path : &sa->path;
+	const struct ike_path_check *c = &sa->paths.check;
+
+	return c->on && !c->passed ? &c->path : &sa->path;
 }
 
 /* Whether ESP goes in UDP where the NATs are NAT; never without port 4500. */
@@ -124,7 +126,27 @@ void ike_path_stay(struct ike_sa *sa)
 	ike_send_hurry(sa);
 }
 
-void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat)
+/* Where it is wanted and was found to be right. */
+static void go_if_ready(struct ike_sa *sa)
+{
+	struct ike_path_check *c = &sa->paths.check;
+	struct ike_path from = sa->path;
+
+	if (!c->go || !c->passed)
+		return;
+	c->on = false;
+	sa->path = c->path;
+	ike_path_changed(sa, &from, &c->nat);
+}
+
+void ike_path_pass(struct ike_sa *sa)
+{
+	sa->paths.check.passed = true;
+	go_if_ready(sa);
+}
+
+void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat,
+		  bool go)
 {
 	struct ike_path_check *c = &sa->paths.check;
 
@@ -134,9 +156,14 @@ void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct i
 		return;
 	}
 	c->nat = *nat;
-	if (c->on && ike_path_equal(path, &c->path))
+	if (c->on && ike_path_equal(path, &c->path)) {
+		c->go = c->go || go;
+		go_if_ready(sa);
 		return;
+	}
 	c->on = true;
+	c->go = go;
+	c->passed = false;
 	c->asked = false; /* the answer to what was asked along another path proves nothing */
 	c->tries_left = IKE_PATH_CHECK_TRIES;
 	c->path = *path;
@@ -150,15 +177,15 @@ void ike_path_follow(struct ike_sa *sa, const struct ike_path *path)
 		return;
 	if (ike_sa_path_fits(sa, path))
 		ike_path_stay(sa);
-	else if (may_be_remapped(sa, path))
-		ike_path_try(sa, path, &sa->paths.nat);
+	else
+		ike_path_try(sa, path, &sa->paths.nat, may_be_remapped(sa, path));
 }
 
 bool ike_path_wait(struct ike_sa *sa)
 {
 	struct ike_path_check *c = &sa->paths.check;
 
-	if (!c->on || --c->tries_left > 0)
+	if (!c->on || c->passed || (--c->tries_left > 0 && sa->request.tries_left > 0))
 		return true;
 	ike_path_stay(sa);
 	return false;

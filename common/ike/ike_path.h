@@ -8,7 +8,10 @@
  * peer has shown that it receives at the new one (return routability, RFC 4555 section 3.7). So
  * who forges or copies a datagram cannot send a client's traffic to somebody else. A client that
  * moves has waited for two round trips then: UPDATE_SA_ADDRESSES arrives at 0.5, its answer and
- * our check at 1, the answer to that at 1.5, and the first packet along the new path at 2.
+ * our check at 1, the answer to that at 1.5, and the first packet along the new path at 2. When a
+ * request of its own was out, that arrives at 0.5 and is reason enough for the check, so that
+ * UPDATE_SA_ADDRESSES at 1.5 finds it passed. When one of ours was out, it takes a round trip more,
+ * for there is one request at a time: who follows should not probe the silent without need.
  */
 #include "common/ike/ike_nat.h"
 
@@ -20,6 +23,8 @@ enum {
 /* Following side: the path where the peer seems to be. */
 struct ike_path_check {
 	bool on;
+	bool go;                 /* the peer wants to go there, or cannot know that it did */
+	bool passed;             /* waits for that */
 	bool asked;              /* the request that waits for its answer is that for PATH */
 	bool there;              /* the answer being handled came along PATH */
 	unsigned int tries_left;
@@ -55,8 +60,11 @@ void ike_path_float(struct ike_sa *sa, const struct ike_payloads *p);
 void ike_path_decrypted(struct ike_sa *sa, const struct ike_path *path);
 /* A new request, authenticated, came along PATH, and it was not UPDATE_SA_ADDRESSES. */
 void ike_path_follow(struct ike_sa *sa, const struct ike_path *path);
-/* Goes along PATH, whose NATs are NAT, as soon as the peer has shown that it is there. */
-void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat);
+/* Checks that the peer is at PATH, whose NATs are NAT. GO: then ESP goes there. */
+void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat,
+		  bool go);
+/* The peer has shown that it is where it seemed to be. */
+void ike_path_pass(struct ike_sa *sa);
 /* ESP goes along the SA's path now, no longer along FROM; tells the outside when that is news. */
 void ike_path_changed(struct ike_sa *sa, const struct ike_path *from, const struct ike_nat *nat);
 /* Our request has waited in vain once more. False: it is on its way along another path. */
