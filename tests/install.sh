@@ -42,6 +42,9 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	ethtool                 # GRO on and off
 	iperf3                  # throughput
 	jq                      # reads `status --json`
+	charon-systemd          # strongSwan: the stock IKEv2 daemon that we have to get on with
+	strongswan-swanctl      # its control program
+	libstrongswan-standard-plugins # its X25519, Ed25519 and ChaCha20-Poly1305 (OpenSSL)
 	# --- guest, for machines whose kernel has no ESP
 	qemu-system-x86         # the machine
 	busybox-static          # the guest's first program
@@ -80,6 +83,14 @@ install_packages() {
 	rm -f "$log"
 }
 
+# The tests run charon in namespaces of their own. As a service of this machine, nobody has asked for it, and it would take UDP 500.
+no_strongswan_service() {
+	local unit=/etc/systemd/system/strongswan.service
+	[ ! -e $unit ] && [ -d /etc/systemd/system ] || return 0
+	ln -s /dev/null $unit
+	echo "install: strongswan.service is masked; \`systemctl unmask strongswan\` if you want it"
+}
+
 main() {
 	local list
 	list=$(missing)
@@ -91,6 +102,9 @@ main() {
 		if [ "$(id -u)" != 0 ]; then
 			echo "install: needs root to install: ${list//$'\n'/ }" >&2
 			return 2
+		fi
+		if grep -qx charon-systemd <<<"$list"; then
+			no_strongswan_service
 		fi
 		# shellcheck disable=SC2086
 		install_packages $list
