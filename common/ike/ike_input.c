@@ -3,6 +3,22 @@
 
 #include <errno.h>
 
+/* Message IDs do not wrap (RFC 7296 section 2.2): in time there is a new IKE SA, or none. */
+enum { IKE_IDS_LOW = 0x100000, IKE_IDS_OUT = 0x100 }; /* so many are left */
+
+static void check_ids(struct ike_sa *sa)
+{
+	uint32_t left = UINT32_MAX - (sa->next_id > sa->peer_id ? sa->next_id : sa->peer_id);
+
+	if (sa->state != IKE_STATE_ESTABLISHED || sa->replaces || left > IKE_IDS_LOW)
+		return;
+	if (left <= IKE_IDS_OUT)
+		ike_sa_close(sa, IKE_END_PROTOCOL);
+	else if (!sa->ids_low)
+		ike_task_want(sa, IKE_TASK_REKEY);
+	sa->ids_low = true;
+}
+
 /* Message IDs: window of one each way (RFC 7296 section 2.3). */
 static bool is_duplicate(const struct ike_sa *sa, const struct ike_header *h)
 {
@@ -19,7 +35,8 @@ static bool expects_request(const struct ike_sa *sa, const struct ike_header *h)
 		return h->message_id == sa->peer_id && h->exchange == IKE_EXCHANGE_AUTH;
 	case IKE_STATE_ESTABLISHED:
 	case IKE_STATE_CLOSING:
-		return h->message_id == sa->peer_id || is_duplicate(sa, h);
+		return (h->message_id == sa->peer_id && sa->peer_id < UINT32_MAX) ||
+		       is_duplicate(sa, h);
 	case IKE_STATE_DEAD:
 		return is_duplicate(sa, h);
 	}
@@ -194,6 +211,7 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 		handle_request(sa, path, h->exchange, &p, parsed);
 	if (!response && parsed == 0)
 		ike_mobike_heard(sa, path, &p);
+	check_ids(sa);
 	if (sa->state != IKE_STATE_DEAD)
 		ike_task_run(sa);
 }

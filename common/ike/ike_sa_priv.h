@@ -80,6 +80,7 @@ struct ike_sa {
 	uint32_t rekeys, ike_rekeys;
 	uint32_t next_id;           /* of our next request */
 	uint32_t peer_id;           /* of the peer's next request */
+	bool ids_low;               /* a new IKE SA is wanted for that */
 	struct ike_request request;
 	uint8_t *response;          /* owned: our answer to request peer_id - 1, NULL: none */
 	size_t response_len;
