@@ -69,8 +69,8 @@ test_client_status() {
 	local circuit size=$((PAGE_MB << 20)) i in_bytes in_packets below=0 address
 	circuit='.circuits[] | select(.attached)'
 	check_eq "status: the circuit in use is ready" ready "$(field "$status" "$circuit | .state")"
-	check_eq "status: MTU" 1334 "$(field "$status" "$circuit | .mtu")"
-	check_eq "ippriv0 has that MTU" 1334 "$(session bash -c "ip -o link show ippriv0 | sed 's/.* mtu \([0-9]*\) .*/\1/'")"
+	check_eq "status: MTU" 1306 "$(field "$status" "$circuit | .mtu")"
+	check_eq "ippriv0 has that MTU" 1306 "$(session bash -c "ip -o link show ippriv0 | sed 's/.* mtu \([0-9]*\) .*/\1/'")"
 	address=$(session bash -c "ip -4 -o addr show ippriv0 | awk '{print \$4}'")
 	check_eq "status: the address of ippriv0" "$address" "$(field "$status" "$circuit | .address")/32"
 	check_eq "status: three hops, up" "entry middle exit" \
@@ -78,9 +78,9 @@ test_client_status() {
 	for i in 2 1 0; do
 		in_bytes=$(field "$status" "$circuit | .hops[$i].in.bytes")
 		in_packets=$(field "$status" "$circuit | .hops[$i].in.packets")
-		# Each packet of 1334 bytes has 1294 of the page, and is up to 56 longer with each layer.
+		# Each packet of 1306 bytes has 1266 of the page, and is up to 56 longer with each layer.
 		within "status: bytes in by layer $((i + 1))" $((below > size ? below : size)) $((size * (115 - 5 * i) / 100)) "$in_bytes"
-		within "status: packets in by layer $((i + 1))" $((size / 1294)) $((size * 11 / 10 / 1294)) "$in_packets"
+		within "status: packets in by layer $((i + 1))" $((size / 1266)) $((size * 11 / 10 / 1266)) "$in_packets"
 		below=$in_bytes
 	done
 	check "status: for people" grep -q "exit .*$exit .*$(world_ip "$exit")" <(ippriv client1 status)
