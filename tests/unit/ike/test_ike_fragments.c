@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "duo_assert.h"
+#include "duo_rekey.h"
 #include "peer.h"
 
 enum { SIZE = IKE_FRAGMENT_SIZE_MIN };
@@ -158,6 +159,41 @@ Test(ike_fragments, lossy, .timeout = 60)
 		duo_fini(&duo);
 	}
 	cr_assert_geq(up, tried * 9 / 10, "%u of %u", up, tried);
+}
+
+/* A rekeyed IKE SA knows what the first one knew (section 2.3), and all its messages may be long. */
+Test(ike_fragments, rekeying)
+{
+	static const struct duo_faults faults = { .lose = 5, .duplicate = 20, .delay_min = 1,
+						  .delay_max = 60 };
+	struct ike_init_conf conf;
+	struct duo_record *i, *r;
+
+	start(7, SIZE);
+	conf = duo_client(&duo);
+	i = duo_connect(&duo, &conf);
+	both_up(i);
+	r = duo_last(&duo.b);
+	duo.faults = faults;
+	for (int k = 0; k < 10; k++) {
+		struct duo_record *by = k & 1 ? i : r;
+		struct ike_sa_info info;
+
+		ike_sa_info(by->sa, &info);
+		if (k & 2)
+			ike_host_rekey(by->side->host, by->sa);
+		else
+			ike_host_rekey_child(by->side->host, by->sa, info.child_in);
+		duo_run(&duo, duo.now + 20000);
+		cr_assert(i->sa && r->sa && i->sa->fragments && r->sa->fragments);
+	}
+	duo.faults = (struct duo_faults){ .delay_min = 10, .delay_max = 10 };
+	duo_run(&duo, duo.now + 100000);
+	cr_assert_eq(i->replacements, 4);
+	cr_assert_eq(i->adds, 6);
+	duo_rekey_assert_rest(&duo, i, r);
+	cr_assert_leq(seen.longest, SIZE);
+	duo_fini(&duo);
 }
 
 /* ---- retransmissions ---- */

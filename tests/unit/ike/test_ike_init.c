@@ -28,7 +28,7 @@ struct request {
 	struct ike_proposal proposal;
 	uint16_t group;
 	size_t ke_len, nonce_len;
-	bool hashes;
+	bool hashes, fragments;
 	uint8_t unknown; /* a critical payload of this type at the end */
 	uint8_t flags;
 	uint32_t message_id;
@@ -63,6 +63,8 @@ static size_t build_request(const struct request *q, uint8_t buf[512])
 		ike_build_nonce(&b, filler, q->nonce_len);
 	if (q->hashes)
 		ike_build_notify(&b, IKE_NOTIFY_SIGNATURE_HASH_ALGORITHMS, hashes, sizeof(hashes));
+	if (q->fragments)
+		ike_build_notify(&b, IKE_NOTIFY_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (q->unknown) {
 		size_t at = b.w.len;
 
@@ -121,6 +123,24 @@ Test(ike_init, right_request_is_answered)
 	q.nonce_len = 31;
 	cr_assert_eq(ask(&q, &n), 0);
 	cr_assert_eq(duo_counters(&duo.b).half_open, 2);
+}
+
+/* RFC 7383 section 2.3: a responder that is not asked says nothing of fragments. */
+Test(ike_init, fragments_are_offered_to_who_offers_them)
+{
+	struct request q = right_request();
+	struct ike_notify n;
+
+	for (int k = 0; k < 2; k++) {
+		struct ike_payloads p;
+		const struct duo_datagram *g;
+
+		q.fragments = k;
+		cr_assert_eq(ask(&q, &n), 0);
+		g = duo.log[k];
+		cr_assert_eq(ike_parse_payloads(g->msg[16], g->msg + 28, g->len - 28, &p), 0);
+		cr_assert_eq(ike_find_notify(&p, IKE_NOTIFY_FRAGMENTATION_SUPPORTED) != NULL, k);
+	}
 }
 
 Test(ike_init, nothing_in_common)
