@@ -179,8 +179,8 @@ int xfrm_msg_add_sa(void *buf, size_t size, const struct kern_sa *sa, size_t *le
 		     (sa->esn ? XFRM_STATE_ESN : 0);
 	nlh = message(buf, XFRM_MSG_NEWSA, NLM_F_ACK, &info, sizeof(info));
 	put_aead(nlh, sa);
-	put_replay(nlh, sa);
 	put_encap(nlh, &sa->encap);
+	put_replay(nlh, sa);
 	mnl_attr_put_u32(nlh, XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
 	if (sa->set_mark.mask) {
 		mnl_attr_put_u32(nlh, XFRMA_SET_MARK, sa->set_mark.value);

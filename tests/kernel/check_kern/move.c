@@ -16,8 +16,8 @@ enum { AHEAD = 256, BYTES = 1536 };
 struct told {
 	_Alignas(8) uint8_t msg[BYTES];
 	struct xfrm_usersa_info info;
-	struct xfrm_replay_state_esn replay;
 	const struct nlattr *tb[XFRMA_MAX + 1];
+	struct xfrm_replay_state_esn replay;
 };
 
 static int take(const struct nlmsghdr *msg, void *data)

@@ -147,3 +147,19 @@ Test(udp, marks)
 	close(fa);
 	close(fb);
 }
+
+/* An IPv6 socket leaves the IPv4 port to others; the kernel takes ESP out of either. */
+Test(udp, both_families)
+{
+	struct endpoint any = { .addr.family = AF_INET6 }, v4;
+	int f4 = open_bound("0.0.0.0:0", false, &v4);
+	int f6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (f6 < 0)
+		cr_skip_test("no IPv6 here");
+	any.port = v4.port;
+	cr_assert_eq(udp_bind(f6, &any, false), 0);
+	cr_assert_eq(udp_encap(-1), -EBADF);
+	close(f4);
+	close(f6);
+}
