@@ -25,6 +25,20 @@ static json_t *stats_json(const struct dp_stats *s)
 			 "packets_out", (json_int_t)s->packets_out);
 }
 
+/* What IKE knows: NAT, "here" in front of us, "there" in front of the other end. */
+static void add_ike(json_t *item, const struct ike_sa_info *ike)
+{
+	const char *nat = ike->nat_local ? ike->nat_remote ? "both" : "here"
+			  : ike->nat_remote ? "there" : "none";
+	json_t *more = json_pack("{s:I,s:b,s:s,s:I,s:I,s:I}", "rekeys", (json_int_t)ike->rekeys,
+				 "encap", ike->encap, "nat", nat, "messages_in",
+				 (json_int_t)ike->received, "messages_out", (json_int_t)ike->sent,
+				 "retransmitted", (json_int_t)ike->retransmitted);
+
+	json_object_update(item, more);
+	json_decref(more);
+}
+
 static void add_circuit(void *data, const struct ctl_circuit_info *info)
 {
 	struct report *r = data;
@@ -34,6 +48,7 @@ static void add_circuit(void *data, const struct ctl_circuit_info *info)
 				 info->via ? info->via : "client", "age", (json_int_t)(info->age / 1000),
 				 "traffic", stats_json(&info->stats));
 
+	add_ike(item, &info->ike);
 	if (item && r->addresses) {
 		json_object_set_new(item, "outer", json_string(addr_text(&info->outer, text)));
 		json_object_set_new(item, "assigned", json_string(addr_text(&info->assigned, text)));
@@ -45,15 +60,16 @@ static void add_tunnel(void *data, const struct ctl_tunnel_info *info)
 {
 	struct report *r = data;
 	char address[ADDR_TEXT], pool[ADDR_TEXT];
-
-	json_array_append_new(
-		r->list,
+	json_t *item =
 		json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:o}", "relay", info->nickname, "address",
 			  addr_text(&info->address, address), "pool",
 			  info->established ? prefix_text(&info->pool, pool) : "", "state",
 			  info->established ? "established" : "starting", "started_by_us",
 			  info->initiator, "age", (json_int_t)(info->age / 1000), "traffic",
-			  stats_json(&info->stats)));
+			  stats_json(&info->stats));
+
+	add_ike(item, &info->ike);
+	json_array_append_new(r->list, item);
 }
 
 static json_t *counters_json(struct ctl_admin *admin)

@@ -1,6 +1,6 @@
 #pragma once
 /* The relay's control socket: "status" for circuits, overlay tunnels and counters. */
-#include "ippriv-node/ctl_circuit.h"
+#include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_peer.h"
 
 struct ctl_admin;

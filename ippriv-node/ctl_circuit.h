@@ -1,44 +1,44 @@
 #pragma once
-/* The circuits of clients on this relay: their leases, numbers and what the kernel holds of each. */
+/* One circuit of a client: its lease, its SA pairs and the way they go. ctl_circuits.c keeps them. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 #include "ippriv-node/ctl_ike.h"
-#include "ippriv-node/dp.h"
+#include "ippriv-node/ctl_pairs.h"
 
-struct ctl_circuits;
-struct ctl_peers;
+struct ctl_circuit;
 
-struct ctl_circuits_conf {
-	struct dp_self self;
-	struct addr dns;      /* given to clients, family 0: none */
-	uint32_t most;        /* circuits at one time */
-	uint64_t most_age;    /* milliseconds, then a Delete: there is no rekeying yet */
-	struct dp *dp;        /* borrowed, all four */
+/* What circuits have in common. */
+struct ctl_circuit_env {
+	struct dp *dp; /* borrowed, both */
 	struct ctl_ike *ike;
-	struct ctl_peers *peers;
-	struct io_loop *loop;
+	struct prefix pools; /* no client has such an address itself */
+	struct ctl_life life;
+	uint32_t idle, silence; /* milliseconds without a message: ask; nobody is there any more */
+	/* It comes from OUTER now, straight. */
+	void (*roamed)(void *user, struct ctl_circuit *circuit, const struct addr *outer);
+	/* It is over; frees it. CLEAN: nothing of it is left, its address may be given again. */
+	void (*over)(void *user, struct ctl_circuit *circuit, bool clean);
+	void *user;
 };
 
-int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits **out) _must_check_;
-void ctl_circuits_free(struct ctl_circuits *circuits); /* none may be left */
-/* ctl_admit.client. -EBUSY also when the client's address or its entry has its share. */
-int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path,
-		       struct ike_lease *lease, struct ctl_session **session);
-/* Sends Deletes: for those that come through overlay peer INDEX, or all when it is 0. */
-void ctl_circuits_close(struct ctl_circuits *circuits, uint32_t index);
-/*
- * Ends, without a word, those that come through overlay peer INDEX from an address outside of POOL
- * (NULL: from any): nothing comes from there any more.
- */
-void ctl_circuits_drop(struct ctl_circuits *circuits, uint32_t index, const struct prefix *pool);
-size_t ctl_circuits_count(const struct ctl_circuits *circuits);
-
-/* One circuit as an operator may see it; OUTER only for the eyes of root. */
-struct ctl_circuit_info {
-	uint32_t number;
-	struct addr assigned, outer;
-	const char *via; /* nickname of the relay it comes through, NULL: straight from a client */
-	bool established;
-	uint64_t age; /* milliseconds */
-	struct dp_stats stats;
+struct ctl_circuit {
+	struct ctl_session session; /* first: a session is its circuit */
+	const struct ctl_circuit_env *env;
+	struct dp_circuit dp;
+	struct ctl_pairs pairs;
+	bool up, established;
+	struct addr counted; /* the outer address whose quota it is in */
+	uint64_t since;
+	UT_hash_handle hh; /* by dp.way.number */
 };
-void ctl_circuits_each(struct ctl_circuits *circuits,
-		       void (*cb)(void *data, const struct ctl_circuit_info *info), void *data);
+
+/* The way of a circuit that IKE speaks with along PATH; ENCAP: ESP goes in UDP with its ports. */
+struct dp_way ctl_circuit_way(uint32_t number, const struct ike_path *path, bool encap);
+/* All of it but the lease, the number and its place. The caller frees it until it is a session. */
+struct ctl_circuit *ctl_circuit_new(const struct ctl_circuit_env *env, const struct dp_peer *via,
+				    const struct dp_way *way);
+/* The kernel: a limit of the SA with this SPI is reached; HARD: it is gone. */
+void ctl_circuit_expire(struct ctl_circuit *c, uint32_t spi, bool hard);
+/* The kernel: authentic ESP in UDP came from REMOTE. */
+void ctl_circuit_mapping(struct ctl_circuit *c, const struct endpoint *remote);

@@ -5,8 +5,7 @@
 #include <utlist.h>
 
 #include "common/base/log.h"
-#include "common/ike/ike_alive.h"
-#include "ippriv-node/ctl_keys.h"
+#include "ippriv-node/ctl_tunnel.h"
 
 /*
  * An acquire that the kernel has sent once is not repeated for 30 s (net.core.xfrm_acq_expires), so
@@ -20,19 +19,7 @@ enum {
 	MISSING_MOST = 60,    /* seconds between two lists without a relay until it has left */
 };
 
-struct tunnel {
-	struct ctl_session session; /* first: a session is its tunnel */
-	struct ctl_peers *owner;
-	struct peer *peer;
-	bool up, established, initiator, initial_contact;
-	bool closing;
-	uint32_t spi_in, spi_out;
-	uint64_t since;
-	struct ike_alive alive;
-	struct tunnel *prev, *next;
-};
-
-struct peer {
+struct ctl_peer {
 	struct crypto_pub key;
 	char nickname[DIR_NICKNAME + 1];
 	struct endpoint ike;
@@ -44,24 +31,20 @@ struct peer {
 	uint64_t wanted_until; /* loop time up to which a failed tunnel is tried again */
 	uint64_t retry_at;     /* 0: no retry due */
 	uint32_t retry;        /* milliseconds to the one after */
-	struct tunnel *tunnels;
+	struct ctl_tunnel *tunnels;
 };
 
 struct ctl_peers {
 	struct ctl_peers_conf conf;
+	struct ctl_tunnel_env env;
 	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
 	struct io_timer *retry, *look;
 	uint32_t highest;    /* no peer has a higher index */
 	bool warned;         /* about an address in the list that cannot be */
-	struct peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
+	struct ctl_peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
 };
 
-static struct tunnel *tunnel_of(struct ctl_session *session)
-{
-	return (struct tunnel *)session;
-}
-
-static struct peer *find_by_key(const struct ctl_peers *peers, const struct crypto_pub *key)
+static struct ctl_peer *find_by_key(const struct ctl_peers *peers, const struct crypto_pub *key)
 {
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i] && memcmp(&peers->table[i]->key, key, sizeof(*key)) == 0)
@@ -70,7 +53,7 @@ static struct peer *find_by_key(const struct ctl_peers *peers, const struct cryp
 }
 
 /* Another relay at that address than the one with KEY. */
-static struct peer *find_by_address(const struct ctl_peers *peers, const struct addr *a,
+static struct ctl_peer *find_by_address(const struct ctl_peers *peers, const struct addr *a,
 				    const struct crypto_pub *key)
 {
 	for (uint32_t i = 1; i <= peers->highest; i++)
@@ -81,7 +64,7 @@ static struct peer *find_by_address(const struct ctl_peers *peers, const struct 
 }
 
 /* Link policies for POOL, in place of those for another pool. */
-static int link_pool(struct ctl_peers *peers, struct peer *peer, const struct prefix *pool)
+static int link_pool(struct ctl_peers *peers, struct ctl_peer *peer, const struct prefix *pool)
 {
 	int err;
 
@@ -98,7 +81,7 @@ static int link_pool(struct ctl_peers *peers, struct peer *peer, const struct pr
 }
 
 /* The remote selectors must be the peer itself and one pool of addresses that relays may assign. */
-static int pool_of_child(const struct ctl_peers *peers, const struct peer *peer,
+static int pool_of_child(const struct ctl_peers *peers, const struct ctl_peer *peer,
 			 const struct ike_child *child, struct prefix *out)
 {
 	struct prefix host = prefix_host(&peer->ike.addr);
@@ -119,47 +102,25 @@ static int pool_of_child(const struct ctl_peers *peers, const struct peer *peer,
 	return has_host && has_pool ? 0 : -EBADMSG;
 }
 
-static int tunnel_child_up(struct ctl_session *session, const struct ike_child *child)
+static int on_selectors(void *user, struct ctl_tunnel *t, const struct ike_child *child)
 {
-	struct tunnel *t = tunnel_of(session);
-	struct ctl_peers *peers = t->owner;
-	struct dp_keys keys;
+	struct ctl_peers *peers = user;
 	struct prefix pool;
 	int err;
 
 	err = pool_of_child(peers, t->peer, child, &pool);
 	if (err < 0) {
-		log_warning("relay %s offers traffic selectors that are not its own",
-			    t->peer->nickname);
+		log_warning("relay %s offers traffic selectors that are not its own", t->nickname);
 		return err;
 	}
-	err = link_pool(peers, t->peer, &pool);
-	if (err < 0)
-		return err;
-	ctl_keys_from_child(child, &keys);
-	err = dp_tunnel_up(peers->conf.dp, &t->peer->dp, &keys);
-	crypto_wipe(&keys, sizeof(keys));
-	if (err < 0)
-		return err;
-	t->up = true;
-	t->spi_in = child->spi_in;
-	t->spi_out = child->spi_out;
-	return 0;
+	return link_pool(peers, t->peer, &pool);
 }
 
-/* Sends a Delete; one that is not up yet ends here and now. */
-static void tunnel_close(struct ctl_peers *peers, struct tunnel *t)
+static void on_established(void *user, struct ctl_tunnel *t)
 {
-	t->closing = true;
-	ctl_ike_close(peers->ike, &t->session);
-}
+	struct ctl_peers *peers = user;
+	struct ctl_tunnel *other, *next;
 
-static void tunnel_established(struct ctl_session *session)
-{
-	struct tunnel *t = tunnel_of(session), *other, *next;
-
-	t->established = true;
-	log_info("overlay tunnel with %s is up", t->peer->nickname);
 	if (!t->initial_contact)
 		return;
 	/*
@@ -168,10 +129,10 @@ static void tunnel_established(struct ctl_session *session)
 	 */
 	DL_FOREACH_SAFE(t->peer->tunnels, other, next)
 		if (other != t && other->established)
-			tunnel_close(t->owner, other);
+			ctl_tunnel_close(other, peers->ike);
 }
 
-static void peer_free(struct ctl_peers *peers, struct peer *peer)
+static void peer_free(struct ctl_peers *peers, struct ctl_peer *peer)
 {
 	if (peer->linked)
 		dp_link_del(peers->conf.dp, &peer->dp);
@@ -181,7 +142,7 @@ static void peer_free(struct ctl_peers *peers, struct peer *peer)
 	free(peer);
 }
 
-static void peer_gone(struct ctl_peers *peers, struct peer *peer)
+static void peer_gone(struct ctl_peers *peers, struct ctl_peer *peer)
 {
 	peers->conf.moved(peers->conf.user, peer->dp.index, NULL);
 	peer_free(peers, peer);
@@ -200,7 +161,7 @@ static void arm_retry(struct ctl_peers *peers)
 		io_timer_start(peers->retry, first > now ? first - now : 0);
 }
 
-static void retry_later(struct ctl_peers *peers, struct peer *peer)
+static void retry_later(struct ctl_peers *peers, struct ctl_peer *peer)
 {
 	uint64_t at = io_loop_now(peers->conf.loop) + peer->retry;
 
@@ -211,16 +172,11 @@ static void retry_later(struct ctl_peers *peers, struct peer *peer)
 	arm_retry(peers);
 }
 
-static void tunnel_ended(struct ctl_session *session, enum ike_end why)
+static void on_over(void *user, struct ctl_tunnel *t)
 {
-	struct tunnel *t = tunnel_of(session);
-	struct peer *peer = t->peer;
-	struct ctl_peers *peers = t->owner;
+	struct ctl_peers *peers = user;
+	struct ctl_peer *peer = t->peer;
 
-	log_info("overlay tunnel with %s %s: %s", peer->nickname,
-		 t->established ? "is gone" : "did not come up", ike_end_name(why));
-	if (t->up)
-		dp_tunnel_down(peers->conf.dp, &peer->dp, t->spi_in, t->spi_out);
 	DL_DELETE(peer->tunnels, t);
 	if (t->initiator && !t->established)
 		retry_later(peers, peer);
@@ -229,23 +185,12 @@ static void tunnel_ended(struct ctl_session *session, enum ike_end why)
 		peer_gone(peers, peer);
 }
 
-static const struct ctl_session_ops tunnel_ops = {
-	.child_up = tunnel_child_up,
-	.established = tunnel_established,
-	.ended = tunnel_ended,
-};
-
-static struct tunnel *tunnel_new(struct ctl_peers *peers, struct peer *peer)
+static struct ctl_tunnel *add_tunnel(struct ctl_peers *peers, struct ctl_peer *peer)
 {
-	struct tunnel *t = calloc(1, sizeof(*t));
+	struct ctl_tunnel *t = ctl_tunnel_new(&peers->env, peer, peer->nickname, &peer->dp);
 
-	if (!t)
-		return NULL;
-	t->session.ops = &tunnel_ops;
-	t->owner = peers;
-	t->peer = peer;
-	t->since = io_loop_now(peers->conf.loop);
-	DL_APPEND(peer->tunnels, t);
+	if (t)
+		DL_APPEND(peer->tunnels, t);
 	return t;
 }
 
@@ -257,15 +202,15 @@ static struct ike_ts_list own_selectors(const struct ctl_peers *peers)
 				     .items = { self->pool, prefix_host(&self->address) } };
 }
 
-static void start_tunnel(struct ctl_peers *peers, struct peer *peer)
+static void start_tunnel(struct ctl_peers *peers, struct ctl_peer *peer)
 {
 	struct ike_init_conf conf = { .auth = IKE_AUTH_ED25519 };
-	struct tunnel *t;
+	struct ctl_tunnel *t;
 
 	peer->retry_at = 0;
 	if (!peer->listed || peer->tunnels)
 		return;
-	t = tunnel_new(peers, peer);
+	t = add_tunnel(peers, peer);
 	if (!t)
 		return;
 	t->initiator = true;
@@ -295,7 +240,7 @@ static void on_retry(void *data)
 
 void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index)
 {
-	struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+	struct ctl_peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
 
 	peers->ike = ike;
 	if (!peer)
@@ -306,9 +251,9 @@ void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index
 }
 
 /* Lets go of the oldest one of too many. -EBUSY: too many are still closing. */
-static int make_room(struct ctl_peers *peers, struct peer *peer)
+static int make_room(struct ctl_peers *peers, struct ctl_peer *peer)
 {
-	struct tunnel *t, *oldest = NULL;
+	struct ctl_tunnel *t, *oldest = NULL;
 	size_t open = 0, closing = 0;
 
 	DL_FOREACH(peer->tunnels, t) {
@@ -323,7 +268,7 @@ static int make_room(struct ctl_peers *peers, struct peer *peer)
 		return 0;
 	if (closing >= TUNNELS_CLOSING)
 		return -EBUSY;
-	tunnel_close(peers, oldest);
+	ctl_tunnel_close(oldest, peers->ike);
 	return 0;
 }
 
@@ -331,8 +276,8 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		    const struct ike_peer *from, struct ike_ts_list *local,
 		    struct ctl_session **session)
 {
-	struct peer *peer = find_by_key(peers, &from->key);
-	struct tunnel *t;
+	struct ctl_peer *peer = find_by_key(peers, &from->key);
+	struct ctl_tunnel *t;
 	int err;
 
 	if (!peer || !peer->listed) {
@@ -351,7 +296,7 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 	err = make_room(peers, peer);
 	if (err < 0)
 		return err;
-	t = tunnel_new(peers, peer);
+	t = add_tunnel(peers, peer);
 	if (!t)
 		return -ENOMEM;
 	t->initial_contact = from->initial_contact;
@@ -360,15 +305,15 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 	return 0;
 }
 
-static bool same_relay(const struct peer *peer, const struct dir_entry *e)
+static bool same_relay(const struct ctl_peer *peer, const struct dir_entry *e)
 {
 	return peer->ike.port == e->port && addr_equal(&peer->ike.addr, &e->address);
 }
 
 /* AT_ONCE: without waiting for answers. The peer is gone with its last tunnel. */
-static void peer_leave(struct ctl_peers *peers, struct peer *peer, bool at_once)
+static void peer_leave(struct ctl_peers *peers, struct ctl_peer *peer, bool at_once)
 {
-	struct tunnel *t, *next;
+	struct ctl_tunnel *t, *next;
 
 	if (peer->listed) {
 		log_info("relay %s has left the list or moved", peer->nickname);
@@ -384,12 +329,12 @@ static void peer_leave(struct ctl_peers *peers, struct peer *peer, bool at_once)
 		if (at_once)
 			ctl_ike_drop(peers->ike, &t->session);
 		else
-			tunnel_close(peers, t);
+			ctl_tunnel_close(t, peers->ike);
 	}
 }
 
 /* One list without it is no reason to let go: its descriptor may just have come late. */
-static bool has_left(struct peer *peer, const struct dir_list *list)
+static bool has_left(struct ctl_peer *peer, const struct dir_list *list)
 {
 	const struct dir_entry *e = dir_list_find(list, &peer->key);
 
@@ -406,7 +351,7 @@ static bool has_left(struct peer *peer, const struct dir_list *list)
 static void peer_join(struct ctl_peers *peers, const struct dir_entry *e)
 {
 	uint32_t index = 1;
-	struct peer *peer;
+	struct ctl_peer *peer;
 
 	while (index <= DP_PEER_MAX && peers->table[index])
 		index++;
@@ -435,8 +380,8 @@ static void peer_join(struct ctl_peers *peers, const struct dir_entry *e)
 static bool peer_enter(struct ctl_peers *peers, const struct dir_list *list,
 		       const struct dir_entry *e)
 {
-	struct peer *same = find_by_key(peers, &e->identity);
-	struct peer *there = find_by_address(peers, &e->address, &e->identity);
+	struct ctl_peer *same = find_by_key(peers, &e->identity);
+	struct ctl_peer *there = find_by_address(peers, &e->address, &e->identity);
 
 	if (memcmp(&e->identity, &peers->conf.identity, sizeof(e->identity)) == 0 ||
 	    (same && same->listed))
@@ -458,7 +403,7 @@ void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct
 
 	peers->ike = ike;
 	for (uint32_t i = 1; i <= peers->highest; i++) {
-		struct peer *peer = peers->table[i];
+		struct ctl_peer *peer = peers->table[i];
 
 		if (peer && peer->listed && has_left(peer, list))
 			peer_leave(peers, peer, false);
@@ -472,36 +417,15 @@ void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct
 	peers->warned = odd != NULL;
 }
 
-static void look_at(struct ctl_peers *peers, struct tunnel *t)
-{
-	struct dp_stats stats;
-
-	if (!t->established || t->closing ||
-	    dp_stats(peers->conf.dp, &t->peer->ike.addr, t->spi_in, t->spi_out, &stats) < 0)
-		return;
-	switch (ike_alive_look(&t->alive, stats.packets_in, stats.packets_out,
-			       io_loop_now(peers->conf.loop), IKE_ALIVE_SILENCE)) {
-	case IKE_ALIVE_NOTHING:
-		break;
-	case IKE_ALIVE_HEARD:
-		ctl_ike_heard(peers->ike, &t->session);
-		break;
-	case IKE_ALIVE_ASK:
-		log_debug("nothing comes from relay %s: asking", t->peer->nickname);
-		ctl_ike_probe(peers->ike, &t->session, IKE_ALIVE_TRIES);
-		break;
-	}
-}
-
 static void on_look(void *data)
 {
 	struct ctl_peers *peers = data;
-	struct tunnel *t;
+	struct ctl_tunnel *t;
 
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i])
 			DL_FOREACH(peers->table[i]->tunnels, t)
-				look_at(peers, t);
+				ctl_tunnel_look(t, peers->ike);
 	io_timer_start(peers->look, IKE_ALIVE_EVERY);
 }
 
@@ -513,6 +437,10 @@ int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 	if (!peers)
 		return -ENOMEM;
 	peers->conf = *conf;
+	peers->env = (struct ctl_tunnel_env){ .dp = conf->dp, .loop = conf->loop, .life = conf->life,
+					      .selectors = on_selectors,
+					      .established = on_established, .over = on_over,
+					      .user = peers };
 	err = io_timer_new(conf->loop, on_retry, peers, &peers->retry);
 	if (err == 0)
 		err = io_timer_new(conf->loop, on_look, peers, &peers->look);
@@ -541,7 +469,7 @@ void ctl_peers_free(struct ctl_peers *peers)
 
 void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
 {
-	struct tunnel *t, *next;
+	struct ctl_tunnel *t, *next;
 
 	peers->ike = ike;
 	for (uint32_t i = 1; i <= peers->highest; i++) {
@@ -550,13 +478,13 @@ void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike)
 		peers->table[i]->wanted_until = 0;
 		peers->table[i]->retry_at = 0;
 		DL_FOREACH_SAFE(peers->table[i]->tunnels, t, next)
-			tunnel_close(peers, t);
+			ctl_tunnel_close(t, peers->ike);
 	}
 }
 
 int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out)
 {
-	const struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+	const struct ctl_peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
 
 	if (!peer || !peer->listed || !peer->linked)
 		return -ENOENT;
@@ -566,15 +494,31 @@ int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer
 
 const char *ctl_peers_name(const struct ctl_peers *peers, uint32_t index)
 {
-	const struct peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+	const struct ctl_peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
 
 	return peer ? peer->nickname : NULL;
+}
+
+void ctl_peers_expire(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index, uint32_t spi,
+		      bool hard)
+{
+	struct ctl_peer *peer = index <= DP_PEER_MAX ? peers->table[index] : NULL;
+	struct ctl_tunnel *t;
+
+	peers->ike = ike;
+	if (!peer)
+		return;
+	DL_FOREACH(peer->tunnels, t)
+		if (ctl_pairs_have(&t->pairs, spi))
+			break;
+	if (t)
+		ctl_tunnel_expire(t, ike, spi, hard);
 }
 
 size_t ctl_peers_tunnels(const struct ctl_peers *peers)
 {
 	size_t count = 0;
-	struct tunnel *t;
+	struct ctl_tunnel *t;
 
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i])
@@ -583,31 +527,30 @@ size_t ctl_peers_tunnels(const struct ctl_peers *peers)
 	return count;
 }
 
-static void tunnel_report(struct ctl_peers *peers, struct tunnel *t,
-			  void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data)
+static void report(struct ctl_peers *peers, struct ctl_tunnel *t,
+		   void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data)
 {
 	struct ctl_tunnel_info info = {
-		.nickname = t->peer->nickname,
+		.nickname = t->nickname,
 		.address = t->peer->ike.addr,
 		.pool = t->peer->dp.pool,
 		.established = t->established,
 		.initiator = t->initiator,
 		.age = io_loop_now(peers->conf.loop) - t->since,
+		.stats = ctl_tunnel_stats(t),
 	};
 
-	if (t->up && dp_stats(peers->conf.dp, &t->peer->ike.addr, t->spi_in, t->spi_out,
-			      &info.stats) < 0)
-		log_debug("no counters for the tunnel with %s", t->peer->nickname);
+	ctl_ike_info(peers->ike, &t->session, &info.ike);
 	cb(data, &info);
 }
 
 void ctl_peers_each(struct ctl_peers *peers,
 		    void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data)
 {
-	struct tunnel *t;
+	struct ctl_tunnel *t;
 
 	for (uint32_t i = 1; i <= peers->highest; i++)
 		if (peers->table[i])
 			DL_FOREACH(peers->table[i]->tunnels, t)
-				tunnel_report(peers, t, cb, data);
+				report(peers, t, cb, data);
 }

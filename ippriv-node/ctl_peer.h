@@ -5,6 +5,7 @@
  */
 #include "common/dir/dir_list.h"
 #include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/ctl_keys.h"
 #include "ippriv-node/dp.h"
 
 struct ctl_peers;
@@ -12,6 +13,7 @@ struct ctl_peers;
 struct ctl_peers_conf {
 	struct dp_self self;
 	struct crypto_pub identity; /* ours */
+	struct ctl_life life;       /* of a child SA */
 	struct dp *dp;              /* borrowed */
 	struct io_loop *loop;       /* borrowed */
 	/* A relay that the list does not have knocked: a newer list may have it. */
@@ -37,6 +39,9 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		    const struct ike_peer *peer, struct ike_ts_list *local,
 		    struct ctl_session **session);
 void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike); /* Deletes for all tunnels */
+/* The kernel: a limit of an SA of peer INDEX is reached, the one with this SPI; HARD: it is gone. */
+void ctl_peers_expire(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index, uint32_t spi,
+		      bool hard);
 /* Data path values of peer INDEX once its pool is known. 0 or -ENOENT. */
 int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out) _must_check_;
 /* Nickname, valid until the next update; NULL for 0 or nobody. */
@@ -49,6 +54,7 @@ struct ctl_tunnel_info {
 	struct prefix pool;
 	bool established, initiator;
 	uint64_t age; /* milliseconds */
+	struct ike_sa_info ike;
 	struct dp_stats stats;
 };
 void ctl_peers_each(struct ctl_peers *peers,

@@ -90,7 +90,7 @@ static int upload_fill(struct ctl_publish *p, struct upload *u)
 	/* a directory takes growing times only; one far ahead came from a clock that was wrong */
 	p->last = now > p->last || p->last - now > DIR_SKEW ? now : p->last + 1;
 	desc.published = p->last;
-	u->source = p->conf->address;
+	u->source = p->conf->listen;
 	u->url = strdup(p->conf->directory);
 	if (!u->url || dir_http_stop_new(&u->stop) < 0)
 		return -ENOMEM;

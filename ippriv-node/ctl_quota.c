@@ -10,10 +10,10 @@
 
 #include "ippriv-node/dp.h"
 
-enum {
-	TOKEN = 1000 / CTL_QUOTA_RATE,   /* milliseconds for one */
-	FULL = CTL_QUOTA_BURST * TOKEN, /* from empty to full */
-};
+/* Milliseconds from an empty bucket of an address to a full one. */
+enum { FULL = 1000 * CTL_QUOTA_BURST / CTL_QUOTA_RATE };
+
+static const struct ctl_rate address_rate = { CTL_QUOTA_RATE, CTL_QUOTA_BURST };
 
 struct quota_key {
 	uint8_t address[16];
@@ -23,27 +23,41 @@ struct quota_key {
 struct holder {
 	struct quota_key key;
 	uint32_t count;
-	/* The bucket is full at that time, and one token emptier for each TOKEN before it. */
-	uint64_t full_at;
+	struct ctl_bucket bucket;
 	struct holder *prev, *next; /* in IDLE when COUNT is 0 */
 	uint64_t idle_since;
 	UT_hash_handle hh;
 };
 
-struct ctl_quota {
-	uint32_t peer_most;
-	uint32_t peers[DP_PEER_MAX + 1]; /* circuits by overlay index */
-	struct holder *table;            /* owned */
-	struct holder *idle;             /* idle longest first */
+/* The relay as a whole, or what comes through one overlay peer. */
+struct share {
+	uint32_t most, count;
+	struct ctl_rate rate;
+	struct ctl_bucket bucket;
 };
 
-int ctl_quota_new(uint32_t most, struct ctl_quota **out)
+struct ctl_quota {
+	struct share all;
+	struct share peers[DP_PEER_MAX + 1]; /* by overlay index */
+	struct holder *table;                /* owned */
+	struct holder *idle;                 /* idle longest first */
+};
+
+static struct share share_of(uint32_t most, uint32_t rate)
+{
+	return (struct share){ .most = most,
+			       .rate = { .rate = rate, .burst = rate * CTL_QUOTA_AHEAD } };
+}
+
+int ctl_quota_new(const struct ctl_quota_conf *conf, struct ctl_quota **out)
 {
 	struct ctl_quota *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return -ENOMEM;
-	q->peer_most = (most + 1) / 2;
+	q->all = q->peers[0] = share_of(conf->most, conf->rate);
+	for (size_t i = 1; i <= DP_PEER_MAX; i++)
+		q->peers[i] = share_of(conf->peer_most, conf->peer_rate);
 	*out = q;
 	return 0;
 }
@@ -87,7 +101,7 @@ static struct holder *holder_new(struct ctl_quota *q, const struct quota_key *ke
 	if (!h)
 		return NULL;
 	h->key = *key;
-	h->idle_since = h->full_at = now;
+	h->idle_since = now;
 	HASH_ADD(hh, q->table, key, sizeof(h->key), h);
 	if (!h->hh.tbl) {
 		free(h);
@@ -97,7 +111,19 @@ static struct holder *holder_new(struct ctl_quota *q, const struct quota_key *ke
 	return h;
 }
 
-int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now)
+static bool has_room(const struct share *s, uint64_t now)
+{
+	return s->count < s->most && ctl_bucket_has(&s->bucket, &s->rate, now);
+}
+
+static void share_take(struct share *s, uint64_t now)
+{
+	ctl_bucket_take(&s->bucket, &s->rate, now);
+	s->count++;
+}
+
+static struct holder *find_or_make(struct ctl_quota *q, const struct addr *outer, uint32_t index,
+				   uint64_t now)
 {
 	struct quota_key key;
 	struct holder *h;
@@ -105,34 +131,63 @@ int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index
 	/* Whoever was idle for so long has a full bucket: as good as unknown. */
 	while (q->idle && now - q->idle->idle_since >= FULL)
 		forget(q, q->idle);
-	if (index > 0 && q->peers[index] >= q->peer_most)
-		return -EBUSY;
 	h = find(q, outer, index, &key);
-	if (!h)
-		h = holder_new(q, &key, now);
-	if (!h)
-		return -ENOMEM;
-	if (h->full_at < now)
-		h->full_at = now;
-	if (h->count >= CTL_QUOTA_ADDRESS || h->full_at + TOKEN > now + FULL)
-		return -EBUSY;
-	h->full_at += TOKEN;
+	return h ? h : holder_new(q, &key, now);
+}
+
+static void holder_take(struct ctl_quota *q, struct holder *h)
+{
 	if (h->count++ == 0)
 		DL_DELETE(q->idle, h);
-	q->peers[index]++;
+}
+
+static void holder_give(struct ctl_quota *q, struct holder *h, uint64_t now)
+{
+	if (--h->count > 0)
+		return;
+	h->idle_since = now;
+	DL_APPEND(q->idle, h);
+}
+
+int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now)
+{
+	struct share *peer = &q->peers[index];
+	struct holder *h;
+
+	if (!has_room(&q->all, now) || !has_room(peer, now))
+		return -EBUSY;
+	h = find_or_make(q, outer, index, now);
+	if (!h)
+		return -ENOMEM;
+	if (h->count >= CTL_QUOTA_ADDRESS || !ctl_bucket_has(&h->bucket, &address_rate, now))
+		return -EBUSY;
+	ctl_bucket_take(&h->bucket, &address_rate, now);
+	share_take(&q->all, now);
+	share_take(peer, now);
+	holder_take(q, h);
 	return 0;
 }
 
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now)
 {
 	struct quota_key key;
-	struct holder *h = find(q, outer, index, &key);
 
-	q->peers[index]--;
-	if (--h->count > 0)
-		return;
-	h->idle_since = now;
-	DL_APPEND(q->idle, h);
+	q->all.count--;
+	q->peers[index].count--;
+	holder_give(q, find(q, outer, index, &key), now);
+}
+
+int ctl_quota_move(struct ctl_quota *q, const struct addr *from, const struct addr *to,
+		   uint64_t now)
+{
+	struct holder *there = find_or_make(q, to, 0, now);
+	struct quota_key key;
+
+	if (!there)
+		return -ENOMEM;
+	holder_take(q, there);
+	holder_give(q, find(q, from, 0, &key), now);
+	return 0;
 }
 
 size_t ctl_quota_known(const struct ctl_quota *q)

@@ -1,23 +1,35 @@
 #pragma once
 /*
- * Who may have how many circuits, and how fast: each outer address so many at one time and a token
- * bucket, each overlay peer a share of all. An address behind a peer is not the same number behind
- * another one, or straight from the Internet.
+ * Who may have how many circuits, and how fast: the relay as a whole, each overlay peer (behind
+ * which an address says little), each outer address. An address behind a peer is not the same
+ * number behind another one, or straight from the Internet.
  */
+#include <stddef.h>
+
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
+#include "ippriv-node/ctl_bucket.h"
 
 struct ctl_quota;
 
-/* No keys in the configuration: nobody has needed other values yet. */
+/* Of an address. No keys in the configuration: nobody has needed other values yet. */
 enum {
-	CTL_QUOTA_ADDRESS = 256, /* circuits of an address at one time */
+	CTL_QUOTA_ADDRESS = 256, /* circuits at one time */
 	CTL_QUOTA_BURST = 100,   /* new ones at once, then */
 	CTL_QUOTA_RATE = 10,     /* a second */
 };
 
-/* MOST circuits there may be in all; an overlay peer may have half of them. 0 or -ENOMEM. */
-int ctl_quota_new(uint32_t most, struct ctl_quota **out) _must_check_;
+enum { CTL_QUOTA_AHEAD = 10 }; /* seconds for which a peer and the relay may run ahead of a rate */
+
+struct ctl_quota_conf {
+	uint32_t most;      /* circuits at one time */
+	uint32_t rate;      /* new ones a second */
+	uint32_t peer_most; /* of those, through one overlay peer */
+	uint32_t peer_rate;
+};
+
+/* 0 or -ENOMEM. */
+int ctl_quota_new(const struct ctl_quota_conf *conf, struct ctl_quota **out) _must_check_;
 void ctl_quota_free(struct ctl_quota *q);
 /*
  * One more circuit of OUTER behind overlay peer INDEX (0: straight from the client) at NOW, in
@@ -26,5 +38,8 @@ void ctl_quota_free(struct ctl_quota *q);
 int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index,
 		   uint64_t now) _must_check_;
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now);
+/* A circuit straight from a client goes with it: no limit holds it back. 0 or -ENOMEM. */
+int ctl_quota_move(struct ctl_quota *q, const struct addr *from, const struct addr *to,
+		   uint64_t now) _must_check_;
 /* Addresses that are remembered: those with circuits or with a bucket that is not full again. */
 size_t ctl_quota_known(const struct ctl_quota *q);

@@ -51,7 +51,7 @@ static int run_del_base(struct dp *dp)
 {
 	struct kern_op ops[DP_BASE_OPS];
 
-	return run_del(dp, ops, dp_plan_base(dp->firewall, ops), "the relay's route and firewall");
+	return run_del(dp, ops, dp_plan_base(&dp->self, dp->firewall, ops), "the relay's route and firewall");
 }
 
 int dp_new(const struct kern *kern, const struct dp_self *self,
@@ -64,7 +64,7 @@ int dp_new(const struct kern *kern, const struct dp_self *self,
 	if (!dp)
 		return -ENOMEM;
 	*dp = (struct dp){ .kern = kern, .self = *self, .firewall = firewall };
-	err = kern_plan_add(kern, ops, dp_plan_base(firewall, ops));
+	err = kern_plan_add(kern, ops, dp_plan_base(self, firewall, ops));
 	if (err < 0)
 		goto out;
 	err = forget_flows(dp, &self->pool); /* of a killed run */
@@ -121,57 +121,80 @@ void dp_link_del(struct dp *dp, const struct dp_peer *peer)
 	(void)run_del(dp, ops, dp_plan_link(&dp->self, peer, ops), "a relay's link policies");
 }
 
-int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys *keys)
+struct dp_way dp_tunnel_way(const struct dp *dp, const struct dp_peer *peer)
 {
-	struct kern_op ops[DP_TUNNEL_OPS];
-
-	return run_add(dp, ops, dp_plan_tunnel(&dp->self, peer, keys, ops), "an overlay tunnel");
+	return (struct dp_way){ .number = peer->index, .local = dp->self.listen,
+				.far = peer->address };
 }
 
-void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, uint32_t spi_out)
+int dp_pair_add(struct dp *dp, const struct dp_way *way, const struct dp_keys *keys,
+		unsigned int halves)
+{
+	struct kern_op ops[DP_PAIR_OPS];
+
+	return run_add(dp, ops, dp_plan_pair(way, keys, halves, ops), "an SA pair");
+}
+
+int dp_pair_del(struct dp *dp, const struct dp_way *way, uint32_t spi_in, uint32_t spi_out,
+		unsigned int halves)
 {
 	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
-	struct kern_op ops[DP_TUNNEL_OPS];
+	struct kern_op ops[DP_PAIR_OPS];
 
-	(void)run_del(dp, ops, dp_plan_tunnel(&dp->self, peer, &keys, ops), "an overlay tunnel");
+	return run_del(dp, ops, dp_plan_pair(way, &keys, halves, ops), "an SA pair");
 }
 
-int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit, const struct dp_keys *keys)
+int dp_pair_stats(struct dp *dp, const struct dp_way *way, uint32_t spi_in, uint32_t spi_out,
+		  unsigned int halves, struct dp_stats *out)
 {
-	struct kern_op ops[DP_CIRCUIT_OPS];
+	struct kern_sa_stats in = { 0 }, sent = { 0 };
+	int err = 0;
 
-	return run_add(dp, ops, dp_plan_circuit(&dp->self, circuit, keys, ops), "a circuit");
-}
-
-int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
-		    uint32_t spi_out)
-{
-	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
-	struct prefix assigned = prefix_host(&circuit->assigned);
-	struct kern_op ops[DP_CIRCUIT_OPS];
-	int err, flows = 0;
-
-	/* First what lets the client's packets in: they would make new connections. */
-	err = run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, &keys, ops), "a circuit");
-	if (!dp->closing)
-		flows = del_flows(dp, &assigned);
-	return err < 0 ? err : flows;
-}
-
-int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,
-	     struct dp_stats *out)
-{
-	struct kern_sa_stats in, sent;
-	int err;
-
-	err = dp->kern->sa_stats(dp->kern->ctx, NULL, &dp->self.address, spi_in, &in);
-	if (err == 0)
-		err = dp->kern->sa_stats(dp->kern->ctx, NULL, far, spi_out, &sent);
+	if (halves & DP_HALF_IN)
+		err = dp->kern->sa_stats(dp->kern->ctx, NULL, &way->local, spi_in, &in);
+	if (err == 0 && halves & DP_HALF_OUT)
+		err = dp->kern->sa_stats(dp->kern->ctx, NULL, &way->far, spi_out, &sent);
 	if (err < 0)
 		return err;
 	*out = (struct dp_stats){ .bytes_in = in.bytes, .packets_in = in.packets,
 				  .bytes_out = sent.bytes, .packets_out = sent.packets };
 	return 0;
+}
+
+int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit)
+{
+	struct kern_op ops[DP_CIRCUIT_OPS];
+
+	return run_add(dp, ops, dp_plan_circuit(&dp->self, circuit, ops), "a circuit");
+}
+
+int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit)
+{
+	struct prefix assigned = prefix_host(&circuit->assigned);
+	struct kern_op ops[DP_CIRCUIT_OPS];
+	int err, flows = 0;
+
+	/* First what lets the client's packets in: they would make new connections. */
+	err = run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, ops), "a circuit");
+	if (!dp->closing)
+		flows = del_flows(dp, &assigned);
+	return err < 0 ? err : flows;
+}
+
+int dp_circuit_move(struct dp *dp, const struct dp_circuit *circuit, const struct dp_way *to,
+		    uint32_t spi_in, uint32_t spi_out)
+{
+	struct kern_path path = { .local = { to->local, to->local_port },
+				  .remote = { to->far, to->far_port } };
+	struct kern_op ops[DP_MOVE_OPS];
+	size_t count = dp_plan_move(&dp->self, circuit, spi_in, spi_out, ops);
+	int err = dp->kern->move(dp->kern->ctx, ops, count, &path);
+
+	if (err < 0) {
+		log_warning("cannot move a circuit: %s", dp->kern->error(dp->kern->ctx));
+		(void)run_del(dp, ops, count, "a circuit");
+	}
+	return err;
 }
 
 uint32_t dp_mark_to_index(uint32_t mark)
@@ -189,9 +212,21 @@ uint32_t dp_mark_of_ours(uint32_t mark)
 	return mark & KERN_MARK_MASK;
 }
 
+static uint32_t number_of(uint32_t reqid)
+{
+	return (reqid & ~(uint32_t)KERN_ID_MASK) == KERN_REQID_NODE ? reqid & KERN_ID_MASK : 0;
+}
+
 uint32_t dp_reqid_to_index(uint32_t reqid)
 {
-	uint32_t number = reqid & KERN_ID_MASK;
+	uint32_t number = number_of(reqid);
 
-	return (reqid & ~(uint32_t)KERN_ID_MASK) == KERN_REQID_NODE && number <= DP_PEER_MAX ? number : 0;
+	return number <= DP_PEER_MAX ? number : 0;
+}
+
+uint32_t dp_reqid_to_circuit(uint32_t reqid)
+{
+	uint32_t number = number_of(reqid);
+
+	return number >= DP_CIRCUIT_FIRST ? number : 0;
 }

@@ -21,7 +21,8 @@ enum {
 };
 
 struct dp_self {
-	struct addr address;
+	struct addr address; /* what others know us by */
+	struct addr listen;  /* what we have on the wire: another one behind a 1:1 NAT */
 	struct prefix pool;  /* what we assign */
 	struct prefix pools; /* what any relay may assign */
 };
@@ -32,17 +33,32 @@ struct dp_peer {
 	struct prefix pool; /* what it assigns; for dp_link_* only */
 };
 
+/* When the kernel tells that an SA is to be replaced (soft), when it deletes it (hard). 0: never. */
+struct dp_life {
+	uint64_t soft_seconds, hard_seconds, soft_bytes, hard_bytes;
+};
+
 /* One child SA: our inbound and outbound half. */
 struct dp_keys {
 	uint32_t spi_in, spi_out; /* host order */
 	bool aes;                 /* AES-GCM-256, else ChaCha20-Poly1305 */
 	bool esn;
 	struct secret in, out;
+	struct dp_life life;
+};
+
+/* The halves of an SA pair, by themselves or together. */
+enum dp_half { DP_HALF_IN = 1, DP_HALF_OUT = 2, DP_HALF_BOTH = 3 };
+
+/* How the SA pairs of one tunnel or circuit go, all of them the same way. */
+struct dp_way {
+	uint32_t number;         /* of the circuit, or index of the overlay peer */
+	struct addr local, far;  /* outer addresses */
+	uint16_t local_port, far_port; /* of the UDP around ESP, host order, 0: plain ESP */
 };
 
 struct dp_circuit {
-	uint32_t number;
-	struct addr outer;    /* the client's outer address: its own, or assigned by the hop before */
+	struct dp_way way;    /* far: the client itself, or what the hop before assigned to it */
 	struct addr assigned; /* the address we gave it */
 	struct dp_peer via;   /* the overlay peer it comes through; index 0: straight from the client */
 };
@@ -68,24 +84,39 @@ int dp_trap_add(struct dp *dp, const struct dp_peer *peer) _must_check_;
 void dp_trap_del(struct dp *dp, const struct dp_peer *peer);
 int dp_link_add(struct dp *dp, const struct dp_peer *peer) _must_check_;
 void dp_link_del(struct dp *dp, const struct dp_peer *peer);
-int dp_tunnel_up(struct dp *dp, const struct dp_peer *peer, const struct dp_keys *keys) _must_check_;
-void dp_tunnel_down(struct dp *dp, const struct dp_peer *peer, uint32_t spi_in, uint32_t spi_out);
-int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit,
-		  const struct dp_keys *keys) _must_check_;
+struct dp_way dp_tunnel_way(const struct dp *dp, const struct dp_peer *peer);
+
+/*
+ * HALVES of an SA pair. What is sent goes out through the newest outbound SA of a way. Of a pair
+ * that is taken out, halves that have expired are no error.
+ */
+int dp_pair_add(struct dp *dp, const struct dp_way *way, const struct dp_keys *keys,
+		unsigned int halves) _must_check_;
+int dp_pair_del(struct dp *dp, const struct dp_way *way, uint32_t spi_in, uint32_t spi_out,
+		unsigned int halves);
+/* Counters of HALVES; those of a half that is not there are 0. */
+int dp_pair_stats(struct dp *dp, const struct dp_way *way, uint32_t spi_in, uint32_t spi_out,
+		  unsigned int halves, struct dp_stats *out);
+
+/* What leads to the circuit's SA pairs: after the first of them comes, before the last one goes. */
+int dp_circuit_up(struct dp *dp, const struct dp_circuit *circuit) _must_check_;
 /*
  * Also makes an exit forget the connections of the assigned address. After an error something of
  * this circuit may be left: nobody else can have its address.
  */
-int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit, uint32_t spi_in,
-		    uint32_t spi_out) _must_check_;
-/* Counters of one SA pair whose far outer address is FAR. */
-int dp_stats(struct dp *dp, const struct addr *far, uint32_t spi_in, uint32_t spi_out,
-	     struct dp_stats *out) _must_check_;
+int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit) _must_check_;
+/*
+ * A client that comes straight goes another way: TO, with the same number. There is one SA left in
+ * each direction, SPI_IN and SPI_OUT. After an error they and what leads to them are out.
+ */
+int dp_circuit_move(struct dp *dp, const struct dp_circuit *circuit, const struct dp_way *to,
+		    uint32_t spi_in, uint32_t spi_out) _must_check_;
 
 /* The overlay peer's index in a packet mark, 0: none; and back. */
 uint32_t dp_mark_to_index(uint32_t mark);
 uint32_t dp_index_to_mark(uint32_t index);
 /* MARK without the bits that somebody else has put there. */
 uint32_t dp_mark_of_ours(uint32_t mark);
-/* The overlay peer whose tunnel an acquire with this reqid asks for, 0: none. */
+/* The overlay peer whose tunnel has this reqid, the circuit that has it; 0: none. */
 uint32_t dp_reqid_to_index(uint32_t reqid);
+uint32_t dp_reqid_to_circuit(uint32_t reqid);

@@ -16,18 +16,32 @@ static uint32_t reqid_of(uint32_t number)
 	return KERN_REQID_NODE | number;
 }
 
-static struct kern_template template_in(const struct dp_self *self, const struct addr *far,
-					uint32_t number)
+static struct dp_way way_of_peer(const struct dp_self *self, const struct dp_peer *peer)
 {
-	return (struct kern_template){ .src = *far, .dst = self->address,
-				       .reqid = reqid_of(number) };
+	return (struct dp_way){ .number = peer->index, .local = self->listen,
+				.far = peer->address };
 }
 
-static struct kern_template template_out(const struct dp_self *self, const struct addr *far,
-					 uint32_t number)
+static struct kern_template template_in(const struct dp_way *way)
 {
-	return (struct kern_template){ .src = self->address, .dst = *far,
-				       .reqid = reqid_of(number) };
+	return (struct kern_template){ .src = way->far, .dst = way->local,
+				       .reqid = reqid_of(way->number) };
+}
+
+static struct kern_template template_out(const struct dp_way *way)
+{
+	return (struct kern_template){ .src = way->local, .dst = way->far,
+				       .reqid = reqid_of(way->number) };
+}
+
+static struct kern_encap encap_in(const struct dp_way *way)
+{
+	return (struct kern_encap){ .sport = way->far_port, .dport = way->local_port };
+}
+
+static struct kern_encap encap_out(const struct dp_way *way)
+{
+	return (struct kern_encap){ .sport = way->local_port, .dport = way->far_port };
 }
 
 static struct kern_op policy_op(enum kern_dir dir, struct kern_selector sel, uint32_t priority,
@@ -40,45 +54,32 @@ static struct kern_op policy_op(enum kern_dir dir, struct kern_selector sel, uin
 	};
 }
 
-static void plan_sas(const struct dp_self *self, const struct addr *far, uint32_t number,
-		     const struct dp_keys *keys, struct kern_op ops[2])
+size_t dp_plan_base(const struct dp_self *self, const struct kern_firewall *firewall,
+		    struct kern_op ops[DP_BASE_OPS])
 {
-	struct kern_sa sa = {
-		.reqid = reqid_of(number),
-		.aead = keys->aes ? KERN_AEAD_AES_GCM_16_256 : KERN_AEAD_CHACHA20_POLY1305,
-		.esn = keys->esn,
-		.replay_window = DP_REPLAY_WINDOW,
-	};
+	size_t count = 0;
 
-	sa.src = *far;
-	sa.dst = self->address;
-	sa.spi = keys->spi_in;
-	sa.key = keys->in;
-	ops[0] = (struct kern_op){ .type = KERN_OP_SA, .sa = sa };
-	sa.src = self->address;
-	sa.dst = *far;
-	sa.spi = keys->spi_out;
-	sa.key = keys->out;
-	ops[1] = (struct kern_op){ .type = KERN_OP_SA, .sa = sa };
-	secret_wipe(&sa.key);
-}
-
-size_t dp_plan_base(const struct kern_firewall *firewall, struct kern_op ops[DP_BASE_OPS])
-{
-	ops[0] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = firewall };
+	ops[count++] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = firewall };
 	/* Gives pool addresses a route; what is not encapsulated on the way dies on this link. */
-	ops[1] = (struct kern_op){ .type = KERN_OP_LINK,
-				   .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };
-	memcpy(ops[1].link.name, pool_link, KERN_NAME);
-	ops[2] = (struct kern_op){ .type = KERN_OP_ROUTE, .route = { .dst = firewall->pools } };
-	memcpy(ops[2].route.link, pool_link, KERN_NAME);
-	return DP_BASE_OPS;
+	ops[count] = (struct kern_op){ .type = KERN_OP_LINK,
+				       .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };
+	memcpy(ops[count++].link.name, pool_link, KERN_NAME);
+	ops[count] = (struct kern_op){ .type = KERN_OP_ROUTE, .route = { .dst = firewall->pools } };
+	memcpy(ops[count++].route.link, pool_link, KERN_NAME);
+	if (addr_equal(&self->address, &self->listen))
+		return count;
+	/* Telescopes that end here name the address that others know. */
+	ops[count] = (struct kern_op){ .type = KERN_OP_ADDRESS,
+				       .address = { .prefix = prefix_host(&self->address) } };
+	memcpy(ops[count++].address.link, pool_link, KERN_NAME);
+	return count;
 }
 
 size_t dp_plan_trap(const struct dp_self *self, const struct dp_peer *peer,
 		    struct kern_op ops[DP_TRAP_OPS])
 {
-	struct kern_template out = template_out(self, &peer->address, peer->index);
+	struct dp_way way = way_of_peer(self, peer);
+	struct kern_template out = template_out(&way);
 	struct kern_selector sel = { .src = self->pool, .dst = prefix_host(&peer->address) };
 
 	sel.proto = IPPROTO_ESP;
@@ -92,8 +93,8 @@ size_t dp_plan_trap(const struct dp_self *self, const struct dp_peer *peer,
 size_t dp_plan_link(const struct dp_self *self, const struct dp_peer *peer,
 		    struct kern_op ops[DP_LINK_OPS])
 {
-	struct kern_template in = template_in(self, &peer->address, peer->index);
-	struct kern_template out = template_out(self, &peer->address, peer->index);
+	struct dp_way way = way_of_peer(self, peer);
+	struct kern_template in = template_in(&way), out = template_out(&way);
 	struct kern_mark mark = { dp_index_to_mark(peer->index), KERN_MARK_MASK };
 	struct kern_selector sel = { .src = peer->pool, .dst = prefix_host(&self->address) };
 
@@ -113,30 +114,72 @@ size_t dp_plan_link(const struct dp_self *self, const struct dp_peer *peer,
 	return DP_LINK_OPS;
 }
 
-size_t dp_plan_tunnel(const struct dp_self *self, const struct dp_peer *peer,
-		      const struct dp_keys *keys, struct kern_op ops[DP_TUNNEL_OPS])
+static struct kern_life life_of(const struct dp_life *life)
 {
-	plan_sas(self, &peer->address, peer->index, keys, ops);
-	ops[0].sa.set_mark = (struct kern_mark){ dp_index_to_mark(peer->index), KERN_MARK_MASK };
-	return DP_TUNNEL_OPS;
+	return (struct kern_life){ .soft_seconds = life->soft_seconds,
+				   .hard_seconds = life->hard_seconds,
+				   .soft_bytes = life->soft_bytes,
+				   .hard_bytes = life->hard_bytes };
+}
+
+size_t dp_plan_pair(const struct dp_way *way, const struct dp_keys *keys, unsigned int halves,
+		    struct kern_op ops[DP_PAIR_OPS])
+{
+	struct kern_op op = { .type = KERN_OP_SA, .sa = {
+		.reqid = reqid_of(way->number),
+		.aead = keys->aes ? KERN_AEAD_AES_GCM_16_256 : KERN_AEAD_CHACHA20_POLY1305,
+		.esn = keys->esn,
+		.replay_window = DP_REPLAY_WINDOW,
+		.life = life_of(&keys->life),
+	} };
+	size_t count = 0;
+
+	if (halves & DP_HALF_IN) {
+		ops[count] = op;
+		ops[count].sa.src = way->far;
+		ops[count].sa.dst = way->local;
+		ops[count].sa.spi = keys->spi_in;
+		ops[count].sa.key = keys->in;
+		ops[count].sa.encap = encap_in(way);
+		if (way->number <= DP_PEER_MAX)
+			ops[count].sa.set_mark = (struct kern_mark){
+				dp_index_to_mark(way->number), KERN_MARK_MASK };
+		count++;
+	}
+	if (halves & DP_HALF_OUT) {
+		ops[count] = op;
+		ops[count].sa.src = way->local;
+		ops[count].sa.dst = way->far;
+		ops[count].sa.spi = keys->spi_out;
+		ops[count].sa.key = keys->out;
+		ops[count].sa.encap = encap_out(way);
+		count++;
+	}
+	return count;
 }
 
 size_t dp_plan_circuit(const struct dp_self *self, const struct dp_circuit *circuit,
-		       const struct dp_keys *keys, struct kern_op ops[DP_CIRCUIT_OPS])
+		       struct kern_op ops[DP_CIRCUIT_OPS])
 {
-	const struct dp_peer *via = &circuit->via;
 	struct kern_selector sel = { .src = any4, .dst = prefix_host(&circuit->assigned) };
+	struct dp_way via = way_of_peer(self, &circuit->via);
 
-	plan_sas(self, &circuit->outer, circuit->number, keys, ops);
-	ops[2] = policy_op(KERN_DIR_OUT, sel, PRIO_CIRCUIT,
-			   template_out(self, &circuit->outer, circuit->number));
+	ops[0] = policy_op(KERN_DIR_OUT, sel, PRIO_CIRCUIT, template_out(&circuit->way));
 	sel = (struct kern_selector){ .src = prefix_host(&circuit->assigned), .dst = any4 };
-	ops[3] = policy_op(KERN_DIR_FWD, sel, PRIO_CIRCUIT,
-			   template_in(self, &circuit->outer, circuit->number));
-	if (via->index != 0) {
-		ops[2].policy.templates[1] = template_out(self, &via->address, via->index);
-		ops[3].policy.templates[1] = template_in(self, &via->address, via->index);
-		ops[2].policy.template_count = ops[3].policy.template_count = 2;
+	ops[1] = policy_op(KERN_DIR_FWD, sel, PRIO_CIRCUIT, template_in(&circuit->way));
+	if (via.number != 0) {
+		ops[0].policy.templates[1] = template_out(&via);
+		ops[1].policy.templates[1] = template_in(&via);
+		ops[0].policy.template_count = ops[1].policy.template_count = 2;
 	}
 	return DP_CIRCUIT_OPS;
+}
+
+size_t dp_plan_move(const struct dp_self *self, const struct dp_circuit *circuit, uint32_t spi_in,
+		    uint32_t spi_out, struct kern_op ops[DP_MOVE_OPS])
+{
+	struct dp_keys keys = { .spi_in = spi_in, .spi_out = spi_out };
+	size_t count = dp_plan_pair(&circuit->way, &keys, DP_HALF_BOTH, ops);
+
+	return count + dp_plan_circuit(self, circuit, &ops[count]);
 }

@@ -5,13 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/base/ike_port.h"
 #include "common/base/log.h"
 #include "common/dir/dir_watch.h"
 #include "common/io/lock.h"
 #include "common/kern/kern_linux.h"
 #include "ippriv-node/ctl_admin.h"
-#include "ippriv-node/ctl_circuit.h"
+#include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_ike.h"
 #include "ippriv-node/ctl_peer.h"
 #include "ippriv-node/ctl_publish.h"
@@ -20,7 +19,6 @@
 #define LOCK_NAME "ippriv-node"
 
 enum {
-	CIRCUIT_AGE = 24 * 3600 * 1000, /* milliseconds */
 	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
 	GOODBYE_TUNNELS = 500, /* those for the tunnels, which carry those for the circuits */
 	GOODBYE_STEP = 20,
@@ -58,12 +56,13 @@ static bool may_admit(struct node *node)
 	return good && !node->goodbye_until;
 }
 
-static int admit_client(void *user, const struct ike_path *path, struct ike_lease *lease,
-			struct ctl_session **session)
+static int admit_client(void *user, const struct ike_path *path, bool encap,
+			struct ike_lease *lease, struct ctl_session **session)
 {
 	struct node *node = user;
 
-	return may_admit(node) ? ctl_circuits_admit(node->circuits, path, lease, session) : -EBUSY;
+	return may_admit(node) ? ctl_circuits_admit(node->circuits, path, encap, lease, session)
+			       : -EBUSY;
 }
 
 static int admit_relay(void *user, const struct ike_path *path, const struct ike_peer *peer,
@@ -105,15 +104,35 @@ static void on_moved(void *user, uint32_t index, const struct prefix *pool)
 	ctl_circuits_drop(node->circuits, index, pool);
 }
 
-static void on_event(void *data)
+/* The kernel's news of one tunnel or circuit. */
+static void on_event(struct node *node, const struct kern_event *event)
+{
+	uint32_t index = dp_reqid_to_index(event->reqid);
+	uint32_t circuit = dp_reqid_to_circuit(event->reqid);
+
+	switch (event->type) {
+	case KERN_EVENT_ACQUIRE:
+		if (may_admit(node))
+			ctl_peers_want(node->peers, node->ike, index);
+		break;
+	case KERN_EVENT_EXPIRE:
+		ctl_peers_expire(node->peers, node->ike, index, event->spi, event->hard);
+		ctl_circuits_expire(node->circuits, circuit, event->spi, event->hard);
+		break;
+	case KERN_EVENT_MAPPING:
+		ctl_circuits_mapping(node->circuits, circuit, &event->remote);
+		break;
+	}
+}
+
+static void on_events(void *data)
 {
 	struct node *node = data;
 	struct kern_event event;
 	int got;
 
 	while ((got = kern_linux_events_next(node->kern, NULL, &event)) > 0)
-		if (event.type == KERN_EVENT_ACQUIRE && may_admit(node))
-			ctl_peers_want(node->peers, node->ike, dp_reqid_to_index(event.reqid));
+		on_event(node, &event);
 	if (got < 0)
 		log_debug("some kernel events were lost; traffic will ask again");
 }
@@ -188,64 +207,92 @@ static int start_ike(struct node *node, char *why, size_t size)
 {
 	const struct node_conf *conf = node->conf;
 	struct ctl_ike_conf ike_conf = {
-		.local = { .addr = conf->address, .port = IKE_PORT },
+		.listen = conf->listen,
+		.address = conf->address,
 		.key = conf->key,
 		.liveness = conf->liveness * 1000,
+		.life = conf->ike_life,
 		.sa_max = conf->max_circuits + DP_PEER_MAX,
 		.admit = &admit,
 		.user = node,
 	};
 	char what[ADDR_TEXT + 32], text[ADDR_TEXT];
-	int err = ctl_ike_new(node->loop, &ike_conf, &node->ike);
+	struct endpoint at;
+	int err = ctl_ike_new(node->loop, &ike_conf, &node->ike, &at);
 
 	crypto_sign_key_wipe(&ike_conf.key);
-	snprintf(what, sizeof(what), "UDP %s", endpoint_text(&ike_conf.local, text));
+	snprintf(what, sizeof(what), "UDP %s", endpoint_text(&at, text));
 	if (err == -EADDRINUSE)
 		return fail(err, why, size, what, "stop the other IKE daemon");
 	if (err == -ENOPROTOOPT)
 		return fail(err, why, size, what, "marks of datagrams (SO_RCVMARK) need Linux 5.19 "
 						  "or later");
 	if (err == -EADDRNOTAVAIL)
-		return fail(err, why, size, what, "`address` must be an address of this machine");
+		return fail(err, why, size, what, "not an address of this machine; behind a NAT give "
+						  "the one it has as `listen`");
 	return err < 0 ? fail(err, why, size, what, "run as root") : 0;
+}
+
+static struct dp_self self_of(const struct node_conf *conf)
+{
+	return (struct dp_self){ .address = conf->address, .listen = conf->listen,
+				 .pool = conf->pool, .pools = conf->firewall.pools };
+}
+
+static struct ctl_life life_of(const struct node_conf *conf)
+{
+	return (struct ctl_life){ .seconds = conf->child_life,
+				  .bytes = (uint64_t)conf->child_megabytes << 20 };
+}
+
+static int start_data_path(struct node *node, char *why, size_t size)
+{
+	const struct kern *kern = kern_linux_ops(node->kern);
+	struct dp_self self = self_of(node->conf);
+	int err = dp_new(kern, &self, &node->conf->firewall, &node->dp);
+
+	if (err == -EPROTONOSUPPORT)
+		snprintf(why, size, "%s", kern->error(kern->ctx));
+	else if (err < 0)
+		snprintf(why, size, "cannot install the relay's route and firewall: %s; does another "
+			 "program use 100.64.0.0/10?", kern->error(kern->ctx));
+	return err;
+}
+
+static int new_paths(struct node *node)
+{
+	const struct node_conf *conf = node->conf;
+	struct ctl_peers_conf peers_conf = {
+		.self = self_of(conf), .identity = conf->key.pub, .life = life_of(conf),
+		.dp = node->dp, .loop = node->loop, .unknown = on_unknown, .left = on_left,
+		.moved = on_moved, .user = node,
+	};
+	struct ctl_circuits_conf circuits_conf = {
+		.self = self_of(conf), .dns = conf->dns, .life = life_of(conf),
+		.quota = { .most = conf->max_circuits, .rate = conf->circuit_rate,
+			   .peer_most = conf->peer_circuits, .peer_rate = conf->peer_rate },
+		.idle = conf->liveness * 1000, .silence = conf->client_silence * 1000,
+		.dp = node->dp, .ike = node->ike, .loop = node->loop,
+	};
+	int err = ctl_peers_new(&peers_conf, &node->peers);
+
+	circuits_conf.peers = node->peers;
+	return err < 0 ? err : ctl_circuits_new(&circuits_conf, &node->circuits);
 }
 
 static int start_paths(struct node *node, char *why, size_t size)
 {
-	const struct node_conf *conf = node->conf;
-	struct dp_self self = { .address = conf->address, .pool = conf->pool,
-				.pools = conf->firewall.pools };
-	struct ctl_peers_conf peers_conf = { .self = self, .identity = conf->key.pub,
-					     .loop = node->loop, .unknown = on_unknown,
-					     .left = on_left, .moved = on_moved,
-					     .user = node };
-	struct ctl_circuits_conf circuits_conf = { .self = self, .dns = conf->dns,
-						   .most = conf->max_circuits,
-						   .most_age = CIRCUIT_AGE, .ike = node->ike,
-						   .loop = node->loop };
-	const struct kern *kern = kern_linux_ops(node->kern);
-	int err = dp_new(kern, &self, &conf->firewall, &node->dp), fd;
+	int err = start_data_path(node, why, size), fd;
 
-	if (err == -EPROTONOSUPPORT) {
-		snprintf(why, size, "%s", kern->error(kern->ctx));
+	if (err < 0)
 		return err;
-	}
-	if (err < 0) {
-		snprintf(why, size, "cannot install the relay's route and firewall: %s; does another "
-			 "program use 100.64.0.0/10?", kern->error(kern->ctx));
-		return err;
-	}
-	peers_conf.dp = circuits_conf.dp = node->dp;
-	err = ctl_peers_new(&peers_conf, &node->peers);
-	circuits_conf.peers = node->peers;
-	if (err == 0)
-		err = ctl_circuits_new(&circuits_conf, &node->circuits);
+	err = new_paths(node);
 	if (err < 0)
 		return fail(err, why, size, "cannot start", "is there memory left?");
 	fd = kern_linux_events_fd(node->kern, NULL);
 	if (fd < 0)
 		return fail(fd, why, size, "cannot listen to the kernel's events", "run as root");
-	err = io_watch_new(node->loop, fd, on_event, node, &node->events);
+	err = io_watch_new(node->loop, fd, on_events, node, &node->events);
 	return err < 0 ? fail(err, why, size, "cannot start", "is there memory left?") : 0;
 }
 

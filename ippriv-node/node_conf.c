@@ -17,7 +17,7 @@ struct draft {
 	struct conf_strings authorities, exit_rules;
 	uint32_t threshold;
 	char *nat_ports, *log_level;
-	int address_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
+	int address_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
 	    state_line;
 	char *why;
 	size_t why_size;
@@ -76,11 +76,16 @@ static int set_addresses(const struct draft *d, struct node_conf *c)
 	if (prefix_contains(&fw->pools, &c->address))
 		return fail(d, d->address_line, "address: lies in 100.64.0.0/10, which relays assign "
 						"from; give a public address");
+	if (c->listen.family == 0)
+		c->listen = c->address;
+	if (c->listen.family != AF_INET || prefix_contains(&fw->pools, &c->listen))
+		return fail(d, d->listen_line, "listen: give an IPv4 address of this machine, not in "
+					       "100.64.0.0/10");
 	if (!prefix_within(&c->pool, &fw->pools) || c->pool.len > 30)
 		return fail(d, d->pool_line, "pool: must lie in 100.64.0.0/10 and be /30 or larger");
 	if (c->dns.family == AF_INET6)
 		return fail(d, d->dns_line, "dns: only IPv4 for now; give an IPv4 address");
-	fw->address = c->address;
+	fw->address = c->listen;
 	fw->pool = c->pool;
 	return 0;
 }
@@ -103,12 +108,22 @@ static int set_exit(const struct draft *d, struct node_conf *c)
 	return 0;
 }
 
+static int set_limits(const struct draft *d, struct node_conf *c)
+{
+	if (!d->peer_circuits_line)
+		c->peer_circuits = (c->max_circuits + 1) / 2;
+	else if (c->peer_circuits > c->max_circuits)
+		return fail(d, d->peer_circuits_line, "peer_circuits: more than `max_circuits`, %u, "
+						      "give no more", c->max_circuits);
+	return 0;
+}
+
 /* Clients reach it through the exit, whose firewall lets nothing into such networks. */
 static int set_dns(const struct draft *d, const struct node_conf *c)
 {
 	if (!c->firewall.exit || c->dns.family == 0)
 		return 0;
-	if (addr_equal(&c->dns, &c->address))
+	if (addr_equal(&c->dns, &c->address) || addr_equal(&c->dns, &c->listen))
 		return fail(d, d->dns_line, "dns: is this relay itself, which clients cannot reach; "
 					    "give a resolver on another host");
 	if (!dir_address_good(&c->dns))
@@ -184,7 +199,13 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	c->firewall.client_connections = 1024;
 	c->bandwidth = 10000;
 	c->max_circuits = 60000;
-	c->liveness = 120;
+	c->circuit_rate = 500;
+	c->peer_rate = 100;
+	c->liveness = 30;
+	c->client_silence = 900;
+	c->child_life = 3600;
+	c->child_megabytes = 64 * 1024;
+	c->ike_life = 4 * 3600;
 	c->refresh = 600;
 	prefix_parse("100.64.0.0/10", &c->firewall.pools);
 	prefix_parse("100.64.0.0/16", &c->pool);
@@ -197,6 +218,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 	const struct conf_key keys[] = {
 		{ .name = "address", .type = CONF_ADDR, .value = &c->address, .required = true,
 		  .line = &d->address_line },
+		{ .name = "listen", .type = CONF_ADDR, .value = &c->listen,
+		  .line = &d->listen_line },
 		{ .name = "identity", .type = CONF_STRING, .value = &c->identity,
 		  .required = true, .check = conf_check_path, .line = &d->identity_line },
 		{ .name = "nickname", .type = CONF_STRING, .value = &c->nickname,
@@ -220,6 +243,20 @@ static int read_file(struct draft *d, struct node_conf *c)
 		  .max = 100000000 },
 		{ .name = "max_circuits", .type = CONF_UINT, .value = &c->max_circuits, .min = 1,
 		  .max = 1000000 },
+		{ .name = "circuit_rate", .type = CONF_UINT, .value = &c->circuit_rate, .min = 1,
+		  .max = 100000 },
+		{ .name = "peer_circuits", .type = CONF_UINT, .value = &c->peer_circuits,
+		  .min = 1, .max = 1000000, .line = &d->peer_circuits_line },
+		{ .name = "peer_rate", .type = CONF_UINT, .value = &c->peer_rate, .min = 1,
+		  .max = 100000 },
+		{ .name = "client_silence", .type = CONF_UINT, .value = &c->client_silence,
+		  .min = 1, .max = 86400 },
+		{ .name = "child_life", .type = CONF_UINT, .value = &c->child_life, .min = 4,
+		  .max = 86400 },
+		{ .name = "child_megabytes", .type = CONF_UINT, .value = &c->child_megabytes,
+		  .min = 1, .max = 1024 * 1024 },
+		{ .name = "ike_life", .type = CONF_UINT, .value = &c->ike_life, .min = 4,
+		  .max = 7 * 86400 },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c->liveness, .min = 1,
 		  .max = 3600 },
 		{ .name = "refresh", .type = CONF_UINT, .value = &c->refresh, .min = 1,
@@ -249,6 +286,8 @@ int node_conf_read(const char *path, struct node_conf *out, char *why, size_t si
 		err = set_trust(&d, &c);
 	if (err == 0)
 		err = set_addresses(&d, &c);
+	if (err == 0)
+		err = set_limits(&d, &c);
 	if (err == 0)
 		err = set_exit(&d, &c);
 	if (err == 0)

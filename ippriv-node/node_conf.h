@@ -7,7 +7,8 @@
 enum { NODE_STATE_MAX = 1024 }; /* bytes of the folder's path */
 
 struct node_conf {
-	struct addr address;            /* IPv4, ours, the IKE port is 500 on it */
+	struct addr address;            /* IPv4, what others know us by; IKE on port 500 of it */
+	struct addr listen;             /* IPv4, on this machine: another one behind a 1:1 NAT */
 	char *identity;                 /* path of the key file */
 	struct crypto_sign_key key;
 	char *nickname;
@@ -17,8 +18,12 @@ struct node_conf {
 	struct addr dns;                /* family 0: none */
 	struct kern_firewall firewall;  /* exit policy, NAPT ports */
 	uint32_t bandwidth;             /* kB/s */
-	uint32_t max_circuits;
-	uint32_t liveness;              /* seconds */
+	uint32_t max_circuits, circuit_rate; /* at one time, new ones a second */
+	uint32_t peer_circuits, peer_rate;   /* of those, through one other relay */
+	uint32_t liveness;              /* seconds without a message: is the other end there? */
+	uint32_t client_silence;        /* seconds for which a client may sleep */
+	uint32_t child_life, ike_life;  /* seconds until keys are replaced */
+	uint32_t child_megabytes;       /* MiB until then */
 	uint32_t refresh;               /* seconds between list fetches at the most */
 	char *control;                  /* path of the control socket */
 	char *state;                    /* folder that keeps the newest list's time */

@@ -72,6 +72,47 @@ static int fake_stats(void *ctx, struct kern_netns *netns, const struct addr *ds
 	return 0;
 }
 
+static void move_op(struct kern_op *op, const struct kern_path *to)
+{
+	struct kern_template *t = &op->policy.templates[0];
+	bool out;
+
+	if (op->type == KERN_OP_POLICY) {
+		out = op->policy.dir == KERN_DIR_OUT;
+		t->src = out ? to->local.addr : to->remote.addr;
+		t->dst = out ? to->remote.addr : to->local.addr;
+		return;
+	}
+	out = op->sa.spi % 2 == 1; /* as fake_child has it */
+	op->sa.src = out ? to->local.addr : to->remote.addr;
+	op->sa.dst = out ? to->remote.addr : to->local.addr;
+	op->sa.encap.sport = out ? to->local.port : to->remote.port;
+	op->sa.encap.dport = out ? to->remote.port : to->local.port;
+}
+
+/* As the real one it wants both SAs of a reqid, no others, and their policies. */
+static int fake_move(void *ctx, struct kern_op *ops, size_t count, const struct kern_path *to)
+{
+	struct fake_kern *k = ctx;
+	size_t sas = 0;
+
+	for (size_t i = 0; i < k->count; i++)
+		sas += k->standing[i].type == KERN_OP_SA &&
+		       k->standing[i].sa.reqid == ops[0].sa.reqid;
+	for (size_t i = 0; i < count; i++)
+		if (find(k, &ops[i]) == k->count)
+			return -ENOENT;
+	if (sas != 2)
+		return -EINVAL;
+	if (++k->moves == k->fail_move_at)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		move_op(&k->standing[find(k, &ops[i])], to);
+		move_op(&ops[i], to);
+	}
+	return 0;
+}
+
 static int fake_flows(void *ctx, const struct prefix *src)
 {
 	struct fake_kern *k = ctx;
@@ -91,7 +132,8 @@ static const char *fake_error(void *ctx)
 void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){ .ops = { .ctx = k, .add = fake_add, .del = fake_del,
-					  .sa_stats = fake_stats, .flows_del = fake_flows,
+					  .sa_stats = fake_stats, .move = fake_move,
+					  .flows_del = fake_flows,
 					  .error = fake_error } };
 }
 
@@ -130,9 +172,10 @@ const struct kern_policy *fake_kern_policy(const struct fake_kern *k, enum kern_
 
 /* --- all that ctl_ike.h declares, so that the linker leaves the real one out */
 
-int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *conf, struct ctl_ike **out)
+int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *conf, struct ctl_ike **out,
+		struct endpoint *at)
 {
-	(void)loop, (void)conf, (void)out;
+	(void)loop, (void)conf, (void)out, (void)at;
 	return -ENOSYS;
 }
 
@@ -177,6 +220,36 @@ void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tr
 	ike->probing = session;
 }
 
+void ctl_ike_patience(struct ctl_ike *ike, struct ctl_session *session, uint32_t idle,
+		      uint32_t tolerate)
+{
+	(void)session;
+	ike->idle = idle;
+	ike->tolerate = tolerate;
+}
+
+void ctl_ike_rekey_child(struct ctl_ike *ike, struct ctl_session *session, uint32_t spi)
+{
+	(void)session;
+	ike->rekeyed++;
+	ike->rekeying = spi;
+}
+
+void ctl_ike_mapping(struct ctl_ike *ike, struct ctl_session *session,
+		     const struct endpoint *remote)
+{
+	(void)session;
+	ike->mapped++;
+	ike->mapping = *remote;
+}
+
+void ctl_ike_info(const struct ctl_ike *ike, const struct ctl_session *session,
+		  struct ike_sa_info *out)
+{
+	(void)session;
+	*out = ike->info;
+}
+
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out)
 {
 	*out = (struct ike_host_counters){ .sas = ike->initiated };
@@ -217,7 +290,9 @@ struct ike_child fake_child(uint32_t spi, const char *host, const char *pool)
 
 void fake_relay_init(struct fake_relay *r)
 {
-	*r = (struct fake_relay){ .self = { .address = fake_addr("203.0.113.2"),
+	*r = (struct fake_relay){ .life = { .seconds = 3600, .bytes = 1ull << 36 },
+				  .self = { .address = fake_addr("203.0.113.2"),
+					    .listen = fake_addr("203.0.113.2"),
 					    .pool = fake_prefix("100.65.0.0/16"),
 					    .pools = fake_prefix("100.64.0.0/10") } };
 	r->firewall = (struct kern_firewall){ .pool = r->self.pool, .pools = r->self.pools,

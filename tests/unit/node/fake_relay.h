@@ -6,6 +6,7 @@
 #include "common/kern/kern_firewall.h"
 #include "common/kern/kern_ops.h"
 #include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/ctl_keys.h"
 #include "ippriv-node/dp.h"
 
 enum { FAKE_OPS = 128, FAKE_CALLS = 16 };
@@ -23,6 +24,7 @@ struct fake_kern {
 	struct prefix forgot;
 	size_t forgot_at;           /* things that stood then */
 	int flows_error;            /* what flows_del answers */
+	unsigned int moves, fail_move_at; /* calls of move; that one fails, 0: none does */
 };
 
 void fake_kern_init(struct fake_kern *k);
@@ -36,7 +38,10 @@ const struct kern_policy *fake_kern_policy(const struct fake_kern *k, enum kern_
 
 struct ctl_ike {
 	int refuse; /* what initiate answers */
-	size_t initiated, closed, heard, probed;
+	size_t initiated, closed, heard, probed, rekeyed, mapped;
+	uint32_t rekeying, idle, tolerate; /* of the last rekey_child and patience */
+	struct endpoint mapping;
+	struct ike_sa_info info; /* of all sessions */
 	struct ike_init_conf confs[FAKE_CALLS];
 	struct ctl_session *sessions[FAKE_CALLS]; /* of initiate */
 	struct ctl_session *closing[FAKE_CALLS];
@@ -51,6 +56,7 @@ struct fake_relay {
 	struct kern_firewall firewall;
 	struct dp *dp;
 	struct io_loop *loop;
+	struct ctl_life life;
 	size_t base; /* things that stand without peers and circuits */
 };
 

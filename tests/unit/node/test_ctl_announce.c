@@ -39,7 +39,7 @@ Test(ctl_announce, says_that_it_is_a_stock_daemon)
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	uint8_t seed[CRYPTO_SIGN_SEED] = { 1 };
-	struct node_conf conf = { .address = addr_v4(0x7f000009), .refresh = 600 };
+	struct node_conf conf = { .listen = addr_v4(0x7f000009), .refresh = 600 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct ctl_announce *announce;
 	socklen_t len = sizeof(sin);

@@ -59,6 +59,7 @@ static void setup(void)
 	conf.identity = entries[PEERS].identity;
 	conf.dp = relay.dp;
 	conf.loop = relay.loop;
+	conf.life = relay.life;
 	cr_assert_eq(ctl_peers_new(&conf, &peers), 0);
 	ctl_peers_update(peers, &relay.ike, &list);
 }
@@ -493,6 +494,36 @@ Test(ctl_peer, asks_when_nothing_comes_back, .timeout = 60)
 	cr_expect_eq(relay.ike.probing, s);
 	end(s, IKE_END_TIMEOUT);
 	end(quiet, IKE_END_TIMEOUT);
+}
+
+Test(ctl_peer, rekeys_what_the_kernel_names)
+{
+	struct ike_child next = fake_child(0x2000, "198.51.100.11/32", "100.66.0.0/16");
+	struct ctl_session *s, *other;
+
+	cr_assert_eq(admit(1, true, NULL, &s), 0);
+	cr_assert_eq(up(s, 0x1000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	s->ops->established(s);
+	cr_assert_eq(admit(1, false, NULL, &other), 0);
+	cr_assert_eq(up(other, 0x5000, "198.51.100.11/32", "100.66.0.0/16"), 0);
+	other->ops->established(other);
+	ctl_peers_expire(peers, &relay.ike, 2, 0x1001, false);
+	cr_expect_eq(relay.ike.rekeying, 0x1001u);
+	ctl_peers_expire(peers, &relay.ike, 2, 0x9999, false);
+	ctl_peers_expire(peers, &relay.ike, 0, 0x1001, false);
+	ctl_peers_expire(peers, &relay.ike, 4095, 0x1001, false);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)1);
+	cr_assert_eq(s->ops->child_add(s, &next, false), 0);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x2000)->set_mark.value, dp_index_to_mark(2));
+	cr_expect_eq(beside(PEERS), (size_t)(LINKS + 3 * SAS));
+	ctl_peers_expire(peers, &relay.ike, 2, 0x1000, true);
+	cr_expect_eq(relay.ike.closed, (size_t)0, "it was replaced");
+	s->ops->child_del(s, 0x1000);
+	ctl_peers_expire(peers, &relay.ike, 2, 0x2000, true);
+	cr_assert_eq(relay.ike.closed, (size_t)1);
+	cr_expect_eq(relay.ike.closing[0], s);
+	end(s, IKE_END_LOCAL);
+	end(other, IKE_END_LOCAL);
 }
 
 static void count_tunnel(void *data, const struct ctl_tunnel_info *info)

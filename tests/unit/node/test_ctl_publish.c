@@ -28,7 +28,7 @@ static void run_for(struct fixture *f, uint64_t ms)
 	cr_assert_eq(io_loop_run(f->loop), 0);
 }
 
-/* A relay whose address is 127.0.0.9 as far as its sockets go. */
+/* A relay that listens at 127.0.0.9. */
 static void setup(struct fixture *f)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
@@ -45,7 +45,7 @@ static void setup(struct fixture *f)
 	snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u", ntohs(sin.sin_port));
 	crypto_sign_key_from_seed(seed, &f->conf.key);
 	f->conf.directory = f->url;
-	f->conf.address = addr_v4(0x7f000009);
+	f->conf.listen = addr_v4(0x7f000009);
 	f->conf.entry = (struct dir_entry){ .identity = f->conf.key.pub, .nickname = "relay",
 					    .address = addr_v4(0xcb007102), .port = DIR_IKE_PORT };
 	cr_assert_eq(io_loop_new(&f->loop), 0);

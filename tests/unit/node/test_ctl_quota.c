@@ -23,7 +23,10 @@ static void give(uint32_t address, uint32_t index, uint64_t now)
 
 static void setup(void)
 {
-	cr_assert_eq(ctl_quota_new(1000, &quota), 0);
+	struct ctl_quota_conf conf = { .most = 1000, .rate = 200, .peer_most = 500,
+				       .peer_rate = 60 };
+
+	cr_assert_eq(ctl_quota_new(&conf, &quota), 0);
 }
 
 static void teardown(void)
@@ -84,4 +87,58 @@ Test(ctl_quota, forgets_those_with_full_buckets)
 	cr_expect_eq(ctl_quota_known(quota), (size_t)51);
 	cr_expect_eq(take(61, 0, start + 10000), 0);
 	cr_expect_eq(ctl_quota_known(quota), (size_t)3, "the one with a circuit and the two new ones");
+}
+
+Test(ctl_quota, a_peer_has_a_rate)
+{
+	for (uint32_t i = 0; i < 60 * CTL_QUOTA_AHEAD; i++) {
+		cr_assert_eq(take(100 + i, 7, start), 0, "%u", i);
+		give(100 + i, 7, start);
+	}
+	cr_expect_eq(take(1, 7, start), -EBUSY, "however many addresses it has");
+	cr_expect_eq(take(1, 8, start), 0, "another peer");
+	cr_expect_eq(take(1, 0, start), 0);
+	cr_expect_eq(take(1, 7, start + 16), -EBUSY);
+	cr_expect_eq(take(1, 7, start + 17), 0);
+}
+
+Test(ctl_quota, the_relay_has_a_rate)
+{
+	for (uint32_t i = 0; i < 200 * CTL_QUOTA_AHEAD; i++) {
+		cr_assert_eq(take(100 + i, i % 10, start), 0, "%u", i);
+		give(100 + i, i % 10, start);
+	}
+	for (uint32_t i = 0; i < 10; i++)
+		cr_expect_eq(take(1, i, start), -EBUSY);
+	cr_expect_eq(take(1, 9, start + 5), 0);
+	cr_expect_eq(take(1, 9, start + 5), -EBUSY);
+}
+
+Test(ctl_quota, the_relay_has_so_many)
+{
+	uint64_t now = start;
+
+	for (uint32_t i = 0; i < 1000; i++, now += 10)
+		cr_assert_eq(take(100 + i, 1 + i % 3, now), 0);
+	cr_expect_eq(take(1, 0, now), -EBUSY);
+	give(100, 1, now);
+	cr_expect_eq(take(1, 0, now), 0);
+}
+
+Test(ctl_quota, follows_who_moves)
+{
+	struct addr a = addr_v4(1), b = addr_v4(2);
+	uint64_t now = start;
+
+	for (int i = 0; i < CTL_QUOTA_ADDRESS; i++, now += 1000)
+		cr_assert_eq(take(1, 0, now), 0);
+	cr_expect_eq(take(1, 0, now), -EBUSY);
+	cr_assert_eq(ctl_quota_move(quota, &a, &b, now), 0);
+	cr_expect_eq(take(1, 0, now), 0);
+	cr_expect_eq(take(1, 0, now), -EBUSY);
+	cr_assert_eq(ctl_quota_move(quota, &b, &a, now), 0, "never refused");
+	give(1, 0, now);
+	cr_expect_eq(take(1, 0, now), -EBUSY, "256 are still there");
+	give(1, 0, now);
+	cr_expect_eq(take(1, 0, now), 0);
 }

@@ -24,6 +24,7 @@ static struct prefix prefix_of(const char *text)
 static struct dp_self self_b(void)
 {
 	return (struct dp_self){ .address = addr_of("203.0.113.2"),
+				 .listen = addr_of("203.0.113.2"),
 				 .pool = prefix_of("100.65.0.0/16"),
 				 .pools = prefix_of("100.64.0.0/10") };
 }
@@ -36,7 +37,8 @@ static struct dp_peer peer_a(void)
 
 static struct dp_keys keys_of(void)
 {
-	struct dp_keys k = { .spi_in = 0x1111, .spi_out = 0x2222, .aes = true, .esn = true };
+	struct dp_keys k = { .spi_in = 0x1111, .spi_out = 0x2222, .aes = true, .esn = true,
+			     .life = { 10, 15, 1000, 1500 } };
 
 	k.in.len = k.out.len = 36;
 	memset(k.in.bytes, 0xaa, 36);
@@ -110,21 +112,27 @@ Test(dp_plan, link_tells_clients_of_a_peer_by_its_mark)
 	expect_template(&ops[2].policy.templates[0], "203.0.113.1", "203.0.113.2", 0x49500007);
 }
 
+/* Number 7 is a peer, the others are circuits; FAR is the other end. */
+static struct dp_way way_to(uint32_t number, const char *far)
+{
+	return (struct dp_way){ .number = number, .local = addr_of("203.0.113.2"),
+				.far = addr_of(far) };
+}
+
 Test(dp_plan, tunnel_marks_what_it_decapsulates)
 {
-	struct dp_self self = self_b();
-	struct dp_peer peer = peer_a();
+	struct dp_way way = way_to(7, "203.0.113.1");
 	struct dp_keys keys = keys_of();
-	struct kern_op ops[DP_TUNNEL_OPS];
+	struct kern_op ops[DP_PAIR_OPS];
 
-	cr_assert_eq(dp_plan_tunnel(&self, &peer, &keys, ops), (size_t)DP_TUNNEL_OPS);
+	cr_assert_eq(dp_plan_pair(&way, &keys, DP_HALF_BOTH, ops), (size_t)DP_PAIR_OPS);
 	cr_expect_eq(ops[0].sa.spi, 0x1111u);
-	cr_expect(addr_equal(&ops[0].sa.dst, &self.address));
+	cr_expect(addr_equal(&ops[0].sa.dst, &way.local));
 	cr_expect_eq(ops[0].sa.set_mark.value, 7u << 16);
 	cr_expect_eq(ops[0].sa.set_mark.mask, (uint32_t)KERN_MARK_MASK);
 	cr_expect_eq(ops[0].sa.key.bytes[35], 0xaa);
 	cr_expect_eq(ops[1].sa.spi, 0x2222u);
-	cr_expect(addr_equal(&ops[1].sa.dst, &peer.address));
+	cr_expect(addr_equal(&ops[1].sa.dst, &way.far));
 	cr_expect_eq(ops[1].sa.set_mark.mask, 0u);
 	cr_expect_eq(ops[1].sa.key.bytes[35], 0xbb);
 	for (size_t i = 0; i < 2; i++) {
@@ -132,68 +140,146 @@ Test(dp_plan, tunnel_marks_what_it_decapsulates)
 		cr_expect_eq(ops[i].sa.aead, KERN_AEAD_AES_GCM_16_256);
 		cr_expect(ops[i].sa.esn);
 		cr_expect_eq(ops[i].sa.replay_window, 1024u);
+		cr_expect_eq(ops[i].sa.encap.sport, 0);
+		cr_expect_eq(ops[i].sa.life.soft_seconds, 10u);
+		cr_expect_eq(ops[i].sa.life.hard_seconds, 15u);
+		cr_expect_eq(ops[i].sa.life.soft_bytes, 1000u);
+		cr_expect_eq(ops[i].sa.life.hard_bytes, 1500u);
 	}
+}
+
+Test(dp_plan, halves_by_themselves)
+{
+	struct dp_way way = way_to(4711, "198.51.100.9");
+	struct dp_keys keys = keys_of();
+	struct kern_op ops[DP_PAIR_OPS];
+
+	cr_assert_eq(dp_plan_pair(&way, &keys, DP_HALF_IN, ops), (size_t)1);
+	cr_expect_eq(ops[0].sa.spi, 0x1111u);
+	cr_expect_eq(ops[0].sa.set_mark.mask, 0u, "no circuit marks");
+	cr_assert_eq(dp_plan_pair(&way, &keys, DP_HALF_OUT, ops), (size_t)1);
+	cr_expect_eq(ops[0].sa.spi, 0x2222u);
+}
+
+Test(dp_plan, esp_in_udp_has_ports_both_ways)
+{
+	struct dp_way way = way_to(4711, "198.51.100.9");
+	struct dp_keys keys = keys_of();
+	struct kern_op ops[DP_PAIR_OPS];
+
+	way.local_port = 4500;
+	way.far_port = 61000;
+	dp_plan_pair(&way, &keys, DP_HALF_BOTH, ops);
+	cr_expect_eq(ops[0].sa.encap.sport, 61000);
+	cr_expect_eq(ops[0].sa.encap.dport, 4500);
+	cr_expect_eq(ops[1].sa.encap.sport, 4500);
+	cr_expect_eq(ops[1].sa.encap.dport, 61000);
 }
 
 Test(dp_plan, circuit_from_a_client_has_one_template)
 {
 	struct dp_self self = self_b();
-	struct dp_keys keys = keys_of();
-	struct dp_circuit c = { .number = 4711, .outer = addr_of("198.51.100.9"),
+	struct dp_circuit c = { .way = way_to(4711, "198.51.100.9"),
 				.assigned = addr_of("100.65.0.9") };
-	struct kern_op ops[DP_CIRCUIT_OPS];
+	struct dp_keys keys = keys_of();
+	struct kern_op ops[DP_PAIR_OPS];
 
 	keys.aes = false;
-	cr_assert_eq(dp_plan_circuit(&self, &c, &keys, ops), (size_t)DP_CIRCUIT_OPS);
+	dp_plan_pair(&c.way, &keys, DP_HALF_BOTH, ops);
 	cr_expect_eq(ops[0].sa.aead, KERN_AEAD_CHACHA20_POLY1305);
-	cr_expect(addr_equal(&ops[0].sa.src, &c.outer));
-	cr_expect(addr_equal(&ops[1].sa.dst, &c.outer));
-	cr_expect_eq(ops[0].sa.set_mark.mask, 0u);
-	cr_expect_eq(ops[2].policy.dir, KERN_DIR_OUT);
-	expect_selector(&ops[2].policy, "0.0.0.0/0", "100.65.0.9", 0, 0, 0);
-	cr_expect_eq(ops[2].policy.template_count, 1);
-	expect_template(&ops[2].policy.templates[0], "203.0.113.2", "198.51.100.9",
+	cr_expect(addr_equal(&ops[0].sa.src, &c.way.far));
+	cr_expect(addr_equal(&ops[1].sa.dst, &c.way.far));
+	cr_assert_eq(dp_plan_circuit(&self, &c, ops), (size_t)DP_CIRCUIT_OPS);
+	cr_expect_eq(ops[0].policy.dir, KERN_DIR_OUT);
+	expect_selector(&ops[0].policy, "0.0.0.0/0", "100.65.0.9", 0, 0, 0);
+	cr_expect_eq(ops[0].policy.template_count, 1);
+	expect_template(&ops[0].policy.templates[0], "203.0.113.2", "198.51.100.9",
 			0x49500000 | 4711);
-	cr_expect_eq(ops[3].policy.dir, KERN_DIR_FWD);
-	expect_selector(&ops[3].policy, "100.65.0.9", "0.0.0.0/0", 0, 0, 0);
-	cr_expect_eq(ops[3].policy.template_count, 1);
-	expect_template(&ops[3].policy.templates[0], "198.51.100.9", "203.0.113.2",
+	cr_expect_eq(ops[1].policy.dir, KERN_DIR_FWD);
+	expect_selector(&ops[1].policy, "100.65.0.9", "0.0.0.0/0", 0, 0, 0);
+	cr_expect_eq(ops[1].policy.template_count, 1);
+	expect_template(&ops[1].policy.templates[0], "198.51.100.9", "203.0.113.2",
 			0x49500000 | 4711);
 }
 
 Test(dp_plan, circuit_behind_a_peer_is_inside_its_tunnel_both_ways)
 {
 	struct dp_self self = self_b();
-	struct dp_keys keys = keys_of();
-	struct dp_circuit c = { .number = 4711, .outer = addr_of("100.64.0.7"),
+	struct dp_circuit c = { .way = way_to(4711, "100.64.0.7"),
 				.assigned = addr_of("100.65.0.9"), .via = peer_a() };
 	struct kern_op ops[DP_CIRCUIT_OPS];
 
-	dp_plan_circuit(&self, &c, &keys, ops);
-	cr_expect_eq(ops[2].policy.template_count, 2);
-	expect_template(&ops[2].policy.templates[0], "203.0.113.2", "100.64.0.7",
+	dp_plan_circuit(&self, &c, ops);
+	cr_expect_eq(ops[0].policy.template_count, 2);
+	expect_template(&ops[0].policy.templates[0], "203.0.113.2", "100.64.0.7",
 			0x49500000 | 4711);
-	expect_template(&ops[2].policy.templates[1], "203.0.113.2", "203.0.113.1", 0x49500007);
-	cr_expect_eq(ops[3].policy.template_count, 2);
-	expect_template(&ops[3].policy.templates[0], "100.64.0.7", "203.0.113.2",
+	expect_template(&ops[0].policy.templates[1], "203.0.113.2", "203.0.113.1", 0x49500007);
+	cr_expect_eq(ops[1].policy.template_count, 2);
+	expect_template(&ops[1].policy.templates[0], "100.64.0.7", "203.0.113.2",
 			0x49500000 | 4711);
-	expect_template(&ops[3].policy.templates[1], "203.0.113.1", "203.0.113.2", 0x49500007);
+	expect_template(&ops[1].policy.templates[1], "203.0.113.1", "203.0.113.2", 0x49500007);
+}
+
+/* On the wire 10.0.0.2, which something in front of us makes 203.0.113.2. */
+Test(dp_plan, behind_a_nat_of_its_own)
+{
+	struct dp_circuit c = { .way = way_to(4711, "100.64.0.7"),
+				.assigned = addr_of("100.65.0.9"), .via = peer_a() };
+	struct kern_op base[DP_BASE_OPS], link[DP_LINK_OPS], trap[DP_TRAP_OPS];
+	struct kern_op ops[DP_CIRCUIT_OPS];
+	struct kern_firewall firewall = { .exit = true };
+	struct dp_self self = self_b();
+	struct dp_peer peer = peer_a();
+	struct prefix published = prefix_host(&self.address);
+
+	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS - 1);
+	self.listen = addr_of("10.0.0.2");
+	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS);
+	cr_expect_eq(base[3].type, KERN_OP_ADDRESS);
+	cr_expect_str_eq(base[3].address.link, base[1].link.name);
+	cr_expect(prefix_equal(&base[3].address.prefix, &published));
+	dp_plan_trap(&self, &peer, trap);
+	expect_template(&trap[0].policy.templates[0], "10.0.0.2", "203.0.113.1", 0x49500007);
+	dp_plan_link(&self, &peer, link);
+	expect_selector(&link[0].policy, "100.64.0.0/16", "203.0.113.2", 0, 0, 0);
+	expect_template(&link[0].policy.templates[0], "203.0.113.1", "10.0.0.2", 0x49500007);
+	expect_selector(&link[1].policy, "203.0.113.2", "100.64.0.0/16", 0, 0, 0);
+	expect_template(&link[1].policy.templates[0], "10.0.0.2", "203.0.113.1", 0x49500007);
+	dp_plan_circuit(&self, &c, ops);
+	expect_template(&ops[0].policy.templates[0], "203.0.113.2", "100.64.0.7",
+			0x49500000 | 4711);
+	expect_template(&ops[0].policy.templates[1], "10.0.0.2", "203.0.113.1", 0x49500007);
+}
+
+Test(dp_plan, a_move_is_of_all_that_stands)
+{
+	struct dp_self self = self_b();
+	struct dp_circuit c = { .way = way_to(4711, "198.51.100.9"),
+				.assigned = addr_of("100.65.0.9") };
+	struct kern_op ops[DP_MOVE_OPS];
+
+	cr_assert_eq(dp_plan_move(&self, &c, 0x1111, 0x2222, ops), (size_t)DP_MOVE_OPS);
+	cr_expect_eq(ops[0].sa.spi, 0x1111u);
+	cr_expect_eq(ops[1].sa.spi, 0x2222u);
+	cr_expect(addr_equal(&ops[1].sa.dst, &c.way.far));
+	cr_expect_eq(ops[2].policy.dir, KERN_DIR_OUT);
+	cr_expect_eq(ops[3].policy.dir, KERN_DIR_FWD);
+	cr_expect_eq(ops[0].sa.reqid, ops[3].policy.templates[0].reqid);
 }
 
 Test(dp_plan, link_policies_win_over_circuits_over_traps)
 {
 	struct dp_self self = self_b();
 	struct dp_peer peer = peer_a();
-	struct dp_keys keys = keys_of();
-	struct dp_circuit c = { .number = 5000, .outer = addr_of("198.51.100.9"),
+	struct dp_circuit c = { .way = way_to(5000, "198.51.100.9"),
 				.assigned = addr_of("100.65.0.9") };
 	struct kern_op trap[DP_TRAP_OPS], link[DP_LINK_OPS], circuit[DP_CIRCUIT_OPS];
 
 	dp_plan_trap(&self, &peer, trap);
 	dp_plan_link(&self, &peer, link);
-	dp_plan_circuit(&self, &c, &keys, circuit);
-	cr_expect_lt(link[1].policy.priority, circuit[2].policy.priority);
-	cr_expect_lt(circuit[2].policy.priority, trap[0].policy.priority);
+	dp_plan_circuit(&self, &c, circuit);
+	cr_expect_lt(link[1].policy.priority, circuit[0].policy.priority);
+	cr_expect_lt(circuit[0].policy.priority, trap[0].policy.priority);
 }
 
 Test(dp_plan, marks_and_reqids_name_the_peer)
@@ -201,7 +287,13 @@ Test(dp_plan, marks_and_reqids_name_the_peer)
 	for (uint32_t i = 0; i <= DP_PEER_MAX; i++) {
 		cr_assert_eq(dp_mark_to_index(dp_index_to_mark(i)), i);
 		cr_assert_eq(dp_reqid_to_index(KERN_REQID_NODE | i), i);
+		cr_assert_eq(dp_reqid_to_circuit(KERN_REQID_NODE | i), 0u);
 	}
+	cr_expect_eq(dp_reqid_to_circuit(KERN_REQID_NODE | DP_CIRCUIT_FIRST),
+		     (uint32_t)DP_CIRCUIT_FIRST);
+	cr_expect_eq(dp_reqid_to_circuit(KERN_REQID_NODE | DP_CIRCUIT_LAST),
+		     (uint32_t)DP_CIRCUIT_LAST);
+	cr_expect_eq(dp_reqid_to_circuit(KERN_REQID_CLIENT | 5000), 0u);
 	cr_expect_eq(dp_mark_to_index(0xf000ffff), 0u, "foreign bits");
 	cr_expect_eq(dp_mark_of_ours(0xf000ffff), 0u);
 	cr_expect_eq(dp_mark_of_ours(0xf000ffff | dp_index_to_mark(7)), dp_index_to_mark(7));

@@ -95,7 +95,14 @@ Test(node_conf, defaults)
 	cr_expect_eq(c.pool.len, 16);
 	cr_expect_eq(c.dns.family, 0);
 	cr_expect_eq(c.log_level, LOG_LEVEL_INFO);
-	cr_expect_eq(c.liveness, 120u);
+	cr_expect_eq(c.liveness, 30u);
+	cr_expect_eq(c.client_silence, 900u);
+	cr_expect(addr_equal(&c.listen, &address));
+	cr_expect_eq(c.child_life, 3600u);
+	cr_expect_eq(c.child_megabytes, 65536u);
+	cr_expect_eq(c.ike_life, 14400u);
+	cr_expect_eq(c.max_circuits, 60000u);
+	cr_expect_eq(c.peer_circuits, 30000u);
 	cr_expect(prefix_equal(&c.firewall.pool, &c.pool));
 	cr_expect_eq(c.firewall.pools.len, 10);
 	cr_expect(addr_equal(&c.firewall.address, &address));
@@ -114,7 +121,7 @@ Test(node_conf, defaults)
 
 Test(node_conf, every_key)
 {
-	struct addr dns = addr_v4(0xcb007135);
+	struct addr dns = addr_v4(0xcb007135), listen = addr_v4(0x0a000002);
 	struct node_conf c;
 
 	cr_assert_eq(read_with(AUTHORITIES,
@@ -122,7 +129,9 @@ Test(node_conf, every_key)
 			       "pool = 100.65.0.0/24\ndns = 203.0.113.53\nexit = yes\n"
 			       "exit_policy = { \"accept tcp *:443\", \"reject any *\" }\n"
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
-			       "client_connections = 99\n"
+			       "client_connections = 99\nlisten = 10.0.0.2\ncircuit_rate = 11\n"
+			       "peer_circuits = 5\npeer_rate = 12\nclient_silence = 13\n"
+			       "child_life = 14\nchild_megabytes = 15\nike_life = 16\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
 			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
 	cr_expect_eq(c.trust.count, (size_t)2);
@@ -140,6 +149,16 @@ Test(node_conf, every_key)
 	cr_expect_eq(c.max_circuits, 8u);
 	cr_expect_eq(c.liveness, 9u);
 	cr_expect_eq(c.refresh, 10u);
+	cr_expect(addr_equal(&c.listen, &listen));
+	cr_expect(addr_equal(&c.firewall.address, &listen), "what NAPT makes of clients");
+	cr_expect_eq(addr_to_v4(&c.entry.address), 0xcb007102u);
+	cr_expect_eq(c.circuit_rate, 11u);
+	cr_expect_eq(c.peer_circuits, 5u);
+	cr_expect_eq(c.peer_rate, 12u);
+	cr_expect_eq(c.client_silence, 13u);
+	cr_expect_eq(c.child_life, 14u);
+	cr_expect_eq(c.child_megabytes, 15u);
+	cr_expect_eq(c.ike_life, 16u);
 	cr_expect_str_eq(c.control, "/tmp/c");
 	cr_expect_str_eq(c.state, "/tmp");
 	cr_expect_eq(c.log_level, LOG_LEVEL_DEBUG);
@@ -177,6 +196,8 @@ Test(node_conf, addresses)
 		{ ADDRESS, "address = 0.0.0.0\n", "others can reach" },
 		{ ADDRESS, "address = 224.0.0.1\n", "others can reach" },
 		{ ADDRESS, "address = 169.254.1.1\n", "others can reach" },
+		{ LINES, "listen = 100.64.0.1\n", "100.64.0.0/10" },
+		{ LINES, "listen = \"2001:db8::1\"\n", "IPv4" },
 		{ LINES, "pool = 10.0.0.0/16\n", "100.64.0.0/10" },
 		{ LINES, "pool = 100.0.0.0/8\n", "100.64.0.0/10" },
 		{ LINES, "pool = 100.128.0.0/16\n", "100.64.0.0/10" },
@@ -255,6 +276,10 @@ Test(node_conf, other_values)
 		{ LINES, "max_circuits = 1000001\n", "max_circuits" },
 		{ LINES, "client_connections = 0\n", "client_connections" },
 		{ LINES, "liveness = 3601\n", "from 1 to 3600" },
+		{ LINES, "peer_circuits = 60001\n", "more than `max_circuits`" },
+		{ LINES, "child_life = 3\n", "from 4 to" },
+		{ LINES, "ike_life = 604801\n", "from 4 to" },
+		{ LINES, "child_megabytes = 0\n", "from 1 to" },
 		{ LINES, "refresh = 0\n", "from 1 to" },
 		{ LINES, "control = \"control\"\n", "begin it with /" },
 		{ LINES, "log_level = loud\n", "log level" },

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ippriv-node/ctl_circuit.h"
+#include "ippriv-node/ctl_circuits.h"
+#include "ippriv-node/ctl_pairs.h"
 #include "ippriv-node/ctl_peer.h"
 #include "node/fake_relay.h"
 
-enum { MOST = 4, CIRCUIT_OPS = 4, AGE = 300 };
+enum { MOST = 4, CIRCUIT_OPS = 4 };
 
 static struct fake_relay relay;
 static struct ctl_peers *peers;
@@ -37,6 +38,7 @@ static void on_moved(void *user, uint32_t index, const struct prefix *pool)
 static void start_peers(void)
 {
 	struct ctl_peers_conf conf = { .self = relay.self, .dp = relay.dp, .loop = relay.loop,
+				       .life = relay.life,
 				       .unknown = on_unknown, .left = on_left, .moved = on_moved,
 				       .identity.bytes = { 9 } };
 	struct dir_entry entries[3] = { 0 };
@@ -63,9 +65,10 @@ static void start_peers(void)
 
 static void start_circuits(const char *pool, const char *dns)
 {
-	struct ctl_circuits_conf conf = { .self = relay.self, .most = MOST, .dp = relay.dp,
-					  .most_age = AGE, .ike = &relay.ike, .peers = peers,
-					  .loop = relay.loop };
+	struct ctl_circuits_conf conf = { .self = relay.self, .dp = relay.dp, .life = relay.life,
+					  .quota = { MOST, 100, MOST / 2, 100 },
+					  .idle = 30000, .silence = 900000, .ike = &relay.ike,
+					  .peers = peers, .loop = relay.loop };
 
 	conf.self.pool = fake_prefix(pool);
 	if (dns)
@@ -92,14 +95,31 @@ static void teardown(void)
 	fake_relay_fini(&relay);
 }
 
-/* A client at FROM, behind the tunnel of entry INDEX (0: none). */
+/* The path of a client at FROM, behind the tunnel of entry INDEX (0: none). */
+static struct ike_path path_from(const char *from, uint32_t index)
+{
+	return (struct ike_path){ .local = { .addr = relay.self.address, .port = 500 },
+				  .remote = { .addr = fake_addr(from), .port = 500 },
+				  .mark = dp_index_to_mark(index) };
+}
+
+/* The path from FROM, with PORT behind a NAT, to port 4500. */
+static struct ike_path floated(const char *from, uint16_t port)
+{
+	struct ike_path path = path_from(from, 0);
+
+	path.local.port = 4500;
+	path.remote.port = port;
+	path.floated = true;
+	return path;
+}
+
 static int admit(const char *from, uint32_t index, struct ike_lease *lease,
 		 struct ctl_session **session)
 {
-	struct ike_path path = { .remote = { .addr = fake_addr(from), .port = 500 },
-				 .mark = dp_index_to_mark(index) };
+	struct ike_path path = path_from(from, index);
 
-	return ctl_circuits_admit(circuits, &path, lease, session);
+	return ctl_circuits_admit(circuits, &path, false, lease, session);
 }
 
 static struct ctl_session *admitted(const char *from, uint32_t index, struct ike_lease *lease)
@@ -126,9 +146,9 @@ static const struct kern_policy *policy_to(const struct ike_lease *lease)
 				addr_text(&lease->address, text), 0);
 }
 
-TestSuite(ctl_circuit, .init = setup, .fini = teardown);
+TestSuite(ctl_circuits, .init = setup, .fini = teardown);
 
-Test(ctl_circuit, of_a_client)
+Test(ctl_circuits, of_a_client)
 {
 	struct ike_lease lease;
 	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
@@ -153,7 +173,7 @@ Test(ctl_circuit, of_a_client)
 	cr_expect_null(fake_kern_sa(&relay.kern, 0x1000));
 }
 
-Test(ctl_circuit, the_same_address_from_two_entries)
+Test(ctl_circuits, the_same_address_from_two_entries)
 {
 	struct ike_lease a, b;
 	struct ctl_session *one = admitted("100.66.1.1", 1, &a);
@@ -176,8 +196,9 @@ Test(ctl_circuit, the_same_address_from_two_entries)
 	two->ops->ended(two, IKE_END_PEER);
 }
 
-Test(ctl_circuit, refuses_addresses_that_cannot_be)
+Test(ctl_circuits, refuses_addresses_that_cannot_be)
 {
+	struct ike_path path = path_from("100.66.1.1", 1);
 	struct ctl_session *s = NULL;
 	struct ike_lease lease;
 
@@ -188,11 +209,14 @@ Test(ctl_circuit, refuses_addresses_that_cannot_be)
 	cr_expect_eq(admit("100.66.1.1", 3, &lease, &s), -EACCES, "a peer whose pool is not known");
 	cr_expect_eq(admit("100.66.1.1", 4, &lease, &s), -EACCES, "a peer that is not there");
 	cr_expect_eq(admit("100.66.1.1", DP_PEER_MAX, &lease, &s), -EACCES, "the last mark");
+	path.local.addr = fake_addr("203.0.113.3");
+	cr_expect_eq(ctl_circuits_admit(circuits, &path, false, &lease, &s), -EACCES,
+		     "through a tunnel to an address that others do not know");
 	cr_expect_null(s);
 	cr_expect_eq(ctl_circuits_count(circuits), (size_t)0);
 }
 
-Test(ctl_circuit, only_so_many)
+Test(ctl_circuits, only_so_many)
 {
 	struct ctl_session *all[MOST], *more = NULL;
 	struct ike_lease leases[MOST + 1];
@@ -209,7 +233,7 @@ Test(ctl_circuit, only_so_many)
 		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
 }
 
-Test(ctl_circuit, an_entry_gets_half)
+Test(ctl_circuits, an_entry_gets_half)
 {
 	struct ctl_session *all[MOST], *more = NULL;
 	struct ike_lease lease;
@@ -225,26 +249,7 @@ Test(ctl_circuit, an_entry_gets_half)
 		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
 }
 
-Test(ctl_circuit, not_for_ever, .timeout = 20)
-{
-	struct ctl_session *old, *young;
-	struct ike_lease lease;
-
-	old = admitted("192.0.2.7", 0, &lease);
-	fake_relay_run(&relay, AGE / 2);
-	young = admitted("192.0.2.7", 0, &lease);
-	cr_expect_eq(relay.ike.closed, (size_t)0);
-	fake_relay_run(&relay, AGE / 2 + 50);
-	cr_assert_eq(relay.ike.closed, (size_t)1);
-	cr_expect_eq(relay.ike.closing[0], old);
-	old->ops->ended(old, IKE_END_LOCAL);
-	fake_relay_run(&relay, 1100);
-	cr_assert_eq(relay.ike.closed, (size_t)2);
-	cr_expect_eq(relay.ike.closing[1], young);
-	young->ops->ended(young, IKE_END_LOCAL);
-}
-
-Test(ctl_circuit, a_pool_that_is_empty)
+Test(ctl_circuits, a_pool_that_is_empty)
 {
 	struct ctl_session *one, *two, *three = NULL;
 	struct ike_lease a, b, c;
@@ -264,7 +269,7 @@ Test(ctl_circuit, a_pool_that_is_empty)
 	three->ops->ended(three, IKE_END_TIMEOUT);
 }
 
-Test(ctl_circuit, connections_go_with_it)
+Test(ctl_circuits, connections_go_with_it)
 {
 	struct ctl_session *one, *two = NULL;
 	struct ike_lease a, b;
@@ -279,7 +284,7 @@ Test(ctl_circuit, connections_go_with_it)
 	one->ops->ended(one, IKE_END_PEER);
 	cr_assert_eq(relay.kern.forgets, 1u);
 	cr_expect(prefix_equal(&relay.kern.forgot, &host));
-	cr_expect_eq(relay.kern.forgot_at, before, "when no packet can make new ones");
+	cr_expect_eq(relay.kern.forgot_at, before + 2, "without policies no packet makes new ones");
 
 	relay.kern.flows_error = -ENOMEM;
 	for (size_t i = 0; i < 2; i++) {
@@ -292,7 +297,7 @@ Test(ctl_circuit, connections_go_with_it)
 		     "addresses whose connections stay are not given again");
 }
 
-Test(ctl_circuit, a_kernel_that_refuses)
+Test(ctl_circuits, a_kernel_that_refuses)
 {
 	for (unsigned int k = 1; k <= CIRCUIT_OPS; k++) {
 		struct ike_lease lease;
@@ -305,7 +310,7 @@ Test(ctl_circuit, a_kernel_that_refuses)
 	}
 }
 
-Test(ctl_circuit, close_those_of_an_entry)
+Test(ctl_circuits, close_those_of_an_entry)
 {
 	struct ike_lease lease;
 	struct ctl_session *all[3] = { admitted("192.0.2.7", 0, &lease),
@@ -321,7 +326,7 @@ Test(ctl_circuit, close_those_of_an_entry)
 		all[i]->ops->ended(all[i], IKE_END_LOCAL);
 }
 
-Test(ctl_circuit, go_with_the_pool_of_their_entry)
+Test(ctl_circuits, go_with_the_pool_of_their_entry)
 {
 	struct ike_child child = fake_child(0x9100, "198.51.100.10", "100.66.0.0/24");
 	struct ctl_session *all[4];
@@ -357,7 +362,203 @@ static void see(void *data, const struct ctl_circuit_info *info)
 	*out = *info;
 }
 
-Test(ctl_circuit, reports)
+static uint32_t number_of(uint32_t spi)
+{
+	return dp_reqid_to_circuit(fake_kern_sa(&relay.kern, spi)->reqid);
+}
+
+Test(ctl_circuits, rekeyed_by_the_client)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	s->ops->established(s);
+	cr_expect_eq(relay.ike.idle, 30000u);
+	cr_expect_eq(relay.ike.tolerate, 900000u, "it may sleep");
+	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
+	cr_expect(fake_kern_sa(&relay.kern, 0x2000));
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x2001), "the client may not have it yet");
+	cr_assert_eq(s->ops->child_switch(s, &next), 0);
+	cr_assert(fake_kern_sa(&relay.kern, 0x2001));
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x2001)->reqid,
+		     fake_kern_sa(&relay.kern, 0x1001)->reqid);
+	cr_expect_eq(relay.kern.count, before + CIRCUIT_OPS + 2, "late packets find the old ones");
+	s->ops->child_del(s, 0x1000);
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x1000));
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x1001));
+	cr_expect_eq(relay.kern.count, before + CIRCUIT_OPS);
+	s->ops->child_del(s, 0x1000); /* twice is once */
+	cr_expect_eq(relay.kern.count, before + CIRCUIT_OPS);
+	s->ops->ended(s, IKE_END_PEER);
+}
+
+Test(ctl_circuits, every_pair_goes_at_the_end)
+{
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	for (uint32_t i = 2; i <= CTL_PAIRS_MOST; i++) {
+		struct ike_child next = fake_child(0x1000 * i, NULL, NULL);
+
+		cr_assert_eq(s->ops->child_add(s, &next, i == CTL_PAIRS_MOST), 0);
+	}
+	cr_expect_eq(relay.kern.count, before + 2 + 2 * CTL_PAIRS_MOST - 1);
+	{
+		struct ike_child more = fake_child(0xf000, NULL, NULL);
+
+		cr_expect_eq(s->ops->child_add(s, &more, true), -EBUSY);
+		cr_expect_eq(s->ops->child_switch(s, &more), -ENOENT);
+	}
+	s->ops->ended(s, IKE_END_TIMEOUT);
+}
+
+Test(ctl_circuits, the_kernel_asks_for_new_keys)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+	uint32_t number;
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	number = number_of(0x1000);
+	ctl_circuits_expire(circuits, number, 0x1001, false);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)1);
+	cr_expect_eq(relay.ike.rekeying, 0x1001u);
+	ctl_circuits_expire(circuits, number == DP_CIRCUIT_LAST ? number - 1 : number + 1, 0x1001,
+			    false);
+	ctl_circuits_expire(circuits, 0, 0x1001, true);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)1, "nobody has that number");
+	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
+	ctl_circuits_expire(circuits, number, 0x1000, true);
+	cr_expect_eq(relay.ike.closed, (size_t)0, "there is a newer one for that direction");
+	ctl_circuits_expire(circuits, number, 0x1001, true);
+	cr_expect_eq(relay.ike.closed, (size_t)1, "but not for this one");
+	ctl_circuits_expire(circuits, number, 0x4711, true);
+	cr_expect_eq(relay.ike.closed, (size_t)1, "one that was taken out");
+	s->ops->ended(s, IKE_END_LOCAL);
+}
+
+Test(ctl_circuits, counters_never_go_back)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ctl_circuit_info info = { 0 };
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	relay.kern.packets = 5;
+	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
+	ctl_circuits_each(circuits, see, &info);
+	cr_expect_eq(info.stats.packets_in, 10u, "both inbound SAs count");
+	cr_expect_eq(info.stats.packets_out, 5u);
+	relay.kern.packets = 7;
+	s->ops->child_del(s, 0x1000);
+	ctl_circuits_each(circuits, see, &info);
+	cr_expect_eq(info.stats.packets_in, 14u);
+	cr_expect_eq(info.stats.bytes_out, 700u, "what the old one sent");
+	relay.kern.packets = 1; /* as after a move */
+	ctl_circuits_each(circuits, see, &info);
+	cr_expect_eq(info.stats.packets_in, 15u);
+	s->ops->ended(s, IKE_END_LOCAL);
+}
+
+Test(ctl_circuits, behind_a_nat)
+{
+	struct ike_path path = floated("192.0.2.7", 61000);
+	struct endpoint other = { .addr = fake_addr("192.0.2.7"), .port = 61001 };
+	struct ctl_session *s = NULL;
+	struct ike_lease lease;
+	uint32_t number;
+
+	cr_assert_eq(ctl_circuits_admit(circuits, &path, true, &lease, &s), 0);
+	cr_assert_eq(up(s, 0x1000), 0);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1000)->encap.sport, 61000);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1001)->encap.dport, 61000);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1001)->encap.sport, 4500);
+	number = number_of(0x1000);
+	ctl_circuits_mapping(circuits, number, &other);
+	cr_expect_eq(relay.ike.mapped, (size_t)1);
+	cr_expect_eq(relay.ike.mapping.port, 61001);
+	path.remote.port = 61001;
+	cr_assert_eq(s->ops->moved(s, &path, true), 0);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1000)->encap.sport, 61001);
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1001)->encap.dport, 61001);
+	s->ops->ended(s, IKE_END_PEER);
+}
+
+Test(ctl_circuits, nothing_is_mapped_without_a_nat)
+{
+	struct endpoint other = { .addr = fake_addr("192.0.2.7"), .port = 61001 };
+	struct ctl_session *one, *two;
+	struct ike_lease lease;
+
+	one = admitted("192.0.2.7", 0, &lease);
+	two = admitted("100.66.1.1", 1, &lease);
+	cr_assert_eq(up(one, 0x1000), 0);
+	cr_assert_eq(up(two, 0x2000), 0);
+	ctl_circuits_mapping(circuits, number_of(0x1000), &other);
+	ctl_circuits_mapping(circuits, number_of(0x2000), &other);
+	ctl_circuits_mapping(circuits, 0, &other);
+	cr_expect_eq(relay.ike.mapped, (size_t)0);
+	one->ops->ended(one, IKE_END_PEER);
+	two->ops->ended(two, IKE_END_PEER);
+}
+
+Test(ctl_circuits, a_client_roams)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ike_path path = path_from("198.51.100.200", 0);
+	struct addr there = path.remote.addr;
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+	const struct kern_policy *p;
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
+	cr_assert_eq(s->ops->moved(s, &path, false), 0);
+	cr_expect_null(fake_kern_sa(&relay.kern, 0x1000), "the client sends on the new one");
+	cr_assert(fake_kern_sa(&relay.kern, 0x2000));
+	cr_expect(addr_equal(&fake_kern_sa(&relay.kern, 0x2000)->src, &there));
+	cr_assert(fake_kern_sa(&relay.kern, 0x1001));
+	cr_expect(addr_equal(&fake_kern_sa(&relay.kern, 0x1001)->dst, &there));
+	p = policy_to(&lease);
+	cr_assert(p);
+	cr_expect(addr_equal(&p->templates[0].dst, &there));
+	cr_assert_eq(s->ops->child_switch(s, &next), 0, "goes on at the new place");
+	cr_expect(addr_equal(&fake_kern_sa(&relay.kern, 0x2001)->dst, &there));
+	s->ops->child_del(s, 0x1000);
+	cr_expect_eq(relay.kern.count, before + CIRCUIT_OPS);
+	cr_expect_eq(s->ops->moved(s, &path, false), 0, "it is there already");
+	cr_expect_eq(relay.kern.moves, 1u);
+	s->ops->ended(s, IKE_END_PEER);
+}
+
+Test(ctl_circuits, places_nobody_moves_to)
+{
+	struct ike_path path = path_from("198.51.100.200", 0), pool = path_from("100.66.1.1", 0);
+	struct ctl_session *one, *two;
+	struct ike_lease lease;
+
+	one = admitted("192.0.2.7", 0, &lease);
+	two = admitted("100.66.1.1", 1, &lease);
+	cr_assert_eq(up(one, 0x1000), 0);
+	cr_assert_eq(up(two, 0x2000), 0);
+	cr_expect_eq(two->ops->moved(two, &path, false), -EOPNOTSUPP, "inside the telescope");
+	cr_expect_eq(one->ops->moved(one, &pool, false), -EACCES);
+	pool.mark = dp_index_to_mark(1);
+	cr_expect_eq(one->ops->moved(one, &pool, false), -EOPNOTSUPP, "into a tunnel");
+	relay.kern.fail_move_at = 1;
+	cr_expect_eq(one->ops->moved(one, &path, false), -ENOMEM);
+	one->ops->ended(one, IKE_END_PROTOCOL);
+	cr_expect_eq(relay.kern.wrong, (unsigned int)CIRCUIT_OPS, "taken out when it failed");
+	relay.kern.wrong = 0;
+	two->ops->ended(two, IKE_END_PEER);
+}
+
+Test(ctl_circuits, reports)
 {
 	struct ctl_circuit_info info = { 0 };
 	struct ike_lease lease;
@@ -369,11 +570,14 @@ Test(ctl_circuit, reports)
 	cr_assert_eq(up(s, 0x1000), 0);
 	s->ops->established(s);
 	relay.kern.packets = 3;
+	relay.ike.info = (struct ike_sa_info){ .rekeys = 4, .encap = true };
 	ctl_circuits_each(circuits, see, &info);
 	cr_expect(info.established);
 	cr_expect(addr_equal(&info.assigned, &lease.address));
 	cr_expect_eq(info.stats.packets_in, 3u);
 	cr_expect_eq(info.stats.packets_out, 3u);
+	cr_expect_eq(info.ike.rekeys, 4u);
+	cr_expect(info.ike.encap);
 	s->ops->ended(s, IKE_END_LOCAL);
 	s = admitted("192.0.2.7", 0, &lease);
 	ctl_circuits_each(circuits, see, &info);

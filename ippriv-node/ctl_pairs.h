@@ -1,0 +1,42 @@
+#pragma once
+/*
+ * The SA pairs of one tunnel or circuit: one in use; while it is replaced, the next one; those that
+ * were replaced and still take late packets. All go the same way (struct dp_way).
+ */
+#include "ippriv-node/ctl_keys.h"
+
+enum { CTL_PAIRS_MOST = 6 };
+
+struct ctl_pair {
+	uint32_t spi_in, spi_out;
+	unsigned int halves;  /* of dp_half, that the kernel has from us */
+	struct dp_stats seen; /* its counters at the last look */
+};
+
+/* Zeros at the start. */
+struct ctl_pairs {
+	size_t count;
+	struct ctl_pair items[CTL_PAIRS_MOST]; /* oldest first */
+	struct dp_stats total;                 /* of all there ever were, at the last look */
+};
+
+/* 0, -EBUSY when there are too many already, or as dp_pair_add. IN_ONLY: ctl_pairs_switch follows. */
+int ctl_pairs_add(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way,
+		  const struct ike_child *child, const struct ctl_life *life,
+		  bool in_only) _must_check_;
+/* The outbound half, too. -ENOENT: there is no such pair. */
+int ctl_pairs_switch(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way,
+		     const struct ike_child *child, const struct ctl_life *life) _must_check_;
+void ctl_pairs_del(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way, uint32_t spi_in);
+/* All of them, the way it was before. 0, or -errno when something is left in the kernel. */
+int ctl_pairs_down(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way);
+/*
+ * Leaves the newest half in each direction, *SPI_IN and *SPI_OUT. -ENOENT: there are not both.
+ */
+int ctl_pairs_lean(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way, uint32_t *spi_in,
+		   uint32_t *spi_out) _must_check_;
+/* Whether one of them has this SPI, and whether nothing newer stands in for that half. */
+bool ctl_pairs_have(const struct ctl_pairs *p, uint32_t spi);
+bool ctl_pairs_need(const struct ctl_pairs *p, uint32_t spi);
+/* What all there ever were have counted. Never less than before. */
+struct dp_stats ctl_pairs_stats(struct ctl_pairs *p, struct dp *dp, const struct dp_way *way);

@@ -1,0 +1,97 @@
+#include "ippriv-node/ctl_port.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/io/udp.h"
+#include "ippriv-node/dp.h"
+
+static const uint8_t marker[4]; /* non-ESP marker: no ESP has SPI 0 */
+
+static int bind_port(struct ctl_port *port, const struct ctl_port_conf *conf)
+{
+	int one = 1, err;
+
+	port->fd = socket(conf->local.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (port->fd < 0)
+		return -errno;
+	if (conf->local.addr.family == AF_INET6 &&
+	    setsockopt(port->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+		return -errno;
+	if (conf->early && setsockopt(port->fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0)
+		return -errno;
+	err = conf->floated ? udp_encap(port->fd) : 0;
+	if (err == 0)
+		err = udp_bind(port->fd, &conf->local, true);
+	return err < 0 ? err : udp_local(port->fd, &port->local);
+}
+
+int ctl_port_open(struct ctl_port *port, struct io_loop *loop, const struct ctl_port_conf *conf,
+		  io_cb on_readable, void *data)
+{
+	int err;
+
+	*port = (struct ctl_port){ .fd = -1, .floated = conf->floated, .room = conf->room };
+	err = bind_port(port, conf);
+	if (err == 0)
+		err = io_watch_new(loop, port->fd, on_readable, data, &port->watch);
+	if (err < 0)
+		ctl_port_close(port);
+	return err;
+}
+
+void ctl_port_close(struct ctl_port *port)
+{
+	if (port->watch)
+		io_watch_free(port->watch);
+	if (port->fd >= 0)
+		close(port->fd);
+	*port = (struct ctl_port){ .fd = -1 };
+}
+
+int ctl_port_recv(struct ctl_port *port, const uint8_t **msg, size_t *len, struct endpoint *from,
+		  uint32_t *mark)
+{
+	size_t skip = port->floated ? sizeof(marker) : 0;
+	ssize_t got = udp_recv(port->fd, port->room->in, CTL_PORT_MSG_MAX, from, mark);
+
+	if (got < 0)
+		return (int)got;
+	*mark = dp_mark_of_ours(*mark);
+	/* Nobody behind an overlay tunnel has a NAT. */
+	if (port->floated && (*mark != 0 || (size_t)got < skip ||
+			      memcmp(port->room->in, marker, skip) != 0))
+		return -EBADMSG;
+	*msg = port->room->in + skip;
+	*len = (size_t)got - skip;
+	return 0;
+}
+
+static int send_bytes(struct ctl_port *port, const uint8_t *msg, size_t len,
+		      const struct endpoint *to, uint32_t mark)
+{
+	ssize_t sent = udp_send(port->fd, msg, len, to, mark);
+
+	return sent < 0 ? (int)sent : 0;
+}
+
+int ctl_port_send(struct ctl_port *port, const uint8_t *msg, size_t len, const struct endpoint *to,
+		  uint32_t mark)
+{
+	uint8_t *with_marker = port->room->out;
+
+	if (!port->floated)
+		return send_bytes(port, msg, len, to, mark);
+	if (len > CTL_PORT_MSG_MAX - sizeof(marker))
+		return -EMSGSIZE;
+	memcpy(with_marker, marker, sizeof(marker));
+	memcpy(with_marker + sizeof(marker), msg, len);
+	return send_bytes(port, with_marker, len + sizeof(marker), to, mark);
+}
+
+int ctl_port_keepalive(struct ctl_port *port, const struct endpoint *to)
+{
+	static const uint8_t octet = 0xff;
+
+	return send_bytes(port, &octet, sizeof(octet), to, 0);
+}
