@@ -27,6 +27,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	uthash-dev              # hash tables and lists (headers)
 	# --- test tools
 	libcriterion-dev        # unit tests
+	tshark                  # dissects recorded IKE sessions
 	python3                 # lint checks, small servers inside topologies, unpacking the guest's kernel
 	# --- run time: topologies, demo, end-to-end tests
 	iproute2                # ip, tc, ss

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh: install what is needed, build with both compilers, run every test. `sudo tests/run.sh`
 #   --unit           no kernel tests, so no guest
-#   --quick          lint and unit tests of one build (gcc with sanitizers)
+#   --quick          lint, unit tests of one build (gcc with sanitizers), tshark on recorded sessions
 #   --netns [NAME…]  only the end-to-end tests netns/t_NAME.sh (all without a name)
 #   --fuzz [SECONDS [NAME…]]  only the fuzz targets tests/fuzz/fuzz_NAME.c, SECONDS each (default 60)
 # IPPRIV_NETNS_BUILD=asan takes the programs with sanitizers into the end-to-end tests (slow in a guest; default gcc).
@@ -137,6 +137,7 @@ end_to_end() {
 build_gcc() { build gcc gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo; }
 build_clang() { build clang clang -DCMAKE_BUILD_TYPE=RelWithDebInfo; }
 build_asan() { build asan gcc -DCMAKE_BUILD_TYPE=Debug -DASAN=ON; }
+dissect() { IPPRIV_OUT=$logs counted tshark.log "$here/tshark/run.sh" "$@"; }
 fuzz() { IPPRIV_OUT=$logs counted fuzz.log "$here/fuzz/run.sh" "$@"; }
 lint() { counted lint.log "$here/lint/run.sh"; }
 
@@ -156,7 +157,10 @@ steps() {
 		built_gcc=$?
 		step "build with clang" build_clang && step "unit tests, clang" unit clang
 	fi
-	step "build with gcc and sanitizers" build_asan && step "unit tests, gcc with sanitizers" unit asan
+	if step "build with gcc and sanitizers" build_asan; then
+		step "unit tests, gcc with sanitizers" unit asan
+		step "tshark reads recorded sessions" dissect asan
+	fi
 	[ $mode != all ] || step "fuzz targets, a minute each" fuzz 60
 	if [ $mode = all ] && [ $built_gcc = 0 ]; then
 		step "end-to-end tests on a real kernel" end_to_end
@@ -164,9 +168,9 @@ steps() {
 }
 
 case ${1:-} in
-'') mode=all step_count=9 ;;
---unit) mode=unit step_count=7 ;;
---quick) mode=quick step_count=4 ;;
+'') mode=all step_count=10 ;;
+--unit) mode=unit step_count=8 ;;
+--quick) mode=quick step_count=5 ;;
 --netns) mode=netns step_count=3 ;;
 --fuzz) mode=fuzz step_count=2 ;;
 *) sed -n '2,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
