@@ -29,6 +29,31 @@ static void build_nat(struct ike_sa *sa, const struct ike_path *path, struct ike
 
 /* ---- the side that moves ---- */
 
+static void send_update(struct ike_sa *sa)
+{
+	struct ike_out out;
+
+	ike_send_begin(sa, &out, IKE_EXCHANGE_INFORMATIONAL, false);
+	ike_build_notify(&out.b, IKE_NOTIFY_UPDATE_SA_ADDRESSES, NULL, 0);
+	build_nat(sa, &sa->path, &out.b);
+	ike_send_request(sa, &out);
+}
+
+/*
+ * The peer has rekeyed OLD, and may not know: as long as it has not deleted it, our answer may be
+ * lost. It would ask again where we were, and know of no other IKE SA.
+ */
+static void move_predecessor(struct ike_sa *old, const struct ike_path *path)
+{
+	if (!old || old->state != IKE_STATE_CLOSING)
+		return;
+	old->path = *path;
+	if (old->request.data)
+		ike_send_hurry(old);
+	else
+		send_update(old);
+}
+
 int ike_mobike_move(struct ike_sa *sa, const struct ike_path *path)
 {
 	struct ike_path_state *s = &sa->paths;
@@ -48,19 +73,15 @@ int ike_mobike_move(struct ike_sa *sa, const struct ike_path *path)
 	ike_task_want(sa, IKE_TASK_UPDATE);
 	ike_send_hurry(sa);
 	ike_task_run(sa);
+	move_predecessor(ike_sa_find(sa->host, sa->predecessor), path);
 	return 0;
 }
 
 bool ike_mobike_ask_update(struct ike_sa *sa)
 {
-	struct ike_out out;
-
 	if (!sa->paths.moving)
 		return false;
-	ike_send_begin(sa, &out, IKE_EXCHANGE_INFORMATIONAL, false);
-	ike_build_notify(&out.b, IKE_NOTIFY_UPDATE_SA_ADDRESSES, NULL, 0);
-	build_nat(sa, &sa->path, &out.b);
-	ike_send_request(sa, &out);
+	send_update(sa);
 	return true;
 }
 

@@ -17,6 +17,13 @@ void ike_path_start(struct ike_sa *sa)
 	s->force_encap = s->first_layer && sa->initiator && sa->hs->conf.force_encap;
 }
 
+void ike_path_copy(struct ike_sa *sa, const struct ike_sa *old)
+{
+	sa->paths = old->paths;
+	sa->paths.moving = false;
+	sa->paths.check = (struct ike_path_check){ 0 };
+}
+
 void ike_path_inherit(struct ike_sa *sa, const struct ike_sa *old)
 {
 	struct ike_path_state *s = &sa->paths;
@@ -134,7 +141,7 @@ static void go_if_ready(struct ike_sa *sa)
 
 	if (!c->go || !c->passed)
 		return;
-	c->on = false;
+	c->on = sa->paths.lost = false;
 	sa->path = c->path;
 	ike_path_changed(sa, &from, &c->nat);
 }
@@ -173,12 +180,22 @@ void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct i
 
 void ike_path_follow(struct ike_sa *sa, const struct ike_path *path)
 {
-	if (!sa->paths.first_layer || sa->paths.moves)
+	struct ike_path_state *s = &sa->paths;
+	struct ike_nat nat;
+
+	if (!s->first_layer || s->moves)
 		return;
-	if (ike_sa_path_fits(sa, path))
+	if (ike_sa_path_fits(sa, path)) {
+		s->lost = false;
 		ike_path_stay(sa);
-	else
-		ike_path_try(sa, path, &sa->paths.nat, may_be_remapped(sa, path));
+	} else if (s->check.on && ike_path_equal(path, &s->check.path)) {
+		return;
+	} else if (s->lost) { /* it believes that it is heard and will not say so again */
+		nat = s->check.nat;
+		ike_path_try(sa, path, &nat, true);
+	} else {
+		ike_path_try(sa, path, &s->nat, may_be_remapped(sa, path));
+	}
 }
 
 bool ike_path_wait(struct ike_sa *sa)
@@ -187,6 +204,7 @@ bool ike_path_wait(struct ike_sa *sa)
 
 	if (!c->on || c->passed || (--c->tries_left > 0 && sa->request.tries_left > 0))
 		return true;
+	sa->paths.lost = sa->paths.lost || c->go;
 	ike_path_stay(sa);
 	return false;
 }

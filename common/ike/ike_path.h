@@ -43,12 +43,15 @@ struct ike_path_state {
 	uint64_t spoke_at;       /* when a datagram of any kind was sent */
 	bool moving;             /* the peer has not agreed to the IKE SA's path yet */
 	struct ike_path used;    /* moving: the path that ESP still goes */
+	bool lost;               /* the peer was not found where it wanted to go */
 	struct ike_path_check check;
 };
 
 /* A new IKE SA whose path, and of an initiator its conf, is set. */
 void ike_path_start(struct ike_sa *sa);
-/* Takes over what was known, for SA that stands in the place of OLD; what was under way goes on. */
+/* For SA that may take the place of OLD: what is known, but nothing that is under way. */
+void ike_path_copy(struct ike_sa *sa, const struct ike_sa *old);
+/* For SA that stands in the place of OLD; what was under way goes on. */
 void ike_path_inherit(struct ike_sa *sa, const struct ike_sa *old);
 /* Whether a message that came along PATH is worth decrypting: its way, or one that may be next. */
 bool ike_path_may_come(const struct ike_sa *sa, const struct ike_path *path);

@@ -84,6 +84,7 @@ struct ike_sa *ike_sa_successor(const struct ike_sa *old, bool initiator, uint64
 	sa->replaces = old->spi_local;
 	sa->fragments = old->fragments;
 	sa->last_heard = ike_host_now(sa->host);
+	ike_path_copy(sa, old);
 	return sa;
 }
 

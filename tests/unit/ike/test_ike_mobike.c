@@ -295,33 +295,6 @@ Test(ike_mobike, request_that_arrived_before_the_move)
 	cr_assert(i->moves == 1 && r->moves == 1);
 }
 
-Test(ike_mobike, move_with_loss_both_ways)
-{
-	static const char *const addresses[] = { "192.0.2.1", "10.0.0.5", "2001:db8::9",
-						 "198.18.7.7" };
-
-	for (uint64_t seed = 1; seed <= 150; seed++) {
-		start("192.0.2.1", true);
-		duo.fault_seed = seed;
-		duo.faults = (struct duo_faults){ .lose = 30, .duplicate = 20, .corrupt = 5,
-						  .delay_min = 5, .delay_max = 200 };
-		for (int k = 0; k < 6; k++) {
-			move(addresses[duo_random(&seed) % ARRAY_SIZE(addresses)]);
-			duo_run(&duo, duo.now + duo_random(&duo.fault_seed) % 1500);
-			if (duo_random(&duo.fault_seed) % 2)
-				ike_host_probe(duo.b.host, r->sa);
-		}
-		duo_run(&duo, duo.now + 60000);
-		duo.faults.lose = duo.faults.corrupt = 0;
-		duo_run(&duo, duo.now + 60000);
-		cr_assert(i->sa && r->sa, "an SA died, fault seed %d", (int)duo.fault_seed);
-		assert_at(box.address.family == AF_INET && info(i).encap ? &box.outside :
-								     &box.address, info(i).encap);
-		duo_fini(&duo);
-	}
-	duo.a.host = NULL;
-}
-
 /* ---- what cannot move ---- */
 
 Test(ike_mobike, not_yet_and_not_any_more)
