@@ -15,9 +15,6 @@ static int bind_port(struct ctl_port *port, const struct ctl_port_conf *conf)
 	port->fd = socket(conf->local.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (port->fd < 0)
 		return -errno;
-	if (conf->local.addr.family == AF_INET6 &&
-	    setsockopt(port->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
-		return -errno;
 	if (conf->early && setsockopt(port->fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0)
 		return -errno;
 	err = conf->floated ? udp_encap(port->fd) : 0;

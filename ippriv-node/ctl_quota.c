@@ -88,7 +88,8 @@ static struct holder *find(const struct ctl_quota *q, const struct addr *outer, 
 	struct holder *h;
 
 	*key = (struct quota_key){ .family = outer->family, .index = index };
-	memcpy(key->address, outer->bytes, sizeof(key->address));
+	/* A client has its IPv6 network for itself: /64. */
+	memcpy(key->address, outer->bytes, outer->family == AF_INET6 ? 8 : sizeof(key->address));
 	HASH_FIND(hh, q->table, key, sizeof(*key), h);
 	return h;
 }

@@ -209,6 +209,7 @@ static int start_ike(struct node *node, char *why, size_t size)
 	struct ctl_ike_conf ike_conf = {
 		.listen = conf->listen,
 		.address = conf->address,
+		.address6 = conf->address6,
 		.key = conf->key,
 		.liveness = conf->liveness * 1000,
 		.life = conf->ike_life,

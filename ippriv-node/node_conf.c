@@ -17,7 +17,7 @@ struct draft {
 	struct conf_strings authorities, exit_rules;
 	uint32_t threshold;
 	char *nat_ports, *log_level;
-	int address_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
+	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
 	    state_line;
 	char *why;
 	size_t why_size;
@@ -81,6 +81,8 @@ static int set_addresses(const struct draft *d, struct node_conf *c)
 	if (c->listen.family != AF_INET || prefix_contains(&fw->pools, &c->listen))
 		return fail(d, d->listen_line, "listen: give an IPv4 address of this machine, not in "
 					       "100.64.0.0/10");
+	if (c->address6.family == AF_INET)
+		return fail(d, d->address6_line, "address6: give an IPv6 address of this machine");
 	if (!prefix_within(&c->pool, &fw->pools) || c->pool.len > 30)
 		return fail(d, d->pool_line, "pool: must lie in 100.64.0.0/10 and be /30 or larger");
 	if (c->dns.family == AF_INET6)
@@ -186,6 +188,13 @@ static int set_entry(const struct draft *d, struct node_conf *c)
 	if (dir_entry_check(e) < 0)
 		return fail(d, d->address_line, "address: not one that others can reach; give a "
 						"public address of this machine");
+	if (c->address6.family == 0)
+		return 0;
+	e->flags |= DIR_FLAG_IPV6;
+	e->address6 = c->address6;
+	if (dir_entry_check(e) < 0)
+		return fail(d, d->address6_line, "address6: not one that others can reach; give a "
+						 "public address of this machine");
 	return 0;
 }
 
@@ -218,6 +227,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 	const struct conf_key keys[] = {
 		{ .name = "address", .type = CONF_ADDR, .value = &c->address, .required = true,
 		  .line = &d->address_line },
+		{ .name = "address6", .type = CONF_ADDR, .value = &c->address6,
+		  .line = &d->address6_line },
 		{ .name = "listen", .type = CONF_ADDR, .value = &c->listen,
 		  .line = &d->listen_line },
 		{ .name = "identity", .type = CONF_STRING, .value = &c->identity,

@@ -9,6 +9,7 @@ enum { NODE_STATE_MAX = 1024 }; /* bytes of the folder's path */
 struct node_conf {
 	struct addr address;            /* IPv4, what others know us by; IKE on port 500 of it */
 	struct addr listen;             /* IPv4, on this machine: another one behind a 1:1 NAT */
+	struct addr address6;           /* for clients on IPv6; family 0: none */
 	char *identity;                 /* path of the key file */
 	struct crypto_sign_key key;
 	char *nickname;

@@ -536,6 +536,27 @@ Test(ctl_circuits, a_client_roams)
 	s->ops->ended(s, IKE_END_PEER);
 }
 
+/* From IPv4 to IPv6, where UDP goes around ESP, too. */
+Test(ctl_circuits, a_client_changes_family)
+{
+	struct ike_path path = { .local = { .addr = fake_addr("2001:db8::2"), .port = 4500 },
+				 .remote = { .addr = fake_addr("2001:db8:1::7"), .port = 4500 },
+				 .floated = true };
+	struct ctl_session *s, *more = NULL;
+	struct ike_lease lease;
+
+	s = admitted("192.0.2.7", 0, &lease);
+	cr_assert_eq(up(s, 0x1000), 0);
+	cr_assert_eq(s->ops->moved(s, &path, true), 0);
+	cr_expect(addr_equal(&fake_kern_sa(&relay.kern, 0x1000)->dst, &path.local.addr));
+	cr_expect(addr_equal(&fake_kern_sa(&relay.kern, 0x1001)->dst, &path.remote.addr));
+	cr_expect_eq(fake_kern_sa(&relay.kern, 0x1001)->encap.dport, 4500);
+	cr_assert_eq(ctl_circuits_admit(circuits, &path, true, &lease, &more), 0);
+	cr_assert_eq(up(more, 0x2000), 0);
+	more->ops->ended(more, IKE_END_PEER);
+	s->ops->ended(s, IKE_END_PEER);
+}
+
 Test(ctl_circuits, places_nobody_moves_to)
 {
 	struct ike_path path = path_from("198.51.100.200", 0), pool = path_from("100.66.1.1", 0);

@@ -142,3 +142,19 @@ Test(ctl_quota, follows_who_moves)
 	give(1, 0, now);
 	cr_expect_eq(take(1, 0, now), 0);
 }
+
+Test(ctl_quota, an_ipv6_network_is_one_client)
+{
+	struct addr a, other;
+
+	cr_assert_eq(addr_parse("2001:db8:1:2::1", &a), 0);
+	cr_assert_eq(addr_parse("2001:db8:1:3::1", &other), 0);
+	for (int i = 0; i < CTL_QUOTA_BURST; i++) {
+		a.bytes[15] = (uint8_t)i;
+		cr_assert_eq(ctl_quota_take(quota, &a, 0, start), 0);
+	}
+	a.bytes[8] = 7;
+	cr_expect_eq(ctl_quota_take(quota, &a, 0, start), -EBUSY);
+	cr_expect_eq(ctl_quota_take(quota, &other, 0, start), 0);
+	ctl_quota_give(quota, &a, 0, start);
+}

@@ -116,6 +116,8 @@ Test(node_conf, defaults)
 	cr_expect_eq(c.entry.port, 500);
 	cr_expect_eq(c.entry.flags & DIR_FLAG_EXIT, 0);
 	cr_expect_eq(c.entry.rule_count, (size_t)0);
+	cr_expect_eq(c.entry.flags & DIR_FLAG_IPV6, 0);
+	cr_expect_eq(c.address6.family, 0);
 	node_conf_fini(&c);
 }
 
@@ -131,7 +133,7 @@ Test(node_conf, every_key)
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
 			       "client_connections = 99\nlisten = 10.0.0.2\ncircuit_rate = 11\n"
 			       "peer_circuits = 5\npeer_rate = 12\nclient_silence = 13\n"
-			       "child_life = 14\nchild_megabytes = 15\nike_life = 16\n"
+			       "address6 = \"2001:db8::7\"\nchild_life = 14\nchild_megabytes = 15\nike_life = 16\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
 			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
 	cr_expect_eq(c.trust.count, (size_t)2);
@@ -152,6 +154,9 @@ Test(node_conf, every_key)
 	cr_expect(addr_equal(&c.listen, &listen));
 	cr_expect(addr_equal(&c.firewall.address, &listen), "what NAPT makes of clients");
 	cr_expect_eq(addr_to_v4(&c.entry.address), 0xcb007102u);
+	cr_expect(addr_equal(&c.address6, &c.entry.address6));
+	cr_expect_eq(c.address6.bytes[15], 7);
+	cr_expect(c.entry.flags & DIR_FLAG_IPV6);
 	cr_expect_eq(c.circuit_rate, 11u);
 	cr_expect_eq(c.peer_circuits, 5u);
 	cr_expect_eq(c.peer_rate, 12u);
@@ -196,6 +201,9 @@ Test(node_conf, addresses)
 		{ ADDRESS, "address = 0.0.0.0\n", "others can reach" },
 		{ ADDRESS, "address = 224.0.0.1\n", "others can reach" },
 		{ ADDRESS, "address = 169.254.1.1\n", "others can reach" },
+		{ LINES, "address6 = 203.0.113.2\n", "IPv6" },
+		{ LINES, "address6 = \"fe80::1\"\n", "others can reach" },
+		{ LINES, "address6 = \"::1\"\n", "others can reach" },
 		{ LINES, "listen = 100.64.0.1\n", "100.64.0.0/10" },
 		{ LINES, "listen = \"2001:db8::1\"\n", "IPv4" },
 		{ LINES, "pool = 10.0.0.0/16\n", "100.64.0.0/10" },
