@@ -100,12 +100,14 @@ void ike_host_rekey(struct ike_host *host, struct ike_sa *sa);
 /*
  * First layer, initiator: our address or socket is another one. Goes on along PATH: what waits for
  * its answer is sent again at once, then UPDATE_SA_ADDRESSES (RFC 4555 section 3.5). Calls `moved`
- * when the peer has agreed. -EOPNOTSUPP: the peer knows no MOBIKE; nothing changed.
+ * when the peer has agreed and something is new. The newest of several moves counts. On an error
+ * nothing changed: -EOPNOTSUPP the peer knows no MOBIKE, -EAGAIN not yet established, -ENOTCONN not
+ * any more, -EINVAL no first layer or a path that is not floated.
  */
 int ike_host_move(struct ike_host *host, struct ike_sa *sa, const struct ike_path *path);
 /*
- * First layer, ESP in UDP: the kernel saw authentic ESP of this SA come from REMOTE: the peer's NAT
- * has changed its mapping, follow it (calls `moved`).
+ * First layer, ESP in UDP: the kernel saw authentic ESP of this SA come from REMOTE. The peer's NAT
+ * may have changed its mapping: follows it (calls `moved`) when the peer answers from there.
  */
 void ike_host_mapping(struct ike_host *host, struct ike_sa *sa, const struct endpoint *remote);
 /* Tells that ESP was sent: the NAT needs no keepalive. */
