@@ -279,7 +279,7 @@ static void start_side(struct pair_side *side, struct pair *pair, bool responder
 	struct ike_host_conf conf = {
 		.ops = &ops, .user = side, .responder = responder,
 		.rekey_after = pair->conf.rekeying ? 60000 : 0,
-		.fragment_size = pair->conf.small_fragments ? 300 : 0,
+		.fragment_size = pair->conf.small_fragments ? 160 : 0,
 		.prefer_chacha = pair->conf.prefer_chacha,
 		.first_layer = pair->conf.first_layer,
 	};

@@ -22,7 +22,8 @@ struct pair_conf script_settings(uint8_t one, uint8_t two)
 {
 	return (struct pair_conf){
 		.phase = one / SCRIPT_PHASE % 4,
-		.auth = one & SCRIPT_ED25519 ? IKE_AUTH_ED25519 : IKE_AUTH_NULL,
+		.auth = one & SCRIPT_ED25519 ? IKE_AUTH_ED25519 :
+			two & SCRIPT_PSK ? IKE_AUTH_PSK : IKE_AUTH_NULL,
 		.want_lease = !(one & SCRIPT_NO_LEASE),
 		.cookies = one & SCRIPT_COOKIES,
 		.first_layer = one & SCRIPT_FIRST_LAYER,
@@ -150,10 +151,17 @@ static size_t prove(const struct script *s, const struct ike_sa *peer, struct ik
 	};
 
 	memset(out, 0, 4);
-	if (peer->initiator && s->pair->conf.auth == IKE_AUTH_NULL) {
+	switch (peer->initiator ? s->pair->conf.auth : IKE_AUTH_ED25519) {
+	case IKE_AUTH_NULL:
 		out[0] = IKE_AUTH_METHOD_NULL;
 		ike_proof_null(&what, out + 4);
 		return 4 + CRYPTO_PRF;
+	case IKE_AUTH_PSK:
+		out[0] = IKE_AUTH_METHOD_PSK;
+		ike_proof_psk(&what, out + 4);
+		return 4 + CRYPTO_PRF;
+	case IKE_AUTH_ED25519:
+		break;
 	}
 	out[0] = IKE_AUTH_METHOD_SIGNATURE;
 	ike_proof_sign(&what, &pair_other(s->target)->key, out + 4);
@@ -294,6 +302,7 @@ static void piece(struct script *s, uint8_t options)
 void script_act(struct pair_side *side, enum script_act act, bool newest)
 {
 	struct ike_sa *sa = pair_sa(side, newest);
+	struct ike_sa_info info;
 	struct ike_path path;
 
 	if (!sa || sa->state == IKE_STATE_DEAD)
@@ -329,6 +338,13 @@ void script_act(struct pair_side *side, enum script_act act, bool newest)
 		break;
 	case SCRIPT_ACT_SPOKE:
 		ike_host_spoke(side->host, sa);
+		break;
+	case SCRIPT_ACT_REKEY_CHILD:
+		ike_sa_info(sa, &info);
+		ike_host_rekey_child(side->host, sa, info.child_in);
+		break;
+	case SCRIPT_ACT_REKEY:
+		ike_host_rekey(side->host, sa);
 		break;
 	case SCRIPT_ACT_COUNT:
 		break;

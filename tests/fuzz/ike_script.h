@@ -41,7 +41,7 @@ enum script_option {
 /* Options of a payload of SEALED. */
 enum script_payload {
 	SCRIPT_PROVE = 1 << 0,    /* AUTH: put the right proof for the ID before it */
-	SCRIPT_CHILD = 1 << 1,    /* N, D: put the SPI of the peer's child SA after the type */
+	SCRIPT_CHILD = 1 << 1,    /* N, D: put the SPI of the peer's child SA where theirs stands */
 	SCRIPT_CRITICAL = 1 << 7,
 };
 
@@ -49,7 +49,7 @@ enum script_payload {
 enum script_act {
 	SCRIPT_ACT_PROBE, SCRIPT_ACT_CLOSE, SCRIPT_ACT_DROP, SCRIPT_ACT_HEARD,
 	SCRIPT_ACT_PROBE_BRIEFLY, SCRIPT_ACT_PATIENCE, SCRIPT_ACT_MOVE, SCRIPT_ACT_MAPPING,
-	SCRIPT_ACT_SPOKE, SCRIPT_ACT_COUNT,
+	SCRIPT_ACT_SPOKE, SCRIPT_ACT_REKEY_CHILD, SCRIPT_ACT_REKEY, SCRIPT_ACT_COUNT,
 };
 
 /* First byte of the settings. */
@@ -70,6 +70,7 @@ enum script_more {
 	SCRIPT_CHACHA = 1 << 2,
 	SCRIPT_SMALL_FRAGMENTS = 1 << 3,
 	SCRIPT_REKEYING = 1 << 4,
+	SCRIPT_PSK = 1 << 5,
 };
 
 /* Does ACT with the newest or the oldest SA of SIDE, if there is one that lives. */

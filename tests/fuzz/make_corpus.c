@@ -113,6 +113,8 @@ static void put_sealed(struct session *s, struct pair_side *to, const struct ike
 	must(ike_parse_payloads(h->next, msg + IKE_HEADER_SIZE, len - IKE_HEADER_SIZE, &p) == 0);
 	must(ike_crypt_open(&from->out, msg, p.sk, plain, &size) == 0);
 	options = h->flags & IKE_FLAG_RESPONSE ? SCRIPT_RESPONSE : 0;
+	if (find(to, h) == pair_sa(to, true))
+		options |= SCRIPT_NEWEST;
 	snprintf(name, sizeof(name), "%s_%02zu", s->name, s->messages);
 	if (p.fragment > 0) {
 		wbuf_u8(w, SCRIPT_PIECE | options);
@@ -178,8 +180,8 @@ static struct session *begin(const char *name, uint8_t one, uint8_t two)
 /* Side A or B acts; what follows of it runs to its end. */
 static void act(struct session *s, struct pair_side *side, enum script_act what)
 {
-	wbuf_u8(script_of(s, side), (uint8_t)(SCRIPT_ACT | what << 4));
-	script_act(side, what, false);
+	wbuf_u8(script_of(s, side), (uint8_t)(SCRIPT_ACT | SCRIPT_NEWEST | what << 4));
+	script_act(side, what, true);
 	pair_settle(&s->pair);
 }
 
@@ -234,6 +236,7 @@ static void make_sessions(void)
 		{ "auth_client", PAIR_PHASE_AUTH, 0, 0 },
 		{ "auth_relay", PAIR_PHASE_AUTH, SCRIPT_ED25519 | SCRIPT_NO_LEASE,
 		  SCRIPT_INITIAL_CONTACT },
+		{ "auth_psk", PAIR_PHASE_AUTH, 0, SCRIPT_PSK },
 		{ "auth_refused", PAIR_PHASE_AUTH, SCRIPT_REFUSE, 0 },
 		{ "auth_no_lease", PAIR_PHASE_AUTH, SCRIPT_NO_LEASE, 0 },
 		{ "auth_first_layer", PAIR_PHASE_AUTH, SCRIPT_FIRST_LAYER, SCRIPT_ENCAP },
@@ -248,6 +251,9 @@ static void make_sessions(void)
 		{ "closed", SCRIPT_ACT_CLOSE, SCRIPT_ACT_HEARD },
 		{ "moved", SCRIPT_ACT_MOVE, SCRIPT_ACT_MAPPING },
 		{ "mapped", SCRIPT_ACT_SPOKE, SCRIPT_ACT_MAPPING },
+		{ "rekeyed_child", SCRIPT_ACT_REKEY_CHILD, SCRIPT_ACT_REKEY_CHILD },
+		{ "rekeyed", SCRIPT_ACT_REKEY, SCRIPT_ACT_REKEY },
+		{ "rekeyed_both", SCRIPT_ACT_REKEY_CHILD, SCRIPT_ACT_REKEY },
 	};
 	struct session *s;
 
