@@ -52,6 +52,10 @@ static void print_hop(FILE *out, const json_t *hop)
 			"  out %" JSON_INTEGER_FORMAT " B, %" JSON_INTEGER_FORMAT " packets",
 			number_of(in, "bytes"), number_of(in, "packets"), number_of(sent, "bytes"),
 			number_of(sent, "packets"));
+	if (number_of(hop, "rekeys") > 0)
+		fprintf(out, "  rekeyed %d times", (int)number_of(hop, "rekeys"));
+	if (json_is_true(json_object_get(hop, "encap")))
+		fputs("  in UDP", out);
 	fputc('\n', out);
 }
 
@@ -66,6 +70,8 @@ static void print_circuit(FILE *out, const json_t *c)
 	if (json_object_get(c, "mtu"))
 		fprintf(out, ", address %s, MTU %d", text_of(c, "address"),
 			(int)number_of(c, "mtu"));
+	if (json_is_true(json_object_get(c, "away")))
+		fputs(", no route to its entry", out);
 	fputc('\n', out);
 	json_array_foreach(json_object_get(c, "hops"), i, hop)
 		print_hop(out, hop);

@@ -10,7 +10,7 @@ struct ctl_watch {
 	struct ctl_stock *stock;
 	struct io_watch *events, *routes;
 	struct io_timer *settle;
-	bool settling;
+	bool settling, changed; /* CHANGED: since we looked last */
 };
 
 static void renew(void *user, struct ctl_circuit *c, const struct ctl_stock_holder *holder)
@@ -33,14 +33,23 @@ static void on_events(void *data)
 	ctl_stock_each(watch->stock, renew, NULL);
 }
 
+static void look(struct ctl_watch *watch)
+{
+	watch->settling = true;
+	watch->changed = false;
+	io_timer_start(watch->settle, CTL_WATCH_SETTLE_MS);
+	ctl_stock_roam(watch->stock);
+}
+
 static void on_routes(void *data)
 {
 	struct ctl_watch *watch = data;
 
 	dp_routes_drain(watch->dp);
-	if (!watch->settling)
-		io_timer_start(watch->settle, CTL_WATCH_SETTLE_MS);
-	watch->settling = true;
+	if (watch->settling)
+		watch->changed = true;
+	else
+		look(watch);
 }
 
 static void on_settled(void *data)
@@ -48,7 +57,8 @@ static void on_settled(void *data)
 	struct ctl_watch *watch = data;
 
 	watch->settling = false;
-	ctl_stock_roam(watch->stock);
+	if (watch->changed)
+		look(watch);
 }
 
 int ctl_watch_new(struct io_loop *loop, struct dp *dp, struct ctl_stock *stock,

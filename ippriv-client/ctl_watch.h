@@ -8,7 +8,7 @@
 
 struct ctl_watch;
 
-/* Several changes of the host come at a time: so long after the first one they are looked at. */
+/* Several changes of the host come at a time: the first is looked at at once, others so much later. */
 enum { CTL_WATCH_SETTLE_MS = 20 };
 
 /* LOOP, DP and STOCK are borrowed. 0 or -errno. */

@@ -138,6 +138,8 @@ static int fake_move(void *ctx, struct kern_op *ops, size_t count, const struct 
 	}
 	if (sas != 2 || policies != 3)
 		k->wrong++;
+	if (k->move_fails)
+		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		size_t at = find(k, &ops[i]);
 

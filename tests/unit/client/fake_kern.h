@@ -43,6 +43,7 @@ struct fake_kern {
 	uint64_t packets;      /* every SA counts those since it is there */
 	unsigned int moves;
 	bool move_forgets;     /* a moved SA counts from zero again */
+	bool move_fails;
 	int news_fd, routes;   /* descriptors of the daemon's own namespace */
 	size_t news_count;
 	struct fake_news news[FAKE_NEWS];

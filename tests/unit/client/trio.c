@@ -5,16 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
-{
-	return a->port == b->port && addr_equal(&a->addr, &b->addr);
-}
-
 /* Whether the host has the address of channel I no more. */
 static bool is_cut_off(const struct trio *t, uint32_t i)
 {
 	return t->channels[i].netns == 0 &&
 	       (t->away || !addr_equal(&t->channels[i].local.addr, &t->address));
+}
+
+/* Where a relay believes channel I to be. */
+static struct endpoint seen_at(const struct trio *t, uint32_t i)
+{
+	struct endpoint e = t->channels[i].local;
+
+	if (t->channels[i].netns == 0 && t->nat.family)
+		e.addr = t->nat;
+	return e;
+}
+
+static bool is_at(const struct trio *t, uint32_t i, const struct endpoint *e)
+{
+	struct endpoint seen = seen_at(t, i);
+
+	return !is_cut_off(t, i) && seen.port == e->port && addr_equal(&seen.addr, &e->addr);
 }
 
 static void relay_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
@@ -24,16 +36,15 @@ static void relay_send(void *user, const struct ike_path *path, const uint8_t *m
 	struct trio_message *m;
 	uint32_t i = 0;
 
-	while (i < TRIO_CHANNELS && !(t->channels[i].open &&
-				      endpoint_equal(&t->channels[i].local, &path->remote)))
+	while (i < TRIO_CHANNELS && !(t->channels[i].open && is_at(t, i, &path->remote)))
 		i++;
-	if (r->mute || i == TRIO_CHANNELS || is_cut_off(t, i))
+	if (r->mute || i == TRIO_CHANNELS)
 		return;
 	cr_assert(t->queued < TRIO_QUEUE && len <= TRIO_MSG);
 	m = &t->queue[t->queued++];
 	m->to = TRIO_HOPS;
-	m->path = (struct ike_path){ .local = path->remote, .remote = path->local, .channel = i,
-				     .floated = t->channels[i].floated };
+	m->path = (struct ike_path){ .local = t->channels[i].local, .remote = path->local,
+				     .channel = i, .floated = t->channels[i].floated };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
 }
@@ -44,8 +55,11 @@ static void client_send(void *user, const struct ike_path *path, const uint8_t *
 	struct trio_message *m;
 	size_t to = 0;
 
-	cr_assert(path->channel < TRIO_CHANNELS && t->channels[path->channel].open);
-	while (to < TRIO_HOPS && !addr_equal(&t->relays[to].address, &path->remote.addr))
+	cr_assert(path->channel < TRIO_CHANNELS);
+	if (!t->channels[path->channel].open) /* a last word again, after the circuit's end */
+		return;
+	while (to < TRIO_HOPS && !addr_equal(&t->relays[to].address, &path->remote.addr) &&
+	       !addr_equal(&t->relays[to].address6, &path->remote.addr))
 		to++;
 	cr_assert(to < TRIO_HOPS);
 	t->sent++;
@@ -62,7 +76,7 @@ static void client_send(void *user, const struct ike_path *path, const uint8_t *
 	m->to = to;
 	cr_expect_eq(t->channels[path->channel].floated, path->floated);
 	m->path = (struct ike_path){ .local = path->remote, .floated = path->floated,
-				     .remote = t->channels[path->channel].local };
+				     .remote = seen_at(t, path->channel) };
 	m->len = len;
 	memcpy(m->bytes, msg, len);
 }
