@@ -384,3 +384,64 @@ Test(record, fragments)
 	cr_assert_geq(pieces, 4, "request and answer of IKE_AUTH are split");
 	finish("fragments");
 }
+
+/* ---- rekeying ---- */
+
+static void rekey_child(const struct duo_record *who)
+{
+	struct ike_sa_info info;
+
+	ike_sa_info(who->sa, &info);
+	ike_host_rekey_child(who->side->host, who->sa, info.child_in);
+}
+
+/* By each side, by both at once, and once more under the keys that came of it. */
+static void rekey_all(struct duo_record *i, struct duo_record *r)
+{
+	struct duo_record *const both[] = { i, r };
+	struct ike_sa_info info;
+
+	for (size_t k = 0; k < ARRAY_SIZE(both); k++) {
+		rekey_child(both[k]);
+		duo_run(&duo, duo.now + 10000);
+		ike_host_rekey(both[k]->side->host, both[k]->sa);
+		duo_run(&duo, duo.now + 10000);
+	}
+	rekey_child(i);
+	rekey_child(r);
+	duo_run(&duo, duo.now + 10000);
+	ike_host_rekey(duo.a.host, i->sa);
+	ike_host_rekey(duo.b.host, r->sa);
+	duo_run(&duo, duo.now + 10000);
+	ike_sa_info(i->sa, &info);
+	cr_assert_eq(info.ike_rekeys, 3);
+	cr_assert_geq(info.rekeys, 6);
+}
+
+Test(record, rekeyings)
+{
+	struct ike_init_conf conf;
+	struct duo_record *i;
+
+	start(106, NULL);
+	conf = duo_relay(&duo);
+	i = duo_connect(&duo, &conf);
+	duo_assert_up(i);
+	rekey_all(i, duo_last(&duo.b));
+	end_session(i);
+	finish("rekeyings");
+}
+
+Test(record, shared_key)
+{
+	struct ike_init_conf conf;
+	struct duo_record *i;
+
+	start(107, NULL);
+	conf = duo_client(&duo);
+	conf.auth = IKE_AUTH_PSK;
+	i = duo_connect(&duo, &conf);
+	duo_assert_up(i);
+	end_session(i);
+	finish("shared_key");
+}
