@@ -128,8 +128,10 @@ static void drop(struct ike_sa *sa, struct ike_slot *slot)
 static int switch_to(struct ike_sa *sa, struct ike_slot *slot)
 {
 	const struct ike_host_conf *conf = &sa->host->conf;
-	int r = conf->ops->child_switch(conf->user, sa, slot->values);
+	struct ike_child child = *slot->values; /* the callee may end SA, and SLOT with it */
+	int r = conf->ops->child_switch(conf->user, sa, &child);
 
+	crypto_wipe(&child, sizeof(child));
 	if (r < 0 || sa->state == IKE_STATE_DEAD)
 		return r;
 	slot->state = IKE_CHILD_CURRENT;

@@ -245,15 +245,18 @@ static uint16_t install(struct ike_sa *sa, const struct ike_slot *old, struct ik
 			const struct agreed *a)
 {
 	const struct ike_host_conf *conf = &sa->host->conf;
+	struct ike_child child; /* the callee may end SA, and with it goes what the slot has */
 	int r;
 
-	slot->values = calloc(1, sizeof(*slot->values));
+	slot->values = malloc(sizeof(*slot->values));
 	if (!slot->values)
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
-	make_child(sa, slot->spi_in, a, slot->values);
+	make_child(sa, slot->spi_in, a, &child);
+	*slot->values = child;
 	slot->spi_out = a->esp.spi;
 	slot->replaces = old->spi_in;
-	r = conf->ops->child_add(conf->user, sa, slot->values, old->spi_in, true);
+	r = conf->ops->child_add(conf->user, sa, &child, old->spi_in, true);
+	crypto_wipe(&child, sizeof(child));
 	if (r < 0 || sa->state == IKE_STATE_DEAD)
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
 	slot->state = IKE_CHILD_NEW;
