@@ -7,16 +7,10 @@
 #include "common/conf/conf.h"
 #include "common/conf/conf_check.h"
 
-/*
- * So many bytes are far from the end of AES-GCM's good conscience and, in the smallest packets
- * there are, from that of 32-bit sequence numbers.
- */
-static const uint64_t child_bytes_default = (uint64_t)64 << 30;
-
 static int set_defaults(struct client_conf *c, char **level)
 {
 	c->child_life = 3600;
-	c->child_bytes = child_bytes_default;
+	c->child_megabytes = 64 * 1024;
 	c->ike_life = 14400;
 	c->keepalive = 20;
 	c->circuits = 1;
@@ -75,7 +69,7 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	_cleanup_free_ char *level = NULL, *encapsulation = NULL;
 	struct client_conf c = { 0 };
 	struct conf_strings authorities = { 0 }, pins[PINS_HOPS] = { 0 };
-	uint32_t threshold = 1, child_bytes = 0;
+	uint32_t threshold = 1;
 	int threshold_line = 0;
 	const struct conf_key keys[] = {
 		{ .name = "directory", .type = CONF_STRING, .value = &c.directory,
@@ -92,11 +86,12 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		  .check = conf_check_path },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c.liveness, .min = 1,
 		  .max = 3600 },
-		{ .name = "child_life", .type = CONF_UINT, .value = &c.child_life, .min = 5,
+		{ .name = "child_life", .type = CONF_UINT, .value = &c.child_life, .min = 4,
 		  .max = 86400 },
-		{ .name = "child_bytes", .type = CONF_UINT, .value = &child_bytes, .min = 100000,
-		  .max = UINT32_MAX },
-		{ .name = "ike_life", .type = CONF_UINT, .value = &c.ike_life, .min = 5,
+		/* so many are far from the end of 32-bit sequence numbers even in small packets */
+		{ .name = "child_megabytes", .type = CONF_UINT, .value = &c.child_megabytes,
+		  .min = 1, .max = 64 * 1024 },
+		{ .name = "ike_life", .type = CONF_UINT, .value = &c.ike_life, .min = 4,
 		  .max = 604800 },
 		{ .name = "encapsulation", .type = CONF_STRING, .value = &encapsulation,
 		  .check = check_encapsulation },
@@ -129,8 +124,6 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	}
 	c.log_level = (enum log_level)log_level_parse(level);
 	c.force_encap = encapsulation && strcmp(encapsulation, "always") == 0;
-	if (child_bytes)
-		c.child_bytes = child_bytes;
 	*out = c;
 	return 0;
 }

@@ -29,7 +29,7 @@ Test(life, is_drawn_between_four_and_nine_tenths)
 
 Test(life, is_sound_however_short)
 {
-	for (uint32_t seconds = 5; seconds < 60; seconds++) {
+	for (uint32_t seconds = 4; seconds < 60; seconds++) {
 		const struct ctl_life life = { seconds, 100000 };
 		uint64_t value = seconds * 7919;
 		struct dp_life drawn = ctl_life_draw(&life, all, &value);
