@@ -242,8 +242,7 @@ static struct dp_self self_of(const struct node_conf *conf)
 
 static struct ctl_life life_of(const struct node_conf *conf)
 {
-	return (struct ctl_life){ .seconds = conf->child_life,
-				  .bytes = (uint64_t)conf->child_megabytes << 20 };
+	return (struct ctl_life){ .seconds = conf->child_life, .bytes = conf->child_bytes };
 }
 
 static int start_data_path(struct node *node, char *why, size_t size)
