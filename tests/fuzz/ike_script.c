@@ -15,6 +15,7 @@ struct script {
 	struct pair_side *target;
 	struct rbuf r;
 	bool sealed;
+	bool acted; /* something was done that a stranger cannot do */
 	uint64_t next_iv;
 };
 
@@ -355,6 +356,7 @@ static void step(struct script *s)
 {
 	uint8_t first = rbuf_u8(&s->r);
 
+	s->acted |= first % 8 == SCRIPT_WAIT || first % 8 == SCRIPT_ACT;
 	switch ((enum script_op)(first % 8)) {
 	case SCRIPT_RAW:
 		raw(s, first);
@@ -384,16 +386,46 @@ static void step(struct script *s)
 	}
 }
 
+/* How the first SA of SIDE stands; false: it is not up. */
+static bool stands(const struct pair_side *side, struct ike_sa_info *out)
+{
+	if (side->count == 0 || !side->records[0].sa)
+		return false;
+	ike_sa_info(side->records[0].sa, out);
+	return out->state == IKE_STATE_ESTABLISHED;
+}
+
+/* Who holds no key cannot end an SA that is up, or send it another way. */
+static void check_stands(const struct pair_side *side, const struct ike_sa_info *before)
+{
+	struct ike_sa_info after;
+
+	if (!stands(side, &after) || after.spi_i != before->spi_i ||
+	    after.spi_r != before->spi_r || after.encap != before->encap ||
+	    after.child_in != before->child_in || after.child_out != before->child_out ||
+	    !addr_equal(&after.path.remote.addr, &before->path.remote.addr) ||
+	    after.path.remote.port != before->path.remote.port ||
+	    !addr_equal(&after.path.local.addr, &before->path.local.addr))
+		abort();
+}
+
 void script_run(const uint8_t *data, size_t len, bool sealed)
 {
 	static struct pair pair;
 	struct script s = { .pair = &pair, .r = rbuf_init(data, len), .sealed = sealed };
 	uint8_t one = rbuf_u8(&s.r), two = rbuf_u8(&s.r);
 	struct pair_conf conf = script_settings(one, two);
+	struct ike_sa_info a, b;
+	bool up;
 
 	pair_start(&pair, &conf, NULL, NULL);
 	s.target = one & SCRIPT_RESPONDER ? &pair.b : &pair.a;
+	up = stands(&pair.a, &a) && stands(&pair.b, &b);
 	for (int i = 0; i < RECORDS_MAX && s.r.left > 0; i++)
 		step(&s);
+	if (up && !sealed && !s.acted) {
+		check_stands(&pair.a, &a);
+		check_stands(&pair.b, &b);
+	}
 	pair_end(&pair);
 }

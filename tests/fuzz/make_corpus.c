@@ -185,7 +185,7 @@ static void act(struct session *s, struct pair_side *side, enum script_act what)
 	pair_settle(&s->pair);
 }
 
-/* The attack on either side, from where the other starts to use keys, and the whole in clear. */
+/* The attack on either side; what is in clear also when it is too late for it. */
 static void end(struct session *s)
 {
 	static const char *const sides[] = { "initiator", "responder" };
@@ -200,6 +200,11 @@ static void end(struct session *s)
 		must(!s->script[side].err);
 		write_seed(sealed ? "ike_sealed" : "ike_clear", name, settings, 2, s->bytes[side],
 			   s->script[side].len);
+		if (sealed)
+			continue;
+		snprintf(name, sizeof(name), "late_%s_%s", s->name, sides[side]);
+		settings[0] |= (uint8_t)(PAIR_PHASE_ESTABLISHED * SCRIPT_PHASE);
+		write_seed("ike_clear", name, settings, 2, s->bytes[side], s->script[side].len);
 	}
 	pair_end(&s->pair);
 	free(s);
