@@ -56,6 +56,31 @@ static void add_child(struct pair_record *r, const struct ike_child *child, bool
 
 /* ---- ops ---- */
 
+/* The callee may close or drop any SA, this one included. */
+static void meddle(struct pair_side *side, struct ike_sa *sa)
+{
+	struct pair *pair = side->pair;
+	struct ike_sa *oldest = side->host->by_spi;
+
+	if (pair->meddle == PAIR_MEDDLE_NOT || pair->meddle_in-- > 0)
+		return;
+	switch (pair->meddle) {
+	case PAIR_MEDDLE_NOT:
+		break;
+	case PAIR_MEDDLE_DROP:
+		ike_host_drop(side->host, sa, IKE_END_TIMEOUT);
+		break;
+	case PAIR_MEDDLE_CLOSE:
+		ike_host_close(side->host, sa);
+		break;
+	case PAIR_MEDDLE_DROP_OLDEST:
+		if (oldest->state != IKE_STATE_DEAD)
+			ike_host_drop(side->host, oldest, IKE_END_LOCAL);
+		break;
+	}
+	pair->meddle = PAIR_MEDDLE_NOT;
+}
+
 static void op_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
 {
 	struct pair_side *from = user, *to = pair_other(from);
@@ -107,6 +132,7 @@ static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, 
 	if (want_lease)
 		*lease = (struct ike_lease){ .address = addr_v4(0x64400007), .dns_count = 1,
 					     .dns = { addr_v4(0x64400001) } };
+	meddle(side, sa);
 	if (side->count == PAIR_RECORDS)
 		return -EBUSY;
 	return side->pair->conf.refusal;
@@ -129,6 +155,7 @@ static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *ch
 	must(!lease || lease->address.family == AF_INET);
 	must(!lease || lease->dns_count <= IKE_DNS_MAX);
 	add_child(r, child, false);
+	meddle(user, sa);
 	return 0;
 }
 
@@ -141,6 +168,7 @@ static int op_child_add(void *user, struct ike_sa *sa, const struct ike_child *c
 	if (r->side->pair->conf.refusal)
 		return r->side->pair->conf.refusal;
 	add_child(r, child, in_only);
+	meddle(user, sa);
 	return 0;
 }
 
@@ -150,6 +178,7 @@ static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child
 
 	must(c && c->in_only);
 	c->in_only = false;
+	meddle(user, sa);
 	return 0;
 }
 
@@ -160,6 +189,7 @@ static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 
 	must(c);
 	*c = r->children[--r->child_count];
+	meddle(user, sa);
 }
 
 static void op_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
@@ -168,6 +198,7 @@ static void op_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
 
 	must(r && r->side == user && r->sa == old);
 	r->sa = sa;
+	meddle(user, sa);
 }
 
 static int op_float_path(void *user, struct ike_sa *sa, struct ike_path *path)
@@ -175,6 +206,7 @@ static int op_float_path(void *user, struct ike_sa *sa, struct ike_path *path)
 	must(record_of(user, sa) && !path->floated);
 	path->local.port = path->remote.port = 4500;
 	path->floated = true;
+	meddle(user, sa);
 	return 0;
 }
 
@@ -190,12 +222,14 @@ static int op_moved(void *user, struct ike_sa *sa, const struct ike_path *from, 
 	must(record_of(user, sa));
 	ike_sa_info(sa, &info);
 	must(info.encap != from_encap || memcmp(&info.path, from, sizeof(*from)) != 0);
+	meddle(user, sa);
 	return 0;
 }
 
 static void op_established(void *user, struct ike_sa *sa)
 {
 	must(record_of(user, sa)->child_count > 0);
+	meddle(user, sa);
 }
 
 static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
@@ -328,6 +362,7 @@ void pair_start(struct pair *pair, const struct pair_conf *conf,
 	pair->conf = *conf;
 	pair->now = 1000;
 	pair->seed = 1;
+	pair->meddle = PAIR_MEDDLE_NOT;
 	pair->head = pair->count = 0;
 	pair->tap = tap;
 	pair->tap_data = tap_data;
@@ -343,6 +378,7 @@ void pair_start(struct pair *pair, const struct pair_conf *conf,
 
 static void end_side(struct pair_side *side)
 {
+	side->pair->meddle = PAIR_MEDDLE_NOT;
 	ike_host_free(side->host);
 	for (size_t i = 0; i < side->count; i++)
 		must(!side->records[i].sa);

@@ -21,6 +21,9 @@ enum pair_phase {
 	PAIR_PHASE_ESTABLISHED,
 };
 
+/* What the outside does from within a call of struct ike_ops. */
+enum pair_meddle { PAIR_MEDDLE_NOT, PAIR_MEDDLE_DROP, PAIR_MEDDLE_CLOSE, PAIR_MEDDLE_DROP_OLDEST };
+
 struct pair_conf {
 	enum pair_phase phase;
 	enum ike_auth auth;
@@ -61,6 +64,8 @@ struct pair {
 	struct pair_side a, b;
 	struct pair_conf conf;
 	uint64_t now, seed;
+	enum pair_meddle meddle;
+	unsigned int meddle_in; /* calls until then */
 	size_t head, count; /* of the queue, a ring; what does not fit is lost */
 	struct pair_datagram queue[PAIR_QUEUE];
 	/* Sees every datagram that is sent; NULL: nobody does. */

@@ -413,13 +413,16 @@ void script_run(const uint8_t *data, size_t len, bool sealed)
 {
 	static struct pair pair;
 	struct script s = { .pair = &pair, .r = rbuf_init(data, len), .sealed = sealed };
-	uint8_t one = rbuf_u8(&s.r), two = rbuf_u8(&s.r);
+	uint8_t one = rbuf_u8(&s.r), two = rbuf_u8(&s.r), three = rbuf_u8(&s.r);
 	struct pair_conf conf = script_settings(one, two);
 	struct ike_sa_info a, b;
 	bool up;
 
 	pair_start(&pair, &conf, NULL, NULL);
 	s.target = one & SCRIPT_RESPONDER ? &pair.b : &pair.a;
+	pair.meddle = three / SCRIPT_MEDDLE;
+	pair.meddle_in = three % SCRIPT_MEDDLE;
+	s.acted = pair.meddle != PAIR_MEDDLE_NOT;
 	up = stands(&pair.a, &a) && stands(&pair.b, &b);
 	for (int i = 0; i < RECORDS_MAX && s.r.left > 0; i++)
 		step(&s);

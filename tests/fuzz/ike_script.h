@@ -1,6 +1,6 @@
 #pragma once
 /*
- * A fuzzer's bytes as an attack on one host of a pair. The first two bytes are settings; then come
+ * A fuzzer's bytes as an attack on one host of a pair. The first three bytes are settings; then come
  * records, each an operation in three bits of one byte with five bits of options, then what the
  * operation wants. Numbers are in network order, as the repository's rbuf reads them.
  *
@@ -72,6 +72,9 @@ enum script_more {
 	SCRIPT_REKEYING = 1 << 4,
 	SCRIPT_PSK = 1 << 5,
 };
+
+/* The third: what the outside does, enum pair_meddle, and in which call of struct ike_ops. */
+enum { SCRIPT_MEDDLE = 1 << 6 /* two bits; those below are the number of calls */ };
 
 /* Does ACT with the newest or the oldest SA of SIDE, if there is one that lives. */
 void script_act(struct pair_side *side, enum script_act act, bool newest);

@@ -193,18 +193,18 @@ static void end(struct session *s)
 
 	for (uint8_t side = 0; side < 2; side++) {
 		bool sealed = phase >= PAIR_PHASE_AUTH;
-		uint8_t settings[2] = { (uint8_t)(s->one | side), s->two };
+		uint8_t settings[3] = { (uint8_t)(s->one | side), s->two };
 		char name[96];
 
 		snprintf(name, sizeof(name), "%s_%s", s->name, sides[side]);
 		must(!s->script[side].err);
-		write_seed(sealed ? "ike_sealed" : "ike_clear", name, settings, 2, s->bytes[side],
+		write_seed(sealed ? "ike_sealed" : "ike_clear", name, settings, 3, s->bytes[side],
 			   s->script[side].len);
 		if (sealed)
 			continue;
 		snprintf(name, sizeof(name), "late_%s_%s", s->name, sides[side]);
 		settings[0] |= (uint8_t)(PAIR_PHASE_ESTABLISHED * SCRIPT_PHASE);
-		write_seed("ike_clear", name, settings, 2, s->bytes[side], s->script[side].len);
+		write_seed("ike_clear", name, settings, 3, s->bytes[side], s->script[side].len);
 	}
 	pair_end(&s->pair);
 	free(s);
