@@ -62,5 +62,8 @@ uint16_t ike_rekey_ike_request(struct ike_sa *sa, const struct ike_path *path,
  * another one: it has decided, and SA takes its place.
  */
 void ike_rekey_ike_claimed(struct ike_sa *sa);
-/* The peer deletes SA: a candidate takes its place, if there is one. */
+/*
+ * The peer deletes SA: a candidate takes its place, if there is one. So the peer has the SA that
+ * took its place, now or before.
+ */
 void ike_rekey_ike_closed(struct ike_sa *sa);

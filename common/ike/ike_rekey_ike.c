@@ -60,6 +60,7 @@ static void replace(struct ike_sa *old, struct ike_sa *sa)
 	ike_sa_inherit(sa, old);
 	ike_sa_set_state(old, IKE_STATE_CLOSING);
 	old->expires_at = ike_host_now(old->host) + IKE_NEW_LIFE;
+	old->successor = sa->spi_local;
 	ike_send_arm(old);
 	sa->rekeys++;
 	sa->ike_rekeys++;
@@ -69,6 +70,21 @@ static void replace(struct ike_sa *old, struct ike_sa *sa)
 		ike_sa_close(sa, old->why);
 	if (sa->state != IKE_STATE_DEAD)
 		ike_task_run(sa);
+}
+
+/*
+ * The same, but the peer knows SA only when it has our answer. Until it says something over SA, or
+ * deletes OLD, it is asked nothing; if it never does, then after its last try.
+ */
+static void replace_quietly(struct ike_sa *old, struct ike_sa *sa)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+	uint64_t wait = conf->retransmit_first;
+
+	for (uint32_t i = 0; i < conf->retransmit_tries && wait < IKE_NEW_LIFE; i++)
+		wait *= 2;
+	sa->quiet_until = ike_host_now(sa->host) + (wait < IKE_NEW_LIFE ? wait : IKE_NEW_LIFE);
+	replace(old, sa);
 }
 
 /* The candidate that the peer's request made, while ours waits; NULL: none (any more). */
@@ -119,7 +135,7 @@ static struct ike_sa *read_answer(struct ike_sa *sa, const struct ike_rekey *rek
 static void failed(struct ike_sa *sa, struct ike_sa *rival, uint16_t error)
 {
 	if (rival) {
-		replace(sa, rival);
+		replace_quietly(sa, rival);
 	} else if (error == IKE_NOTIFY_INVALID_SYNTAX) {
 		sa->notify = error;
 		ike_sa_end(sa, IKE_END_PROTOCOL);
@@ -152,7 +168,7 @@ static void answered(struct ike_sa *sa, const struct ike_rekey *rekey, const str
 		if (made)
 			discard(made);
 		if (!rekey->lost)
-			replace(sa, rival);
+			replace_quietly(sa, rival);
 	} else {
 		replace(sa, made);
 		ike_task_want(sa, IKE_TASK_DELETE);
@@ -232,7 +248,7 @@ uint16_t ike_rekey_ike_request(struct ike_sa *sa, const struct ike_path *path,
 		ike_rekey_crossed(sa->rekey, p->nonce, nonce);
 		keep_candidate(sa, made);
 	} else {
-		replace(sa, made);
+		replace_quietly(sa, made);
 	}
 	return 0;
 }
@@ -253,9 +269,14 @@ void ike_rekey_ike_claimed(struct ike_sa *sa)
 void ike_rekey_ike_closed(struct ike_sa *sa)
 {
 	struct ike_sa *rival = sa->rekey ? rival_of(sa, sa->rekey) : NULL;
+	struct ike_sa *successor = ike_sa_find(sa->host, sa->successor);
 
-	if (!rival)
-		return;
-	sa->rekey->lost = true;
-	replace(sa, rival);
+	if (rival) {
+		sa->rekey->lost = true;
+		replace(sa, rival);
+	} else if (successor && successor->predecessor == sa->spi_local) {
+		successor->quiet_until = 0;
+		if (successor->state != IKE_STATE_DEAD)
+			ike_task_run(successor);
+	}
 }

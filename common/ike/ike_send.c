@@ -165,7 +165,7 @@ static uint64_t deadline(const struct ike_sa *sa)
 		earlier(&at, sa->request.next_at);
 	else if (sa->expires_at)
 		earlier(&at, sa->expires_at);
-	else if (sa->state == IKE_STATE_ESTABLISHED)
+	else if (sa->state == IKE_STATE_ESTABLISHED && !ike_task_is_wanted(sa, IKE_TASK_PROBE))
 		earlier(&at, sa->last_heard + sa->idle);
 	if (sa->state == IKE_STATE_ESTABLISHED && sa->rekey_at)
 		earlier(&at, sa->rekey_at);

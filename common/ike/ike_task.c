@@ -39,16 +39,28 @@ void ike_task_want(struct ike_sa *sa, enum ike_task task)
 	sa->wanted |= 1u << task;
 }
 
+bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
+{
+	return sa->wanted >> task & 1;
+}
+
 /* A candidate says nothing before it is more than that. */
-static bool may_ask(const struct ike_sa *sa)
+static bool has_voice(const struct ike_sa *sa)
 {
 	return !sa->request.data && !sa->replaces &&
 	       (sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING);
 }
 
-bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
+static bool may_ask(const struct ike_sa *sa)
 {
-	return sa->wanted >> task & 1;
+	return has_voice(sa) && sa->quiet_until <= ike_host_now(sa->host);
+}
+
+/* A closing SA has nothing to say but that. */
+static bool is_pending(const struct ike_sa *sa, enum ike_task task)
+{
+	return ike_task_is_wanted(sa, task) &&
+	       (task == IKE_TASK_DELETE || sa->state == IKE_STATE_ESTABLISHED);
 }
 
 void ike_task_again(struct ike_sa *sa, enum ike_task task)
@@ -81,23 +93,20 @@ uint64_t ike_task_deadline(const struct ike_sa *sa)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (enum ike_task t = IKE_TASK_NONE + 1; may_ask(sa) && t < IKE_TASK_COUNT; t++)
-		if (ike_task_is_wanted(sa, t) && sa->retry[t].at < at)
+	for (enum ike_task t = IKE_TASK_NONE + 1; has_voice(sa) && t < IKE_TASK_COUNT; t++)
+		if (is_pending(sa, t) && sa->retry[t].at < at)
 			at = sa->retry[t].at;
-	return sa->state == IKE_STATE_ESTABLISHED ? at : UINT64_MAX;
+	return at < sa->quiet_until ? sa->quiet_until : at;
 }
 
-/* The most urgent, or IKE_TASK_NONE. A closing SA has nothing to say but that. */
+/* The most urgent, or IKE_TASK_NONE. */
 static enum ike_task most_urgent(const struct ike_sa *sa)
 {
 	uint64_t now = ike_host_now(sa->host);
 
-	for (enum ike_task t = IKE_TASK_NONE + 1; t < IKE_TASK_COUNT; t++) {
-		if (sa->state == IKE_STATE_CLOSING && t != IKE_TASK_DELETE)
-			break;
-		if (ike_task_is_wanted(sa, t) && sa->retry[t].at <= now)
+	for (enum ike_task t = IKE_TASK_NONE + 1; t < IKE_TASK_COUNT; t++)
+		if (is_pending(sa, t) && sa->retry[t].at <= now)
 			return t;
-	}
 	return IKE_TASK_NONE;
 }
 

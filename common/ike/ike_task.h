@@ -34,7 +34,7 @@ bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task);
 void ike_task_again(struct ike_sa *sa, enum ike_task task);
 /* It was done: the next refusal is the first. */
 void ike_task_done(struct ike_sa *sa, enum ike_task task);
-/* When a task is to be tried again; UINT64_MAX: none waits for that. */
+/* When the next of what is wanted may be asked; UINT64_MAX: nothing, or an answer comes first. */
 uint64_t ike_task_deadline(const struct ike_sa *sa);
 /* Asks what is most urgent unless a request is out; arms the timer. Not for a dead SA. */
 void ike_task_run(struct ike_sa *sa);
