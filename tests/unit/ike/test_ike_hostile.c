@@ -123,7 +123,15 @@ static void input_only(struct duo_side *to, const uint8_t *msg, size_t len)
 	ike_host_input(to->host, &path, msg, len);
 }
 
-/* Not one byte of the SA may change, and nothing may be sent. */
+/* With other SPIs it is a message of an SA that there is not: it may be told so. */
+static bool names(const struct ike_sa *sa, const uint8_t *msg, size_t len)
+{
+	struct rbuf r = rbuf_init(msg, len);
+
+	return rbuf_u64(&r) == sa->spi_i && rbuf_u64(&r) == sa->spi_r;
+}
+
+/* Not one byte of the SA may change, and nothing may be sent over it. */
 static void input_unchanged(struct duo_side *to, const uint8_t *msg, size_t len)
 {
 	struct ike_sa *sa = to->host->by_spi, before = *sa;
@@ -131,7 +139,7 @@ static void input_unchanged(struct duo_side *to, const uint8_t *msg, size_t len)
 
 	input_only(to, msg, len);
 	cr_assert_eq(memcmp(&before, sa, sizeof(before)), 0, "state changed");
-	cr_assert_eq(to->sent, sent, "answered");
+	cr_assert(to->sent == sent || !names(sa, msg, len), "answered");
 }
 
 /* Changed requests may well be good ones: their answers get lost, not taken for another. */
