@@ -54,6 +54,14 @@ void peer_send(struct peer_message *m, struct duo_record *as)
 	deliver(as, m->buf, len);
 }
 
+void peer_send_by(struct peer_message *m, struct duo_record *as, const struct ike_path *path)
+{
+	size_t len;
+
+	cr_assert_eq(ike_crypt_seal(&as->sa->out, &m->b, &len), 0);
+	duo_inject(peer_other(as), path, m->buf, len);
+}
+
 void peer_fragment(struct duo_record *as, const struct ike_header *h, uint8_t first,
 		   uint16_t number, uint16_t total, const void *part, size_t len)
 {

@@ -20,6 +20,8 @@ void peer_begin_request(struct peer_message *m, struct ike_sa *as, uint8_t excha
 void peer_raw(struct peer_message *m, uint8_t first, const void *data, size_t len);
 /* Seals, and delivers to the other side, with what that leads to. */
 void peer_send(struct peer_message *m, struct duo_record *as);
+/* The same along PATH, as the other side sees it; what that leads to is only on its way then. */
+void peer_send_by(struct peer_message *m, struct duo_record *as, const struct ike_path *path);
 /* peer_send of a request; how many datagrams the other side sent then. *OUT borrows from *M. */
 size_t peer_ask(struct peer_message *m, struct duo_record *as, struct ike_payloads *out);
 /* One fragment of a message, sealed and delivered; LEN bytes of payloads. */
