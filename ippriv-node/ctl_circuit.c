@@ -19,7 +19,7 @@ static int child_add(struct ctl_session *session, const struct ike_child *child,
 {
 	struct ctl_circuit *c = circuit_of(session);
 
-	return ctl_pairs_add(&c->pairs, c->env->dp, &c->dp.way, child, &c->env->life, in_only);
+	return ctl_pairs_add(&c->pairs, &c->env->pairs, &c->dp.way, child, in_only);
 }
 
 static int child_up(struct ctl_session *session, const struct ike_child *child)
@@ -29,9 +29,9 @@ static int child_up(struct ctl_session *session, const struct ike_child *child)
 
 	if (err < 0)
 		return err;
-	err = dp_circuit_up(c->env->dp, &c->dp);
+	err = dp_circuit_up(c->env->pairs.dp, &c->dp);
 	if (err < 0)
-		(void)ctl_pairs_down(&c->pairs, c->env->dp, &c->dp.way);
+		(void)ctl_pairs_down(&c->pairs, &c->env->pairs, &c->dp.way);
 	c->up = err == 0;
 	return err;
 }
@@ -40,14 +40,14 @@ static int child_switch(struct ctl_session *session, const struct ike_child *chi
 {
 	struct ctl_circuit *c = circuit_of(session);
 
-	return ctl_pairs_switch(&c->pairs, c->env->dp, &c->dp.way, child, &c->env->life);
+	return ctl_pairs_switch(&c->pairs, &c->env->pairs, &c->dp.way, child);
 }
 
 static void child_del(struct ctl_session *session, uint32_t spi_in)
 {
 	struct ctl_circuit *c = circuit_of(session);
 
-	ctl_pairs_del(&c->pairs, c->env->dp, &c->dp.way, spi_in);
+	ctl_pairs_del(&c->pairs, &c->env->pairs, &c->dp.way, spi_in);
 }
 
 static bool same_way(const struct dp_way *a, const struct dp_way *b)
@@ -69,9 +69,9 @@ static int moved(struct ctl_session *session, const struct ike_path *path, bool 
 		return -EACCES;
 	if (same_way(&c->dp.way, &to))
 		return 0;
-	err = ctl_pairs_lean(&c->pairs, c->env->dp, &c->dp.way, &spi_in, &spi_out);
+	err = ctl_pairs_lean(&c->pairs, &c->env->pairs, &c->dp.way, &spi_in, &spi_out);
 	if (err == 0)
-		err = dp_circuit_move(c->env->dp, &c->dp, &to, spi_in, spi_out);
+		err = dp_circuit_move(c->env->pairs.dp, &c->dp, &to, spi_in, spi_out);
 	if (err < 0)
 		return err;
 	c->dp.way = to;
@@ -95,9 +95,9 @@ static void ended(struct ctl_session *session, enum ike_end why)
 	bool clean = true;
 
 	log_info("circuit %u is gone: %s", number_of(c), ike_end_name(why));
-	if (c->up && dp_circuit_down(c->env->dp, &c->dp) < 0)
+	if (c->up && dp_circuit_down(c->env->pairs.dp, &c->dp) < 0)
 		clean = false;
-	if (ctl_pairs_down(&c->pairs, c->env->dp, &c->dp.way) < 0)
+	if (ctl_pairs_down(&c->pairs, &c->env->pairs, &c->dp.way) < 0)
 		clean = false;
 	c->env->over(c->env->user, c, clean);
 }
@@ -147,6 +147,14 @@ void ctl_circuit_expire(struct ctl_circuit *c, uint32_t spi, bool hard)
 		log_info("circuit %u was not rekeyed in time", number_of(c));
 		ctl_ike_close(c->env->ike, &c->session);
 	}
+}
+
+void ctl_circuit_lost(struct ctl_circuit *c)
+{
+	uint32_t spi = ctl_pairs_overdue(&c->pairs, &c->env->pairs);
+
+	if (spi != 0)
+		ctl_ike_rekey_child(c->env->ike, &c->session, spi);
 }
 
 void ctl_circuit_mapping(struct ctl_circuit *c, const struct endpoint *remote)

@@ -10,10 +10,9 @@ struct ctl_circuit;
 
 /* What circuits have in common. */
 struct ctl_circuit_env {
-	struct dp *dp; /* borrowed, both */
-	struct ctl_ike *ike;
+	struct ctl_pairs_env pairs;
+	struct ctl_ike *ike; /* borrowed */
 	struct prefix pools; /* no client has such an address itself */
-	struct ctl_life life;
 	uint32_t idle, silence; /* milliseconds without a message: ask; nobody is there any more */
 	/* It comes from OUTER now, straight. */
 	void (*roamed)(void *user, struct ctl_circuit *circuit, const struct addr *outer);
@@ -40,5 +39,7 @@ struct ctl_circuit *ctl_circuit_new(const struct ctl_circuit_env *env, const str
 				    const struct dp_way *way);
 /* The kernel: a limit of the SA with this SPI is reached; HARD: it is gone. */
 void ctl_circuit_expire(struct ctl_circuit *c, uint32_t spi, bool hard);
+/* The kernel may have told something that nobody heard. */
+void ctl_circuit_lost(struct ctl_circuit *c);
 /* The kernel: authentic ESP in UDP came from REMOTE. */
 void ctl_circuit_mapping(struct ctl_circuit *c, const struct endpoint *remote);

@@ -139,7 +139,8 @@ int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits *
 		return -ENOMEM;
 	circuits->conf = *conf;
 	circuits->env = (struct ctl_circuit_env){
-		.dp = conf->dp, .ike = conf->ike, .pools = conf->self.pools, .life = conf->life,
+		.pairs = { .dp = conf->dp, .loop = conf->loop, .life = conf->life },
+		.ike = conf->ike, .pools = conf->self.pools,
 		.idle = conf->idle, .silence = conf->silence, .roamed = on_roamed,
 		.over = on_over, .user = circuits,
 	};
@@ -191,6 +192,14 @@ void ctl_circuits_expire(struct ctl_circuits *circuits, uint32_t number, uint32_
 		ctl_circuit_expire(c, spi, hard);
 }
 
+void ctl_circuits_lost(struct ctl_circuits *circuits)
+{
+	struct ctl_circuit *c, *next;
+
+	HASH_ITER(hh, circuits->table, c, next)
+		ctl_circuit_lost(c);
+}
+
 void ctl_circuits_mapping(struct ctl_circuits *circuits, uint32_t number,
 			  const struct endpoint *remote)
 {
@@ -219,7 +228,7 @@ void ctl_circuits_each(struct ctl_circuits *circuits,
 			.via = ctl_peers_name(circuits->conf.peers, c->dp.via.index),
 			.established = c->established,
 			.age = now - c->since,
-			.stats = ctl_pairs_stats(&c->pairs, circuits->conf.dp, &c->dp.way),
+			.stats = ctl_pairs_stats(&c->pairs, &circuits->env.pairs, &c->dp.way),
 		};
 
 		ctl_ike_info(circuits->conf.ike, &c->session, &info.ike);

@@ -37,6 +37,8 @@ void ctl_circuits_drop(struct ctl_circuits *circuits, uint32_t index, const stru
 void ctl_circuits_expire(struct ctl_circuits *circuits, uint32_t number, uint32_t spi, bool hard);
 void ctl_circuits_mapping(struct ctl_circuits *circuits, uint32_t number,
 			  const struct endpoint *remote);
+/* Some news of the kernel were lost: looks whose SAs are too old. */
+void ctl_circuits_lost(struct ctl_circuits *circuits);
 size_t ctl_circuits_count(const struct ctl_circuits *circuits);
 
 /* One circuit as an operator may see it; OUTER only for the eyes of root. */

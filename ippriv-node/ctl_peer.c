@@ -437,7 +437,7 @@ int ctl_peers_new(const struct ctl_peers_conf *conf, struct ctl_peers **out)
 	if (!peers)
 		return -ENOMEM;
 	peers->conf = *conf;
-	peers->env = (struct ctl_tunnel_env){ .dp = conf->dp, .loop = conf->loop, .life = conf->life,
+	peers->env = (struct ctl_tunnel_env){ .pairs = { conf->dp, conf->loop, conf->life },
 					      .selectors = on_selectors,
 					      .established = on_established, .over = on_over,
 					      .user = peers };
@@ -513,6 +513,16 @@ void ctl_peers_expire(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t ind
 			break;
 	if (t)
 		ctl_tunnel_expire(t, ike, spi, hard);
+}
+
+void ctl_peers_lost(struct ctl_peers *peers, struct ctl_ike *ike)
+{
+	struct ctl_tunnel *t;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH(peers->table[i]->tunnels, t)
+				ctl_tunnel_lost(t, ike);
 }
 
 size_t ctl_peers_tunnels(const struct ctl_peers *peers)

@@ -42,6 +42,8 @@ void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike); /* Deletes f
 /* The kernel: a limit of an SA of peer INDEX is reached, the one with this SPI; HARD: it is gone. */
 void ctl_peers_expire(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index, uint32_t spi,
 		      bool hard);
+/* Some news of the kernel were lost: looks whose SAs are too old. */
+void ctl_peers_lost(struct ctl_peers *peers, struct ctl_ike *ike);
 /* Data path values of peer INDEX once its pool is known. 0 or -ENOENT. */
 int ctl_peers_link(const struct ctl_peers *peers, uint32_t index, struct dp_peer *out) _must_check_;
 /* Nickname, valid until the next update; NULL for 0 or nobody. */

@@ -13,7 +13,7 @@ static int child_add(struct ctl_session *session, const struct ike_child *child,
 {
 	struct ctl_tunnel *t = tunnel_of(session);
 
-	return ctl_pairs_add(&t->pairs, t->env->dp, &t->way, child, &t->env->life, in_only);
+	return ctl_pairs_add(&t->pairs, &t->env->pairs, &t->way, child, in_only);
 }
 
 static int child_up(struct ctl_session *session, const struct ike_child *child)
@@ -28,14 +28,14 @@ static int child_switch(struct ctl_session *session, const struct ike_child *chi
 {
 	struct ctl_tunnel *t = tunnel_of(session);
 
-	return ctl_pairs_switch(&t->pairs, t->env->dp, &t->way, child, &t->env->life);
+	return ctl_pairs_switch(&t->pairs, &t->env->pairs, &t->way, child);
 }
 
 static void child_del(struct ctl_session *session, uint32_t spi_in)
 {
 	struct ctl_tunnel *t = tunnel_of(session);
 
-	ctl_pairs_del(&t->pairs, t->env->dp, &t->way, spi_in);
+	ctl_pairs_del(&t->pairs, &t->env->pairs, &t->way, spi_in);
 }
 
 static void established(struct ctl_session *session)
@@ -53,7 +53,7 @@ static void ended(struct ctl_session *session, enum ike_end why)
 
 	log_info("overlay tunnel with %s %s: %s", t->nickname,
 		 t->established ? "is gone" : "did not come up", ike_end_name(why));
-	(void)ctl_pairs_down(&t->pairs, t->env->dp, &t->way);
+	(void)ctl_pairs_down(&t->pairs, &t->env->pairs, &t->way);
 	t->env->over(t->env->user, t);
 }
 
@@ -77,8 +77,8 @@ struct ctl_tunnel *ctl_tunnel_new(const struct ctl_tunnel_env *env, struct ctl_p
 	t->env = env;
 	t->peer = peer;
 	t->nickname = nickname;
-	t->way = dp_tunnel_way(env->dp, dp);
-	t->since = io_loop_now(env->loop);
+	t->way = dp_tunnel_way(env->pairs.dp, dp);
+	t->since = io_loop_now(env->pairs.loop);
 	return t;
 }
 
@@ -90,7 +90,7 @@ void ctl_tunnel_close(struct ctl_tunnel *t, struct ctl_ike *ike)
 
 struct dp_stats ctl_tunnel_stats(struct ctl_tunnel *t)
 {
-	return ctl_pairs_stats(&t->pairs, t->env->dp, &t->way);
+	return ctl_pairs_stats(&t->pairs, &t->env->pairs, &t->way);
 }
 
 void ctl_tunnel_look(struct ctl_tunnel *t, struct ctl_ike *ike)
@@ -101,7 +101,7 @@ void ctl_tunnel_look(struct ctl_tunnel *t, struct ctl_ike *ike)
 		return;
 	stats = ctl_tunnel_stats(t);
 	switch (ike_alive_look(&t->alive, stats.packets_in, stats.packets_out,
-			       io_loop_now(t->env->loop), IKE_ALIVE_SILENCE)) {
+			       io_loop_now(t->env->pairs.loop), IKE_ALIVE_SILENCE)) {
 	case IKE_ALIVE_NOTHING:
 		break;
 	case IKE_ALIVE_HEARD:
@@ -122,4 +122,12 @@ void ctl_tunnel_expire(struct ctl_tunnel *t, struct ctl_ike *ike, uint32_t spi, 
 		log_info("overlay tunnel with %s was not rekeyed in time", t->nickname);
 		ctl_tunnel_close(t, ike);
 	}
+}
+
+void ctl_tunnel_lost(struct ctl_tunnel *t, struct ctl_ike *ike)
+{
+	uint32_t spi = ctl_pairs_overdue(&t->pairs, &t->env->pairs);
+
+	if (spi != 0)
+		ctl_ike_rekey_child(ike, &t->session, spi);
 }

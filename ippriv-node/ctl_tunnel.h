@@ -9,9 +9,7 @@ struct ctl_peer;
 
 /* What tunnels have in common. */
 struct ctl_tunnel_env {
-	struct dp *dp; /* borrowed, both */
-	struct io_loop *loop;
-	struct ctl_life life;
+	struct ctl_pairs_env pairs;
 	/* Before its first SAs go in: are the selectors the peer's? An error ends it. */
 	int (*selectors)(void *user, struct ctl_tunnel *t, const struct ike_child *child);
 	void (*established)(void *user, struct ctl_tunnel *t);
@@ -42,4 +40,6 @@ void ctl_tunnel_close(struct ctl_tunnel *t, struct ctl_ike *ike);
 void ctl_tunnel_look(struct ctl_tunnel *t, struct ctl_ike *ike);
 /* The kernel: a limit of the SA with this SPI is reached; HARD: it is gone. */
 void ctl_tunnel_expire(struct ctl_tunnel *t, struct ctl_ike *ike, uint32_t spi, bool hard);
+/* The kernel may have told something that nobody heard. */
+void ctl_tunnel_lost(struct ctl_tunnel *t, struct ctl_ike *ike);
 struct dp_stats ctl_tunnel_stats(struct ctl_tunnel *t);

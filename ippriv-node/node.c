@@ -133,8 +133,11 @@ static void on_events(void *data)
 
 	while ((got = kern_linux_events_next(node->kern, NULL, &event)) > 0)
 		on_event(node, &event);
-	if (got < 0)
-		log_debug("some kernel events were lost; traffic will ask again");
+	if (got == 0)
+		return;
+	log_debug("some kernel events were lost; traffic will ask again");
+	ctl_peers_lost(node->peers, node->ike);
+	ctl_circuits_lost(node->circuits);
 }
 
 /* Says what failed in one line; ERR as is, so that callers end with `return fail(…)`. */

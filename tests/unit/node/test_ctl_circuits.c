@@ -441,6 +441,29 @@ Test(ctl_circuits, the_kernel_asks_for_new_keys)
 	s->ops->ended(s, IKE_END_LOCAL);
 }
 
+Test(ctl_circuits, news_of_the_kernel_that_got_lost, .timeout = 20)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ike_lease lease;
+	struct ctl_session *s;
+
+	ctl_circuits_free(circuits);
+	relay.life.seconds = 1;
+	start_circuits("100.65.0.0/16", NULL);
+	s = admitted("192.0.2.7", 0, &lease);
+	cr_assert_eq(up(s, 0x1000), 0);
+	ctl_circuits_lost(circuits);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)0, "it is young");
+	fake_relay_run(&relay, 3200);
+	ctl_circuits_lost(circuits);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)1);
+	cr_expect_eq(relay.ike.rekeying, 0x1000u);
+	cr_assert_eq(s->ops->child_add(s, &next, false), 0);
+	ctl_circuits_lost(circuits);
+	cr_expect_eq(relay.ike.rekeyed, (size_t)1, "the newest is young");
+	s->ops->ended(s, IKE_END_PEER);
+}
+
 Test(ctl_circuits, counters_never_go_back)
 {
 	struct ike_child next = fake_child(0x2000, NULL, NULL);
