@@ -133,7 +133,8 @@ void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 	else if (!event->hard)
 		ike_host_rekey_child(c->conf.host, hop->sa, event->spi);
 	else if (event->spi == info.child_in || event->spi == info.child_out)
-		ctl_circuit_fail(c, i, "hop %zu: the SA has expired before there was another", i + 1);
+		ctl_circuit_fail(c, c->away ? CTL_CIRCUIT_NO_HOP : i,
+				 "hop %zu: the SA has expired before there was another", i + 1);
 }
 
 void ctl_hop_renew(struct ctl_hop *hop)

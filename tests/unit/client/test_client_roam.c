@@ -217,6 +217,17 @@ Test(client_roam, waits_while_there_is_no_way)
 	}
 }
 
+Test(client_roam, blames_nobody_when_its_sas_end_meanwhile)
+{
+	build();
+	trio_roam(&t, home, true);
+	fake_kern_expire(&t.kern, trio_hop(&t, 0).child_in, true);
+	trio_events(&t);
+	trio_run(&t, CTL_CIRCUIT_CLOSE_MS + 10);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
+	cr_expect_eq(t.seen.failed_hop, CTL_CIRCUIT_NO_HOP);
+}
+
 Test(client_roam, is_as_impatient_as_ever_after_that)
 {
 	build();
