@@ -30,6 +30,7 @@ static void sa_json(json_t *hop, const struct ike_sa_info *sa, bool first)
 	char text[ADDR_TEXT];
 
 	json_object_set_new(hop, "rekeys", json_integer(sa->rekeys));
+	json_object_set_new(hop, "ike_rekeys", json_integer(sa->ike_rekeys));
 	if (!first)
 		return;
 	json_object_set_new(hop, "nat", json_boolean(sa->nat_local || sa->nat_remote));

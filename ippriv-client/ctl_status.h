@@ -8,11 +8,11 @@
 /*
  * {"ok", "list": {"relays", "published", "fresh_until", "valid_until"} or null, "circuits": [{"id",
  * "state", "attached", "age" s, "address", "mtu", "dns": [], "away", "hops": [{"role", "up",
- * "nickname", "address", "rekeys", "in"/"out": {"bytes", "packets"}}]}]}; the first hop has "nat",
- * "encap", "local" and "remote" (address:port), too. "away": the host has no way to the entry. From
- * "address" on they are for root (UID 0) and for the user whom the circuit serves or has served; of
- * others' and of free circuits everybody else learns that they are there. NOW as in
- * ctl_circuit_info.
+ * "nickname", "address", "rekeys", "ike_rekeys" (of those, the IKE SA's), "in"/"out": {"bytes",
+ * "packets"}}]}]}; the first hop has "nat", "encap", "local" and "remote" (address:port), too.
+ * "away": the host has no way to the entry. From "address" on they are for root (UID 0) and for the
+ * user whom the circuit serves or has served; of others' and of free circuits everybody else learns
+ * that they are there. NOW as in ctl_circuit_info.
  */
 json_t *ctl_status_build(struct ctl_stock *stock, const struct dir_list *list, uint64_t now,
 			 uid_t uid);

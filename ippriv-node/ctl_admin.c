@@ -30,9 +30,9 @@ static void add_ike(json_t *item, const struct ike_sa_info *ike)
 {
 	const char *nat = ike->nat_local ? ike->nat_remote ? "both" : "here"
 			  : ike->nat_remote ? "there" : "none";
-	json_t *more = json_pack("{s:I,s:b,s:s,s:I,s:I,s:I}", "rekeys", (json_int_t)ike->rekeys,
-				 "encap", ike->encap, "nat", nat, "messages_in",
-				 (json_int_t)ike->received, "messages_out", (json_int_t)ike->sent,
+	json_t *more = json_pack("{s:I,s:I,s:b,s:s,s:I,s:I,s:I}", "rekeys", (json_int_t)ike->rekeys,
+				 "ike_rekeys", (json_int_t)ike->ike_rekeys, "encap", ike->encap,
+				 "nat", nat, "messages_in", (json_int_t)ike->received, "messages_out", (json_int_t)ike->sent,
 				 "retransmitted", (json_int_t)ike->retransmitted);
 
 	json_object_update(item, more);

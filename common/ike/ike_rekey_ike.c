@@ -46,15 +46,26 @@ static struct ike_sa *make(struct ike_sa *old, bool initiator, const struct ike_
 	return sa;
 }
 
-/* SA stands in the place of OLD; one that OLD itself had replaced has waited long enough. */
+/* The one whose place SA took has waited long enough for what the peer still has to say over it. */
+static void drop_predecessor(struct ike_sa *sa)
+{
+	struct ike_sa *before = ike_sa_find(sa->host, sa->predecessor);
+
+	if (!before || before->successor != sa->spi_local)
+		return;
+	if (before->state == IKE_STATE_DEAD)
+		ike_sa_release(before);
+	else
+		ike_sa_end(before, IKE_END_LOCAL);
+}
+
+/* SA stands in the place of OLD. */
 static void replace(struct ike_sa *old, struct ike_sa *sa)
 {
 	const struct ike_host_conf *conf = &sa->host->conf;
-	struct ike_sa *before = ike_sa_find(sa->host, old->predecessor);
 	bool closing = old->state == IKE_STATE_CLOSING;
 
-	if (before && before->state == IKE_STATE_CLOSING)
-		ike_sa_end(before, IKE_END_LOCAL);
+	drop_predecessor(old);
 	if (old->request.task != IKE_TASK_REKEY)
 		ike_send_forget(old);
 	ike_sa_inherit(sa, old);
