@@ -268,7 +268,8 @@ void ike_rekey_ike_claimed(struct ike_sa *sa)
 {
 	struct ike_sa *old = ike_sa_find(sa->host, sa->replaces);
 
-	if (old && old->rekey && rival_of(old, old->rekey) == sa) {
+	if (old && old->state != IKE_STATE_DEAD && old->rekey &&
+	    rival_of(old, old->rekey) == sa) {
 		old->rekey->lost = true;
 		replace(old, sa);
 	} else { /* ours is gone, and so is what it stood for */
