@@ -38,7 +38,7 @@ swan_network() { # NAME ARGS…
 swan_relay() {
 	local name=$1 identity
 	swan_files "$name" no
-	world_relay_conf "$name" "exit = true" "dns = $(world_ip web)"
+	world_relay_conf "$name" "exit = true" 'exit_policy = { "reject tcp *:25", "accept any *" }' "dns = $(world_ip web)"
 	identity=$(cat "$OUT/etc/$name.pub")
 	"$BUILD_DIR/ippriv-node" --pem "$OUT/etc/$name.key" >"$SCRATCH/$name/swanctl/private/relay.pem"
 	swan_key "$name" "$identity" relay

@@ -10,7 +10,8 @@
 #
 # Each neighbour has a network namespace because
 # - charon lets its sockets bypass IPsec, and the kernel drops what comes to such a socket out of a tunnel in the same namespace;
-# - two relays may assign the same address: there clients of relay NUMBER get 10.NUMBER.x.y in place of their A.B.x.y;
+# - two relays may assign the same address: there clients of relay NUMBER get 10.NUMBER.x.y in place of their A.B.x.y (this host
+#   must have no other use for these);
 # - the kernel holds what leaves a tunnel against the policies of all layers; between namespaces it forgets where a packet was.
 set -euo pipefail
 
@@ -46,6 +47,16 @@ start() {
 				# From the Internet into the pool: answers to what left here, nothing else.
 				iifname "$uplink" ip daddr $pool ct state != { established, related } drop
 				ip saddr $pool oifname "$uplink" jump exits
+				# Between clients and other relays: ESP and IKE, nothing else.
+				iifname "$NAME-*" udp sport 500 accept
+				oifname "$NAME-*" udp dport 500 accept
+				iifname "$NAME-*" ip protocol != esp drop
+				oifname "$NAME-*" ip protocol != esp drop
+			}
+			chain input {
+				type filter hook input priority filter;
+				iifname "$NAME-*" udp dport 500 accept
+				iifname "$NAME-*" ip protocol != esp drop
 			}
 			chain exits {
 				# The exit policy: nothing to networks that are not the Internet, no mail.
