@@ -5,6 +5,8 @@
 
 #include "common/base/log.h"
 
+enum { QUESTION_MS = 60000 }; /* before a silent client is given up */
+
 static struct ctl_circuit *circuit_of(struct ctl_session *session)
 {
 	return (struct ctl_circuit *)session;
@@ -80,12 +82,23 @@ static int moved(struct ctl_session *session, const struct ike_path *path, bool 
 	return 0;
 }
 
+/*
+ * The client asks us often enough. We ask at the very end only: one that was away and comes back
+ * elsewhere is followed a round trip sooner when no question of ours waits for its answer.
+ */
+static uint32_t question_after(const struct ctl_circuit_env *env)
+{
+	if (env->silence < QUESTION_MS || env->silence - QUESTION_MS < env->idle)
+		return env->idle;
+	return env->silence - QUESTION_MS;
+}
+
 static void established(struct ctl_session *session)
 {
 	struct ctl_circuit *c = circuit_of(session);
 
 	c->established = true;
-	ctl_ike_patience(c->env->ike, session, c->env->idle, c->env->silence);
+	ctl_ike_patience(c->env->ike, session, question_after(c->env), c->env->silence);
 	log_info("circuit %u is up", number_of(c));
 }
 

@@ -375,7 +375,7 @@ Test(ctl_circuits, rekeyed_by_the_client)
 
 	cr_assert_eq(up(s, 0x1000), 0);
 	s->ops->established(s);
-	cr_expect_eq(relay.ike.idle, 30000u);
+	cr_expect_eq(relay.ike.idle, 840000u);
 	cr_expect_eq(relay.ike.tolerate, 900000u, "it may sleep");
 	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
 	cr_expect(fake_kern_sa(&relay.kern, 0x2000));
