@@ -152,7 +152,7 @@ test_client() {
 	check "through its SA" test "$(swan_sas client2 relay | cut -d' ' -f2)" -gt $((PAGE << 20))
 	check_eq "n1 has it as a circuit" "$(world_ip client2) client" "$(circuits_at n1)"
 	check "it says goodbye" swanctl_in client2 --terminate --ike relay --timeout 10
-	check "and n1 has none" wait_for 5 test -z "$(circuits_at n1)"
+	check "and n1 has none" wait_for 5 no_circuits n1
 	swan_stop client2
 }
 
@@ -160,6 +160,8 @@ circuits_at() {
 	ns_exec "$1" "$BUILD_DIR/ippriv-node" -c "$OUT/etc/$1.conf" status --json --addresses |
 		jq -r '.circuits[] | "\(.outer) \(.via)"'
 }
+
+no_circuits() { [ -z "$(circuits_at "$1")" ]; }
 
 # Without the namespaces of network.sh: overlay tunnels end where charon's sockets are.
 test_one_namespace() {
