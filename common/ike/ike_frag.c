@@ -47,7 +47,9 @@ int ike_frag_seal(struct ike_crypt *c, struct ike_build *b, size_t size, uint8_t
 	struct ike_header h;
 	size_t part, total;
 
-	if (!left.data || size < IKE_FRAGMENT_SIZE_MIN || b->w.len + SEALED_BY <= size)
+	if (size > 0 && size < IKE_FRAGMENT_SIZE_MIN)
+		size = IKE_FRAGMENT_SIZE_MIN;
+	if (!left.data || size == 0 || b->w.len + SEALED_BY <= size)
 		return seal_whole(c, b, out, room, len);
 	h = header_of(b);
 	part = size - OVERHEAD;

@@ -8,14 +8,14 @@
 enum {
 	IKE_FRAGMENTS_MAX = 32,       /* of one message */
 	IKE_FRAGMENT_BYTES_MAX = 3000, /* of payloads, in all fragments together */
-	IKE_FRAGMENT_SIZE_MIN = 128,  /* bytes of a message, below it nothing is split */
+	IKE_FRAGMENT_SIZE_MIN = 128,  /* bytes of a message, none is split into smaller ones */
 	IKE_FRAGMENT_LIFE = 60000,    /* milliseconds for all fragments to come in */
 };
 
 /*
  * Ends the message B, whose SK is open, into OUT: as it is or, when it would be longer than SIZE
  * bytes, as fragments of at most SIZE, one after the other (see ike_frag_first). SIZE 0: never
- * split. B is used up. ROOM of twice what B holds is enough. 0 with *LEN bytes; -ENOSPC; -EINVAL
+ * split; less than IKE_FRAGMENT_SIZE_MIN counts as that. B is used up. ROOM of twice what B holds is enough. 0 with *LEN bytes; -ENOSPC; -EINVAL
  * when there is no SK.
  */
 int ike_frag_seal(struct ike_crypt *c, struct ike_build *b, size_t size, uint8_t *out, size_t room,

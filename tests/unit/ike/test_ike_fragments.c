@@ -99,6 +99,18 @@ Test(ike_fragments, the_marker_counts)
 	duo_fini(&duo);
 }
 
+Test(ike_fragments, smallest_size_with_the_marker)
+{
+	struct ike_init_conf conf;
+
+	start(1, SIZE); /* four octets less are too few: they are kept */
+	conf = duo_client(&duo);
+	conf.path.floated = true;
+	duo_assert_up(duo_connect(&duo, &conf));
+	cr_assert(seen.whole == 0 && seen.longest == SIZE);
+	duo_fini(&duo);
+}
+
 /* One that does not know RFC 7383 (here: that lost what it knew) gets none, and takes none. */
 static void forget_at(struct duo_record *r, enum duo_event event)
 {
