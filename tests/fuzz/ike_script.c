@@ -48,15 +48,12 @@ static struct ike_view field(struct rbuf *r)
 	return v;
 }
 
-static struct ike_path path_of(const struct script *s, const struct ike_sa *sa, uint8_t options,
-			       bool may_differ)
+static struct ike_path path_of(const struct script *s, const struct ike_sa *sa, uint8_t options)
 {
 	struct ike_path path = sa ? sa->path : pair_path(s->target);
 
-	if (may_differ && options & SCRIPT_OTHER_ID)
+	if (options & SCRIPT_ELSEWHERE)
 		path.remote.addr.bytes[3] ^= 1;
-	if (options & SCRIPT_MARK)
-		path.mark = 0x10000;
 	return path;
 }
 
@@ -79,16 +76,18 @@ static void input(const struct script *s, const struct ike_path *path, const uin
 static void raw(struct script *s, uint8_t options)
 {
 	const struct ike_sa *sa = pair_sa(s->target, options & SCRIPT_NEWEST);
-	struct ike_path path = path_of(s, sa, options, true);
+	struct ike_path path = path_of(s, sa, options);
 	struct ike_view v = field(&s->r);
 
+	if (options & SCRIPT_MARK)
+		path.mark = 0x10000;
 	input(s, &path, v.data, v.len);
 }
 
 static void mended(struct script *s, uint8_t options)
 {
 	const struct ike_sa *sa = pair_sa(s->target, options & SCRIPT_NEWEST);
-	struct ike_path path = path_of(s, sa, options, true);
+	struct ike_path path = path_of(s, sa, options);
 	struct ike_view v = field(&s->r);
 	uint8_t msg[PAIR_MESSAGE_MAX];
 	struct wbuf w = wbuf_init(msg, sizeof(msg));
@@ -222,7 +221,7 @@ static void send_sealed(const struct script *s, const struct ike_sa *sa, uint8_t
 {
 	uint8_t nonce[CRYPTO_AEAD_NONCE], *msg = b->w.start;
 	struct wbuf iv = wbuf_init(nonce + IKE_KEY_SALT, IKE_SK_IV_SIZE);
-	struct ike_path path = path_of(s, sa, options, false);
+	struct ike_path path = path_of(s, sa, options);
 	size_t at = b->w.len, len;
 
 	memcpy(nonce, crypt->salt, IKE_KEY_SALT);

@@ -33,9 +33,10 @@ enum script_op {
 enum script_option {
 	SCRIPT_NEWEST = 1 << 3,   /* the newest SA of the host, not the oldest */
 	SCRIPT_RESPONSE = 1 << 4, /* an answer to the outstanding request */
-	SCRIPT_OTHER_ID = 1 << 5, /* RAW, MENDED: another address; else: the message ID before */
+	SCRIPT_OTHER_ID = 1 << 5, /* SEALED, PIECE: the message ID before */
 	SCRIPT_CHAIN = 1 << 6,    /* SEALED: first payload 1, the chain as it stands, Pad Length 1 */
-	SCRIPT_MARK = 1 << 7,     /* through an overlay tunnel */
+	SCRIPT_MARK = 1 << 6,     /* RAW: through an overlay tunnel */
+	SCRIPT_ELSEWHERE = 1 << 7, /* from another address */
 };
 
 /* Options of a payload of SEALED. */
