@@ -6,6 +6,7 @@
 
 #include "common/ike/ike_frag.h"
 #include "tests/vectors/ike_fragment.h"
+#include "tests/vectors/strongswan_fragments.h"
 
 static const struct ike_header header = { .spi_i = 0x1122334455667788,
 					  .spi_r = 0x99aabbccddeeff00,
@@ -79,6 +80,38 @@ Test(ike_frag, vector_in)
 	cr_assert_eq(first, IKE_FRAGMENT_VECTOR_FIRST);
 	cr_assert_eq(len, sizeof(ike_fragment_inner));
 	cr_assert_arr_eq(out, ike_fragment_inner, len);
+}
+
+Test(ike_frag, takes_what_strongswan_split)
+{
+	const uint8_t *at = strongswan_fragments;
+	size_t left = sizeof(strongswan_fragments), len, count = 0;
+	uint8_t plain[512], out[IKE_FRAGMENT_BYTES_MAX], first;
+	struct ike_frag *frag = NULL;
+	struct ike_payloads p;
+	struct ike_crypt c;
+	int r = -EAGAIN;
+
+	ike_crypt_init(&c, strongswan_fragments_key);
+	while (left > 0) {
+		size_t size = ike_frag_first(at, left);
+
+		cr_assert_eq(at[16], IKE_PAYLOAD_SKF);
+		cr_assert_eq(ike_parse_payloads(at[16], at + 28, size - 28, &p), 0);
+		cr_assert(p.fragment == ++count && p.fragment_total == 3);
+		cr_assert_eq(ike_crypt_open(&c, at, p.sk, plain, &len), 0);
+		r = ike_frag_keep(&frag, 1, &p, plain, len, 0);
+		cr_assert_eq(r, count == 3 ? 0 : -EAGAIN);
+		at += size;
+		left -= size;
+	}
+	len = ike_frag_join(&frag, out, &first);
+	cr_assert_eq(first, IKE_PAYLOAD_IDR);
+	cr_assert_eq(ike_parse_payloads(first, out, len, &p), 0);
+	cr_assert(p.id_r.type == IKE_ID_KEY_ID && p.id_r.data.len == 32);
+	cr_assert_eq(p.auth_method, IKE_AUTH_METHOD_SIGNATURE);
+	cr_assert(p.proposal_count == 1 && p.ts_i.count == 1 && p.ts_r.count == 1);
+	cr_assert_eq(p.cp.type, IKE_CFG_REPLY);
 }
 
 /* The number, the total and the first type are part of what is authenticated. */
