@@ -216,7 +216,7 @@ void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t id
 			   uint32_t tolerate)
 {
 	enter(host);
-	sa->idle = idle;
+	sa->idle = idle ? idle : host->conf.liveness;
 	sa->tolerate = tolerate;
 	if (sa->state != IKE_STATE_DEAD)
 		ike_send_arm(sa);

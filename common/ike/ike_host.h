@@ -86,7 +86,7 @@ void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t t
  * How long SA may be silent: after IDLE ms without a message it is probed, and when no probe was
  * answered it ends no sooner than TOLERATE ms after the last message (0: when the tries are used
  * up; else the last transmission is repeated at growing intervals until then). Both may change at
- * any time; the defaults are ike_host_conf.liveness and 0.
+ * any time; the defaults are ike_host_conf.liveness (for IDLE 0 too) and 0.
  */
 void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
 			   uint32_t tolerate);

@@ -96,6 +96,8 @@ void ike_info_request(struct ike_sa *sa, const struct ike_path *path, const stru
 		return;
 	ike_mobike_answer(sa, path, p, &out.b);
 	ike_send_response(sa, path, &out);
+	if (sa->state == IKE_STATE_DEAD)
+		return;
 	if (gone) {
 		ike_rekey_ike_closed(sa);
 		ike_sa_end_answered(sa, why);

@@ -77,19 +77,6 @@ bool ike_rekey_loses(const struct ike_rekey *rekey, struct ike_view nonce)
 	return rekey->rival_len > 0 && (lower(ours, rival) || lower(nonce, rival));
 }
 
-/* A peer may have us renew only so often: each time costs a key exchange. */
-static bool too_often(struct ike_sa *sa)
-{
-	uint64_t now = ike_host_now(sa->host), burst = IKE_REKEY_BURST * IKE_REKEY_PERIOD;
-
-	if (sa->rekeyed_until < now)
-		sa->rekeyed_until = now;
-	if (sa->rekeyed_until + IKE_REKEY_PERIOD > now + burst)
-		return true;
-	sa->rekeyed_until += IKE_REKEY_PERIOD;
-	return false;
-}
-
 /* Answers and returns 0, or the notify that refuses. */
 static uint16_t consider(struct ike_sa *sa, const struct ike_path *path,
 			 const struct ike_payloads *p)
@@ -101,7 +88,9 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_path *path,
 	if (p->proposal_count == 0 || !p->nonce.data ||
 	    (n && (n->protocol != IKE_PROTOCOL_ESP || n->spi.len != IKE_ESP_SPI_SIZE)))
 		return IKE_NOTIFY_INVALID_SYNTAX;
-	if (sa->state != IKE_STATE_ESTABLISHED || too_often(sa))
+	/* Each time costs a key exchange. */
+	if (sa->state != IKE_STATE_ESTABLISHED ||
+	    !ike_bucket_take(&sa->peer_rekeys, ike_host_now(sa->host)))
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
 	return n ? ike_rekey_child_request(sa, path, p, n) : ike_rekey_ike_request(sa, path, p);
 }

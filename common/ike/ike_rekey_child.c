@@ -302,7 +302,8 @@ static uint16_t grant(struct ike_sa *sa, const struct ike_path *path, const stru
 	notify = install(sa, old, slot, &a);
 	if (sa->state != IKE_STATE_DEAD && notify == 0) {
 		answer(sa, path, slot, esp, &s);
-		if (sa->request.task == IKE_TASK_REKEY_CHILD && sa->rekey->old_in == old->spi_in)
+		if (sa->state != IKE_STATE_DEAD && sa->request.task == IKE_TASK_REKEY_CHILD &&
+		    sa->rekey->old_in == old->spi_in)
 			ike_rekey_crossed(sa->rekey, p->nonce, s.nonce);
 	} else if (sa->state != IKE_STATE_DEAD) {
 		ike_child_free(sa, slot);

@@ -255,7 +255,9 @@ uint16_t ike_rekey_ike_request(struct ike_sa *sa, const struct ike_path *path,
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
 	answer(sa, path, number, seed.spi_r, nonce, dh_private);
 	crypto_wipe(dh_private, sizeof(dh_private));
-	if (sa->request.task == IKE_TASK_REKEY) {
+	if (sa->state == IKE_STATE_DEAD) {
+		ike_sa_end(made, IKE_END_LOCAL);
+	} else if (sa->request.task == IKE_TASK_REKEY) {
 		ike_rekey_crossed(sa->rekey, p->nonce, nonce);
 		keep_candidate(sa, made);
 	} else {

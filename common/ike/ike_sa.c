@@ -39,6 +39,7 @@ static struct ike_sa *create(struct ike_host *host, bool initiator, uint64_t spi
 	sa->initiator = initiator;
 	sa->path = *path;
 	sa->idle = host->conf.liveness;
+	sa->peer_rekeys = ike_bucket_full(IKE_REKEY_BURST, IKE_REKEY_PERIOD, ike_host_now(host));
 	sa->spi_local = spi;
 	*(initiator ? &sa->spi_i : &sa->spi_r) = spi;
 	HASH_ADD(hh, host->by_spi, spi_local, sizeof(sa->spi_local), sa);
@@ -111,7 +112,7 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	sa->children = old->children;
 	sa->wanted |= old->wanted & ~own;
 	sa->retry[IKE_TASK_REKEY_CHILD] = old->retry[IKE_TASK_REKEY_CHILD];
-	sa->rekeyed_until = old->rekeyed_until;
+	sa->peer_rekeys = old->peer_rekeys;
 	sa->established_at = old->established_at;
 	sa->last_heard = old->last_heard;
 	sa->idle = old->idle;
