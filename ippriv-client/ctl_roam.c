@@ -161,10 +161,10 @@ void ctl_roam_follow(struct ctl_circuit *c)
 	come_back(c);
 	if (stays)
 		return;
-	r = move(hop, &to);
+	r = to.floated ? move(hop, &to) : -EOPNOTSUPP;
 	if (r < 0)
 		ctl_circuit_fail(c, CTL_CIRCUIT_NO_HOP, "the host's address has changed: %s",
-				 r == -EOPNOTSUPP ? "the entry knows no MOBIKE" : strerror(-r));
+				 r == -EOPNOTSUPP ? "the entry does not follow" : strerror(-r));
 }
 
 void ctl_roam_poll(struct ctl_circuit *c)

@@ -273,6 +273,19 @@ Test(client_roam, says_that_there_was_no_way_at_all)
 	cr_expect_not(t.seen.moved);
 }
 
+Test(client_roam, ends_where_the_entry_does_not_follow)
+{
+	trio_fix(&t);
+	build();
+	cr_expect_eq(trio_hop(&t, 0).path.local.port, 500);
+	expect_layer(&home, &t.relays[0].address, false);
+	trio_roam(&t, cafe, false);
+	cr_expect(strstr(t.why, "does not follow"), "%s", t.why);
+	trio_run(&t, CTL_CIRCUIT_CLOSE_MS + 10);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
+	cr_expect_eq(t.seen.failed_hop, CTL_CIRCUIT_NO_HOP);
+}
+
 Test(client_roam, ends_when_the_kernel_does_not_follow)
 {
 	build();

@@ -392,6 +392,16 @@ void trio_fini(struct trio *t)
 	fake_kern_fini(&t->kern);
 }
 
+void trio_fix(struct trio *t)
+{
+	struct trio_relay *r = &t->relays[0];
+	struct ike_host_conf conf = { .ops = &relay_ops, .user = r, .responder = true,
+				      .liveness = 3600000, .key = r->key };
+
+	ike_host_free(r->host);
+	cr_assert_eq(ike_host_new(&conf, &r->host), 0);
+}
+
 void trio_start(struct trio *t)
 {
 	struct ctl_circuit_conf conf = { .id = 1, .host = t->host, .dp = t->dp,

@@ -71,6 +71,8 @@ struct trio {
 /* LIVENESS in milliseconds. */
 void trio_init(struct trio *t, uint32_t liveness);
 void trio_fini(struct trio *t);
+/* Before that: relay 0 knows neither port 4500 nor MOBIKE. */
+void trio_fix(struct trio *t);
 /* Begins the circuit, by RULES. */
 void trio_start(struct trio *t);
 /* Delivers what is queued and lets MS milliseconds go by, step by step. */
