@@ -15,8 +15,8 @@ enum {
 /*
  * Ends the message B, whose SK is open, into OUT: as it is or, when it would be longer than SIZE
  * bytes, as fragments of at most SIZE, one after the other (see ike_frag_first). SIZE 0: never
- * split; less than IKE_FRAGMENT_SIZE_MIN counts as that. B is used up. ROOM of twice what B holds is enough. 0 with *LEN bytes; -ENOSPC; -EINVAL
- * when there is no SK.
+ * split; less than IKE_FRAGMENT_SIZE_MIN counts as that. B is used up. ROOM of twice what B holds
+ * is enough. 0 with *LEN bytes; -ENOSPC; -EINVAL when there is no SK.
  */
 int ike_frag_seal(struct ike_crypt *c, struct ike_build *b, size_t size, uint8_t *out, size_t room,
 		  size_t *len) _must_check_;

@@ -292,6 +292,57 @@ static void attack(bool hostile_responder, bool first_layer)
 		    children_most);
 }
 
+/* ---- somebody else is hit ---- */
+
+static struct addr stranger;
+static size_t hits;
+
+static bool count_hits(struct duo *d, struct duo_side *from, struct ike_path *seen)
+{
+	(void)d;
+	if (from != victim->side || !addr_equal(&seen->local.addr, &stranger))
+		return true;
+	hits++;
+	return false;
+}
+
+/* UPDATE_SA_ADDRESSES with a forged source, one after EACH ms. */
+static void move_to_stranger(bool many_ports, uint64_t each)
+{
+	struct ike_path path;
+
+	meet(5, false, true);
+	cr_assert(victim->sa->paths.mobike);
+	path = victim->sa->path;
+	path.remote.addr.bytes[3] ^= 0x55;
+	stranger = path.remote.addr;
+	duo.route = count_hits;
+	hits = 0;
+	for (size_t k = 1; k <= 1000; k++) {
+		path.remote.port = (uint16_t)(4500 + (many_ports ? k : 0));
+		begin(IKE_EXCHANGE_INFORMATIONAL);
+		ike_build_notify(&m.b, IKE_NOTIFY_UPDATE_SA_ADDRESSES, NULL, 0);
+		peer_send_by(&m, bad, &path);
+		duo_settle(&duo);
+		duo.now += each;
+		while (ike_host_deadline(duo.b.host) <= duo.now)
+			ike_host_tick(duo.b.host);
+		cr_assert_leq(hits, 3 * k + IKE_PATH_CHECK_TRIES, "%zu for %zu", hits, k);
+	}
+	cr_assert_geq(hits, 1000, "each gets its answer");
+	cr_assert_eq(victim->moves, 0, "ESP stays where it was");
+	duo_fini(&duo);
+}
+
+/* Who is no peer gets an answer and two checks for each at most, and no traffic. */
+Test(ike_adversary, moves_to_a_stranger)
+{
+	for (uint64_t each = 10; each <= 100000; each *= 10) {
+		move_to_stranger(false, each);
+		move_to_stranger(true, each);
+	}
+}
+
 Test(ike_adversary, client, .timeout = 120) { attack(false, false); }
 Test(ike_adversary, client_of_the_first_layer, .timeout = 120) { attack(false, true); }
 Test(ike_adversary, relay, .timeout = 120) { attack(true, false); }
