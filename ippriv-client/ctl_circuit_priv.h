@@ -27,6 +27,7 @@ struct ctl_circuit {
 	bool unwinding;
 	bool our_fault; /* what `refusal` says is not the hop's fault */
 	bool away;      /* the host has no way to the entry */
+	uint64_t away_since;
 	bool moved;     /* it ended since the host has another address, or none */
 	uint64_t patient_until; /* hops may be silent until then (ops->now), 0: not */
 	char refusal[CTL_CIRCUIT_WHY]; /* why child_up has refused, "": it has not */

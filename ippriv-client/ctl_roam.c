@@ -104,18 +104,25 @@ static void go_away(struct ctl_circuit *c)
 		ctl_circuit_fail(c, CTL_CIRCUIT_NO_HOP, "there is no route to its entry any more");
 		return;
 	}
-	if (!c->away)
+	if (!c->away) {
 		log_info("circuit %u waits: no route to its entry", c->conf.id);
+		c->away_since = c->conf.ops->now(c->conf.user);
+	}
 	c->away = true;
 	set_patience(c, UINT32_MAX, UINT32_MAX);
 }
 
+/* What waits for its answer is sent again after no more than it has waited for. */
 static void come_back(struct ctl_circuit *c)
 {
-	if (c->away)
+	uint64_t now = c->conf.ops->now(c->conf.user), grace = CTL_ROAM_GRACE_MS;
+
+	if (c->away) {
 		log_info("circuit %u goes on", c->conf.id);
+		grace += now - c->away_since;
+	}
 	c->away = false;
-	c->patient_until = c->conf.ops->now(c->conf.user) + CTL_ROAM_GRACE_MS;
+	c->patient_until = now + (grace < CTL_ROAM_GRACE_MOST ? grace : CTL_ROAM_GRACE_MOST);
 	set_patience(c, c->conf.rules.liveness, UINT32_MAX);
 }
 

@@ -5,8 +5,11 @@
  */
 #include "ippriv-client/ctl_circuit_priv.h"
 
-/* After a move or an absence hops may be silent for so long, then they are judged as ever. */
-enum { CTL_ROAM_GRACE_MS = 75000 };
+/*
+ * After a move hops may be silent for so long (milliseconds), after an absence for as much longer as
+ * it lasted, but not for longer than MOST. Then they are judged as ever.
+ */
+enum { CTL_ROAM_GRACE_MS = 15000, CTL_ROAM_GRACE_MOST = 75000 };
 
 /*
  * Fills addresses and remote port of PATH; its FLOATED and, when it has a remote, its family and

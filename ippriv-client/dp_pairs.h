@@ -5,7 +5,7 @@
  */
 #include "ippriv-client/dp_plan.h"
 
-enum { DP_PAIRS_MAX = 4 };
+enum { DP_PAIRS_MAX = 6 };
 
 struct dp_pairs_sa {
 	bool stands;

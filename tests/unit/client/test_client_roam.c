@@ -210,9 +210,9 @@ Test(client_roam, waits_while_there_is_no_way)
 		trio_roam(&t, minutes % 2 ? home : cafe, false);
 		ctl_circuit_info(t.circuit, &info);
 		cr_expect_not(info.away);
-		trio_run(&t, 2 * CTL_ROAM_GRACE_MS);
+		trio_run(&t, 2 * CTL_ROAM_GRACE_MOST);
 		ctl_circuit_poll(t.circuit);
-		trio_run(&t, 2 * CTL_ROAM_GRACE_MS);
+		trio_run(&t, 2 * CTL_ROAM_GRACE_MOST);
 		cr_assert_eq(trio_state(&t), CTL_CIRCUIT_READY, "%d min: %s", minutes, t.why);
 	}
 }
@@ -234,10 +234,22 @@ Test(client_roam, is_as_impatient_as_ever_after_that)
 	trio_roam(&t, home, true);
 	trio_run(&t, 600000);
 	trio_roam(&t, home, false);
-	trio_run(&t, CTL_ROAM_GRACE_MS);
+	trio_run(&t, CTL_ROAM_GRACE_MOST);
 	ctl_circuit_poll(t.circuit);
 	for (size_t i = 0; i < TRIO_HOPS; i++)
 		t.relays[i].mute = true;
+	trio_run(&t, LIVENESS + 40000);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
+}
+
+Test(client_roam, does_not_wait_for_long_when_it_has_only_moved)
+{
+	build();
+	trio_roam(&t, cafe, false);
+	trio_run(&t, CTL_ROAM_GRACE_MS);
+	for (size_t i = 0; i < TRIO_HOPS; i++)
+		t.relays[i].mute = true;
+	ctl_circuit_poll(t.circuit);
 	trio_run(&t, LIVENESS + 40000);
 	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
 }
