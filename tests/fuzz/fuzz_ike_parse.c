@@ -1,11 +1,12 @@
 /*
- * The payload chain parser. The first byte says how to take the rest: a
- * whole message, or a chain of payloads whose first type is the next byte. What parses is built
- * again from the values; that has to parse to the same values.
+ * The payload chain parser, and those who choose among its values. The first byte says how to take
+ * the rest: a whole message, or a chain of payloads whose first type is the next byte. What parses
+ * is built again from the values; that has to parse to the same values.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ike/ike_proposal.h"
 #include "common/ike/ike_ts.h"
 #include "common/wire/ike_build.h"
 #include "common/wire/ike_names.h"
@@ -78,7 +79,40 @@ static void check(struct ike_view whole, const struct ike_payloads *p)
 	check_selectors(&p->ts_r);
 }
 
-/* What the protocol makes of selectors. */
+/* ---- choices ---- */
+
+static void check_ike_choice(const struct ike_proposal *p, size_t count)
+{
+	uint8_t number;
+	uint64_t spi;
+
+	if (ike_proposal_ike_choose(p, count, &number) == 0)
+		must(number >= p[0].number && number <= p[count - 1].number);
+	if (ike_proposal_ike_accept(p, count) == 0)
+		must(count == 1 && p->spi.len == 0);
+	if (ike_proposal_ike_choose_spi(p, count, &number, &spi) == 0)
+		must(number >= p[0].number && number <= p[count - 1].number && spi != 0);
+	if (ike_proposal_ike_accept_spi(p, count, &spi) == 0)
+		must(count == 1 && spi != 0);
+}
+
+static void check_esp_choice(const struct ike_proposal *p, size_t count, uint16_t group)
+{
+	struct ike_esp aes, chacha, dh;
+	int r = ike_proposal_esp_choose(p, count, false, &aes);
+
+	must(ike_proposal_esp_choose(p, count, true, &chacha) == r);
+	if (r == 0) {
+		must(aes.spi >= IKE_ESP_SPI_MIN && chacha.spi >= IKE_ESP_SPI_MIN);
+		must(aes.encr == IKE_ENCR_AES_GCM_16 || chacha.encr == aes.encr);
+		must(ike_proposal_esp_choose_dh(p, count, false, group, &dh) == 0);
+	}
+	if (ike_proposal_esp_accept(p, count, false, &aes) == 0)
+		must(count == 1 && aes.spi >= IKE_ESP_SPI_MIN);
+	if (ike_proposal_esp_accept_dh(p, count, true, &dh) == 0)
+		must(count == 1 && dh.spi >= IKE_ESP_SPI_MIN);
+}
+
 static void check_narrowed(const struct ike_selectors *ts)
 {
 	struct ike_ts_list any = ike_ts_any(), narrow = ike_ts_narrow(ts, &any), accepted;
@@ -179,6 +213,10 @@ static void chain(uint8_t first, const uint8_t *data, size_t size)
 	if (ike_parse_payloads(first, data, size, &p) < 0)
 		return;
 	check((struct ike_view){ data, size }, &p);
+	if (p.proposal_count > 0) {
+		check_ike_choice(p.proposals, p.proposal_count);
+		check_esp_choice(p.proposals, p.proposal_count, p.ke.data ? p.ke_group : 0);
+	}
 	if (p.ts_i.present)
 		check_narrowed(&p.ts_i);
 	if (p.ts_r.present)

@@ -10,6 +10,7 @@
 
 #include "dir/sample.h"
 #include "ike_script.h"
+#include "tests/vectors/libreswan.h"
 #include "tests/vectors/strongswan.h"
 
 enum { SCRIPT_MAX = 16384 };
@@ -273,12 +274,21 @@ static void make_sessions(void)
 	}
 }
 
-static void make_strongswan(void)
+/* Messages that others have sent. */
+static void make_foreign(void)
 {
+	const uint8_t inner[] = { 1, IKE_PAYLOAD_IDI, 1, IKE_PAYLOAD_IDR };
+
 	seed("ike_parse", "strongswan_init_request", 0, strongswan_init_request,
 	     sizeof(strongswan_init_request));
 	seed("ike_parse", "strongswan_init_response", 0, strongswan_init_response,
 	     sizeof(strongswan_init_response));
+	write_seed("ike_parse", "strongswan_auth_request", inner, 2, strongswan_auth_request_plain,
+		   sizeof(strongswan_auth_request_plain));
+	write_seed("ike_parse", "strongswan_auth_response", inner + 2, 2,
+		   strongswan_auth_response_plain, sizeof(strongswan_auth_response_plain));
+	seed("ike_parse", "libreswan_init_request", 0, libreswan_init_request,
+	     sizeof(libreswan_init_request));
 }
 
 /* ---- directory ---- */
@@ -373,7 +383,7 @@ int main(int argc, char **argv)
 	mkdir(corpus, 0755);
 	must(crypto_init() == 0);
 	make_sessions();
-	make_strongswan();
+	make_foreign();
 	make_descriptors();
 	make_lists();
 	make_http();
