@@ -110,6 +110,7 @@ test_hops() {
 	carried s2 "$(renamed n1)"
 	must "c: strongSwan is the exit" through client1 n1 n2 s3
 	visited "c" s3 "$(visit client1)"
+	check_not "c: from inside, the exit itself is out of reach" in_hold client1 ping -c 1 -W 2 "$(world_ip s3)"
 	carried s3 "$(renamed n2)"
 	must "d: strongSwan is all three" through client1 s1 s2 s3
 	visited "d" s3 "$(visit client1)"

@@ -47,21 +47,22 @@ start() {
 				# From the Internet into the pool: answers to what left here, nothing else.
 				iifname "$uplink" ip daddr $pool ct state != { established, related } drop
 				ip saddr $pool oifname "$uplink" jump exits
-				# Between clients and other relays: ESP and IKE, nothing else.
-				iifname "$NAME-*" udp sport 500 accept
-				oifname "$NAME-*" udp dport 500 accept
-				iifname "$NAME-*" ip protocol != esp drop
-				oifname "$NAME-*" ip protocol != esp drop
+				# Between clients and other relays: ESP and IKE, nothing else in clear.
+				iifname "$NAME-*" meta ipsec missing udp sport != 500 drop
+				iifname "$NAME-*" meta ipsec missing ip protocol != { esp, udp } drop
+				oifname "$NAME-*" rt ipsec missing udp dport != 500 drop
+				oifname "$NAME-*" rt ipsec missing ip protocol != { esp, udp } drop
 			}
 			chain input {
 				type filter hook input priority filter;
-				iifname "$NAME-*" udp dport 500 accept
-				iifname "$NAME-*" ip protocol != esp drop
+				# Here they get ESP and IKE too, and from inside a telescope nothing at all.
+				ip saddr $pool drop
+				iifname "$NAME-*" udp dport != 500 drop
+				iifname "$NAME-*" ip protocol != { esp, udp } drop
 			}
 			chain exits {
 				# The exit policy: nothing to networks that are not the Internet, no mail.
 				ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3 } drop
-				ip daddr $address drop
 				tcp dport 25 drop
 				ip protocol { tcp, udp, icmp } accept
 				drop
