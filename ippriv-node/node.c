@@ -232,8 +232,8 @@ static int start_ike(struct node *node, char *why, size_t size)
 		return fail(err, why, size, what, "marks of datagrams (SO_RCVMARK) need Linux 5.19 "
 						  "or later");
 	if (err == -EADDRNOTAVAIL)
-		return fail(err, why, size, what, "not an address of this machine; behind a NAT give "
-						  "the one it has as `listen`");
+		return fail(err, why, size, what, "it must be an address of this machine; behind a "
+						  "NAT, give that one as `listen`");
 	return err < 0 ? fail(err, why, size, what, "run as root") : 0;
 }
 
