@@ -74,7 +74,7 @@ capture_stop
 # The kernel answers the relays' probes itself when nobody has port 500 any more.
 refusals='(src host '$(world_ip client1)' and icmp[icmptype] == icmp-unreach and icmp[icmpcode] == 3)'
 check_eq "nothing was seen in clear" "" \
-	"$(capture_link_read ra client1 "not esp and not arp and not ip6 and not udp port 500 and not tcp port 8080 and not $refusals")"
+	"$(capture_link_read ra client1 "not esp and not arp and not ip6 and not udp port 500 and not udp port 4500 and not tcp port 8080 and not $refusals")"
 check "while there was something to see" test "$(capture_link_read ra client1 | wc -l)" -gt 0
 stop "$ping_pid"
 must "client1 starts again" world_start client1
