@@ -7,7 +7,7 @@ endings_world() {
 	world_up && world_services || return 1
 	world_directory_conf
 	for name in $WORLD_RELAYS; do
-		world_relay_conf "$name" "exit = true" "dns = $(world_ip web)" "liveness = 5"
+		world_relay_conf "$name" "exit = true" "dns = $(world_ip web)" "liveness = 5" "client_silence = 5"
 	done
 	for name in $WORLD_CLIENTS; do
 		world_client_conf "$name" "liveness = 5"
