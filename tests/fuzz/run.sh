@@ -1,7 +1,8 @@
 #!/bin/bash
 # run.sh [SECONDS] [NAME…]: builds the fuzz targets with clang into build/fuzz and runs each for SECONDS (default 60), two at a time,
 # on a copy of its corpus; the tree is not written to. A finding's input goes to out/fuzz/NAME-*: run build/fuzz/tests/fuzz/fuzz_NAME FILE.
-# Without a name all of them run. One line for each, then 'N passed, N failed'.
+# Without a name all of them run. One line for each, then 'N passed, N failed'. IPPRIV_FUZZ_KEEP=1 leaves the inputs that reached
+# something new in out/fuzz/found/NAME/.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
