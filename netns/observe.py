@@ -10,9 +10,10 @@ read up to its SPI and number: the rest is noise to whoever has no key.
   pair  LINK KIND A B PACKETS BYTES
   reads LINK NAME KIND A B PACKETS
 
-A and B are names where known, in alphabetical order. KIND: esp, ike (UDP 500), http (TCP 80), list
-(TCP 8080, the directory), tcp, udp, dns, icmp, ipN for IP protocol N, fragment; arp and local (IPv6
-multicast of the link) are between link neighbours; ip6 and ethN should not be there at all.
+A and B are names where known, in alphabetical order. KIND: esp, ike (UDP 500, and 4500 behind its
+marker), natt (the rest of 4500: ESP in UDP, keepalives), http (TCP 80), list (TCP 8080, the
+directory), tcp, udp, dns, icmp, ipN for IP protocol N, fragment; arp and local (IPv6 multicast of
+the link) are between link neighbours; ip6 and ethN should not be there at all.
 """
 import argparse
 import collections
@@ -25,6 +26,7 @@ RECORD = struct.Struct("<IIII")
 IPV4, IPV6, ARP = b"\x08\x00", b"\x86\xdd", b"\x08\x06"
 ESP = 50
 UDP_KINDS = {500: "ike", 53: "dns"}
+IKE_FLOATED, NON_ESP_MARKER = 4500, bytes(4)
 TCP_KINDS = {80: "http", 8080: "list"}
 
 
@@ -50,7 +52,10 @@ def ipv4_kind(frame):
         return "icmp"
     if proto not in (6, 17):
         return f"ip{proto}"
-    ports = struct.unpack_from(">HH", frame, 14 + 4 * (frame[14] & 15))
+    at = 14 + 4 * (frame[14] & 15)
+    ports = struct.unpack_from(">HH", frame, at)
+    if proto == 17 and IKE_FLOATED in ports:
+        return "ike" if frame[at + 8:at + 12] == NON_ESP_MARKER else "natt"
     kinds = TCP_KINDS if proto == 6 else UDP_KINDS
     return next((kinds[p] for p in ports if p in kinds), "tcp" if proto == 6 else "udp")
 
