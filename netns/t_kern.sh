@@ -1,5 +1,5 @@
 #!/bin/bash
-# t_kern: common/kern (SAs, policies, links, namespaces, purge, connections, two layers of packets) on a real kernel, by
+# t_kern: common/kern (SAs, policies, links, namespaces, purge, connections, two layers of packets, layers that move, events) on a real kernel, by
 # check_kern in network namespaces of its own.
 . "$(dirname "$0")/lib.sh"
 run_where_esp_is "$0" "$@"
