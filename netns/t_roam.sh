@@ -2,7 +2,7 @@
 # t_roam: a client changes its address (to another network, behind a NAT, back), its NAT forgets it, its cable fails. TCP through
 # the telescope goes on each time, and the new way is in use after two round trips to the entry. Round trips are counted, since
 # an emulated machine's milliseconds say little: one for each message of IKE that the client has to send before ESP comes.
-# limit: 120 s
+# limit: 300 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"
