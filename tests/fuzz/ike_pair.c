@@ -316,6 +316,8 @@ static void start_side(struct pair_side *side, struct pair *pair, bool responder
 		.fragment_size = pair->conf.small_fragments ? 160 : 0,
 		.prefer_chacha = pair->conf.prefer_chacha,
 		.first_layer = pair->conf.first_layer,
+		.half_open_max = pair->conf.few ? 4 : 0,
+		.half_open_per_path = pair->conf.few ? 3 : 0,
 	};
 	uint8_t seed[CRYPTO_SIGN_SEED];
 
@@ -329,15 +331,18 @@ static void start_side(struct pair_side *side, struct pair *pair, bool responder
 		side->host->conf.cookie_threshold = 0;
 }
 
-static void initiate(struct pair *pair)
+void pair_initiate(struct pair *pair)
 {
-	struct pair_record *r = &pair->a.records[pair->a.count++];
+	struct pair_record *r = &pair->a.records[pair->a.count];
 	struct ike_init_conf init = { .path = pair_path(&pair->a), .auth = pair->conf.auth,
 				      .peer = pair->b.key.pub,
 				      .want_lease = pair->conf.want_lease,
 				      .first_layer = pair->conf.first_layer,
 				      .force_encap = pair->conf.force_encap };
 
+	if (pair->a.count == PAIR_RECORDS)
+		return;
+	pair->a.count++;
 	init.initial_contact = pair->conf.initial_contact && init.auth == IKE_AUTH_ED25519;
 	init.ts_local.count = init.ts_remote.count = 1;
 	init.ts_local.items[0] = init.ts_remote.items[0] =
@@ -369,7 +374,7 @@ void pair_start(struct pair *pair, const struct pair_conf *conf,
 	start_side(&pair->a, pair, false);
 	start_side(&pair->b, pair, true);
 	if (conf->phase >= PAIR_PHASE_INIT)
-		initiate(pair);
+		pair_initiate(pair);
 	if (conf->phase >= PAIR_PHASE_AUTH)
 		reach_auth(pair);
 	if (conf->phase == PAIR_PHASE_ESTABLISHED)

@@ -29,6 +29,7 @@ struct pair_conf {
 	enum ike_auth auth;
 	bool want_lease, initial_contact, cookies, first_layer, force_encap, prefer_chacha;
 	bool small_fragments, rekeying;
+	bool few; /* there is room for a few half-open SAs only */
 	int refusal; /* what admit and child_add answer, 0: they agree */
 };
 
@@ -76,6 +77,8 @@ struct pair {
 /* Makes both hosts and brings them to CONF's phase. PAIR is large: not on the stack. */
 void pair_start(struct pair *pair, const struct pair_conf *conf,
 		void (*tap)(void *, struct pair_side *, const uint8_t *, size_t), void *tap_data);
+/* A starts one more IKE SA, while there is room for its record. */
+void pair_initiate(struct pair *pair);
 /* Frees all; checks that every SA has ended. */
 void pair_end(struct pair *pair);
 /* Delivers the oldest datagram. False: there is none. */

@@ -34,6 +34,7 @@ struct pair_conf script_settings(uint8_t one, uint8_t two)
 		.prefer_chacha = two & SCRIPT_CHACHA,
 		.small_fragments = two & SCRIPT_SMALL_FRAGMENTS,
 		.rekeying = two & SCRIPT_REKEYING,
+		.few = two & SCRIPT_FEW,
 	};
 }
 
@@ -305,6 +306,8 @@ void script_act(struct pair_side *side, enum script_act act, bool newest)
 	struct ike_sa_info info;
 	struct ike_path path;
 
+	if (act == SCRIPT_ACT_INITIATE)
+		pair_initiate(side->pair);
 	if (!sa || sa->state == IKE_STATE_DEAD)
 		return;
 	switch (act) {
@@ -346,6 +349,7 @@ void script_act(struct pair_side *side, enum script_act act, bool newest)
 	case SCRIPT_ACT_REKEY:
 		ike_host_rekey(side->host, sa);
 		break;
+	case SCRIPT_ACT_INITIATE:
 	case SCRIPT_ACT_COUNT:
 		break;
 	}

@@ -50,7 +50,8 @@ enum script_payload {
 enum script_act {
 	SCRIPT_ACT_PROBE, SCRIPT_ACT_CLOSE, SCRIPT_ACT_DROP, SCRIPT_ACT_HEARD,
 	SCRIPT_ACT_PROBE_BRIEFLY, SCRIPT_ACT_PATIENCE, SCRIPT_ACT_MOVE, SCRIPT_ACT_MAPPING,
-	SCRIPT_ACT_SPOKE, SCRIPT_ACT_REKEY_CHILD, SCRIPT_ACT_REKEY, SCRIPT_ACT_COUNT,
+	SCRIPT_ACT_SPOKE, SCRIPT_ACT_REKEY_CHILD, SCRIPT_ACT_REKEY, SCRIPT_ACT_INITIATE,
+	SCRIPT_ACT_COUNT,
 };
 
 /* First byte of the settings. */
@@ -72,12 +73,16 @@ enum script_more {
 	SCRIPT_SMALL_FRAGMENTS = 1 << 3,
 	SCRIPT_REKEYING = 1 << 4,
 	SCRIPT_PSK = 1 << 5,
+	SCRIPT_FEW = 1 << 6,
 };
 
 /* The third: what the outside does, enum pair_meddle, and in which call of struct ike_ops. */
 enum { SCRIPT_MEDDLE = 1 << 6 /* two bits; those below are the number of calls */ };
 
-/* Does ACT with the newest or the oldest SA of SIDE, if there is one that lives. */
+/*
+ * Does ACT with the newest or the oldest SA of SIDE, if there is one that lives. INITIATE: the
+ * initiator starts one more, whichever side is attacked.
+ */
 void script_act(struct pair_side *side, enum script_act act, bool newest);
 struct pair_conf script_settings(uint8_t one, uint8_t two);
 /* SEALED: may the attacker use the keys? Without, SEALED and PIECE do nothing. */

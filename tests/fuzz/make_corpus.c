@@ -38,7 +38,7 @@ static void write_seed(const char *target, const char *name, const void *prefix,
 		perror(path);
 		exit(1);
 	}
-	must(fwrite(prefix, 1, prefix_len, file) == prefix_len);
+	must(prefix_len == 0 || fwrite(prefix, 1, prefix_len, file) == prefix_len);
 	must(len == 0 || fwrite(data, 1, len, file) == len);
 	must(fclose(file) == 0);
 }
@@ -274,6 +274,17 @@ static void make_sessions(void)
 	}
 }
 
+/* More half-open SAs than there is room for: cookies, and the oldest goes. */
+static void make_crowd(void)
+{
+	const uint8_t one = (uint8_t)(SCRIPT_RESPONDER | PAIR_PHASE_INIT * SCRIPT_PHASE);
+	uint8_t script[16] = { one, SCRIPT_FEW };
+
+	memset(script + 3, (uint8_t)(SCRIPT_ACT | SCRIPT_ACT_INITIATE << 4), sizeof(script) - 4);
+	script[sizeof(script) - 1] = SCRIPT_SETTLE;
+	write_seed("ike_clear", "crowd", NULL, 0, script, sizeof(script));
+}
+
 /* Messages that others have sent. */
 static void make_foreign(void)
 {
@@ -383,6 +394,7 @@ int main(int argc, char **argv)
 	mkdir(corpus, 0755);
 	must(crypto_init() == 0);
 	make_sessions();
+	make_crowd();
 	make_foreign();
 	make_descriptors();
 	make_lists();
