@@ -154,6 +154,11 @@ test_client() {
 	check_eq "the server sees n1" "$(world_ip n1)" "${seen% *}"
 	check "through its SA" test "$(swan_sas client2 relay | cut -d' ' -f2)" -gt $((PAGE << 20))
 	check_eq "n1 has it as a circuit" "$(world_ip client2) client" "$(circuits_at n1)"
+	check "it asks to rekey the child SA" swanctl_in client2 --rekey --child internet
+	check "n1 agrees" wait_for 10 grep -q 'outbound CHILD_SA internet{[0-9]*} established' "$OUT/client2-charon.log"
+	check "it asks to rekey the IKE SA" swanctl_in client2 --rekey --ike relay
+	check "n1 agrees" wait_for 10 grep -q 'IKE_SA relay\[[0-9]*\] rekeyed' "$OUT/client2-charon.log"
+	check "the tunnel goes on" ns_exec client2 ping -c 2 -i 0.2 -W 5 "$web"
 	check "it says goodbye" swanctl_in client2 --terminate --ike relay --timeout 10
 	check "and n1 has none" wait_for 5 no_circuits n1
 	swan_stop client2
