@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LATE = 2000 }; /* milliseconds: its clock has seconds */
+enum { EARLY = 1000 }; /* milliseconds by which the kernel may tell: its clock has seconds */
 
 static struct ctl_pair *find(struct ctl_pairs *p, uint32_t spi_in)
 {
@@ -188,5 +188,5 @@ uint32_t ctl_pairs_overdue(const struct ctl_pairs *p, const struct ctl_pairs_env
 {
 	const struct ctl_pair *pair = p->count ? &p->items[p->count - 1] : NULL;
 
-	return pair && io_loop_now(env->loop) > pair->soft_at + LATE ? pair->spi_in : 0;
+	return pair && io_loop_now(env->loop) + EARLY >= pair->soft_at ? pair->spi_in : 0;
 }

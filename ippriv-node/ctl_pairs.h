@@ -48,7 +48,7 @@ bool ctl_pairs_have(const struct ctl_pairs *p, uint32_t spi);
 bool ctl_pairs_need(const struct ctl_pairs *p, uint32_t spi);
 /*
  * When the kernel's news may have been lost: the inbound SPI of the newest pair if it is old enough
- * that the kernel must have told, 0: it is not.
+ * that the kernel may have told (a moment ago, as a rule), 0: it is not.
  */
 uint32_t ctl_pairs_overdue(const struct ctl_pairs *p, const struct ctl_pairs_env *env);
 /* What all there ever were have counted. Never less than before. */

@@ -22,6 +22,7 @@ enum {
 	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
 	GOODBYE_TUNNELS = 500, /* those for the tunnels, which carry those for the circuits */
 	GOODBYE_STEP = 20,
+	EVENTS_A_TURN = 256,   /* of the kernel; a client's ESP may cause one a packet (mappings) */
 };
 
 struct node {
@@ -129,11 +130,14 @@ static void on_events(void *data)
 {
 	struct node *node = data;
 	struct kern_event event;
-	int got;
+	int got = 1;
 
-	while ((got = kern_linux_events_next(node->kern, NULL, &event)) > 0)
-		on_event(node, &event);
-	if (got == 0)
+	for (int i = 0; i < EVENTS_A_TURN && got > 0; i++) {
+		got = kern_linux_events_next(node->kern, NULL, &event);
+		if (got > 0)
+			on_event(node, &event);
+	}
+	if (got >= 0)
 		return;
 	log_debug("some kernel events were lost; traffic will ask again");
 	ctl_peers_lost(node->peers, node->ike);
