@@ -71,7 +71,7 @@ void ctl_circuit_tick(struct ctl_circuit *c);
 void ctl_circuit_poll(struct ctl_circuit *c);
 /* EVENT->data is C. */
 void ctl_circuit_event(struct ctl_circuit *c, const struct dp_event *event);
-/* Events are lost: rekeys all child SAs, whose limits are reached perhaps. */
+/* Events are lost: rekeys the child SAs whose limits are reached. */
 void ctl_circuit_renew(struct ctl_circuit *c);
 /* dp_circuit_attach of a ready circuit; FD is taken. */
 int ctl_circuit_attach(struct ctl_circuit *c, int fd) _must_check_;

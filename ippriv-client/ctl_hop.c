@@ -8,6 +8,8 @@
 #include "common/base/log.h"
 #include "ippriv-client/ctl_roam.h"
 
+enum { EARLY = 1000 }; /* milliseconds by which the kernel may tell: its clock has seconds */
+
 /* Every relay assigns from these: RFC 6598's shared address space. */
 static const struct prefix pools = { { AF_INET, { 100, 64 } }, 10 };
 
@@ -137,11 +139,35 @@ void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 				 "hop %zu: the SA has expired before there was another", i + 1);
 }
 
+/* LIFE is that of the pair that was added now. */
+static void note_pair(struct ctl_hop *hop, const struct dp_life *life)
+{
+	struct ctl_circuit *c = hop->circuit;
+
+	hop->life = *life;
+	hop->since = c->conf.ops->now(c->conf.user);
+	if (dp_circuit_stats(c->dp, ctl_hop_index(hop), &hop->from) < 0)
+		hop->from = (struct dp_stats){ 0 };
+}
+
+/* Whether the kernel may have told that the newest pair is to be replaced. */
+static bool is_due(struct ctl_hop *hop)
+{
+	struct ctl_circuit *c = hop->circuit;
+	struct dp_stats now;
+
+	if (c->conf.ops->now(c->conf.user) + EARLY >= hop->since + hop->life.soft_seconds * 1000)
+		return true;
+	return dp_circuit_stats(c->dp, ctl_hop_index(hop), &now) == 0 &&
+	       (now.in.bytes - hop->from.in.bytes >= hop->life.soft_bytes ||
+		now.out.bytes - hop->from.out.bytes >= hop->life.soft_bytes);
+}
+
 void ctl_hop_renew(struct ctl_hop *hop)
 {
 	struct ike_sa_info info;
 
-	if (!hop->sa)
+	if (!hop->sa || !hop->up || !is_due(hop))
 		return;
 	ike_sa_info(hop->sa, &info);
 	if (info.child_in)
@@ -232,6 +258,7 @@ int ctl_hop_child_up(struct ike_sa *sa, const struct ike_child *child,
 	}
 	hop->lease = *lease;
 	hop->up = true;
+	note_pair(hop, &layer.pair.life);
 	return 0;
 }
 
@@ -247,7 +274,9 @@ int ctl_hop_child_add(struct ike_sa *sa, const struct ike_child *child, bool in_
 	pair = pair_of(hop, child);
 	r = dp_pair_add(c->dp, ctl_hop_index(hop), &pair, in_only);
 	pair_wipe(&pair);
-	if (r < 0)
+	if (r == 0)
+		note_pair(hop, &pair.life);
+	else
 		log_warning("circuit %u: another SA to hop %zu: %s (%s)", c->conf.id,
 			    ctl_hop_index(hop) + 1, dp_error(c->conf.dp), strerror(-r));
 	return r;

@@ -11,7 +11,7 @@ void ctl_hop_fini(struct ctl_hop *hop);
 void ctl_hop_poll(struct ctl_hop *hop);
 /* What the kernel tells of its layer. */
 void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event);
-/* Rekeys its child SA as if the kernel had asked for it. */
+/* Events are lost: rekeys its child SA if the kernel may have asked for it, others give us away. */
 void ctl_hop_renew(struct ctl_hop *hop);
 /* Where its ESP goes. */
 struct dp_path ctl_hop_layer_path(const struct ike_sa *sa);

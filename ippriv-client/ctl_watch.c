@@ -5,6 +5,8 @@
 
 #include "common/base/log.h"
 
+enum { EVENTS_A_TURN = 256 }; /* an entry's ESP in UDP may cause one a packet (mappings) */
+
 struct ctl_watch {
 	struct dp *dp;
 	struct ctl_stock *stock;
@@ -23,13 +25,16 @@ static void on_events(void *data)
 {
 	struct ctl_watch *watch = data;
 	struct dp_event event;
-	int r;
+	int r = 1;
 
-	while ((r = dp_events_next(watch->dp, &event)) == 1)
-		ctl_circuit_event(event.data, &event);
-	if (r == 0)
+	for (int i = 0; i < EVENTS_A_TURN && r == 1; i++) {
+		r = dp_events_next(watch->dp, &event);
+		if (r == 1)
+			ctl_circuit_event(event.data, &event);
+	}
+	if (r >= 0)
 		return;
-	log_warning("the kernel has dropped events; all SAs are renewed");
+	log_warning("the kernel has dropped events; SAs that are due are renewed");
 	ctl_stock_each(watch->stock, renew, NULL);
 }
 

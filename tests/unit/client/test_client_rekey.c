@@ -155,7 +155,7 @@ Test(client_rekey, ends_the_circuit_when_it_came_too_late)
 	cr_expect_eq(t.seen.failed_hop, 2);
 }
 
-Test(client_rekey, is_done_for_all_when_events_are_lost)
+Test(client_rekey, is_done_for_those_that_are_due_when_events_are_lost)
 {
 	const struct fake_news lost = { .netns = 1, .lost = true };
 	struct dp_event event;
@@ -165,6 +165,11 @@ Test(client_rekey, is_done_for_all_when_events_are_lost)
 	cr_expect_eq(dp_events_next(t.dp, &event), -ENOBUFS);
 	cr_expect_eq(dp_events_next(t.dp, &event), 1, "others are still told");
 	cr_expect_eq(dp_events_next(t.dp, &event), 0);
+	ctl_circuit_renew(t.circuit);
+	trio_run(&t, LINGER + 100);
+	for (size_t i = 0; i < TRIO_HOPS; i++)
+		cr_expect_eq(trio_hop(&t, i).rekeys, 0, "young; hops are not asked in one moment");
+	trio_run(&t, 3600 * 1000 / 10 * 9);
 	ctl_circuit_renew(t.circuit);
 	trio_run(&t, LINGER + 100);
 	for (size_t i = 0; i < TRIO_HOPS; i++) {
