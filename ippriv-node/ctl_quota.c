@@ -186,6 +186,8 @@ int ctl_quota_move(struct ctl_quota *q, const struct addr *from, const struct ad
 
 	if (!there)
 		return -ENOMEM;
+	if (there->count >= CTL_QUOTA_ADDRESS)
+		return -EBUSY;
 	holder_take(q, there);
 	holder_give(q, find(q, from, 0, &key), now);
 	return 0;

@@ -38,7 +38,10 @@ void ctl_quota_free(struct ctl_quota *q);
 int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index,
 		   uint64_t now) _must_check_;
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now);
-/* A circuit straight from a client goes with it: no limit holds it back. 0 or -ENOMEM. */
+/*
+ * A circuit straight from a client has gone with it. -EBUSY: TO has as many as it may, so it stays
+ * in FROM's: else two addresses were good for any number. 0, -EBUSY or -ENOMEM.
+ */
 int ctl_quota_move(struct ctl_quota *q, const struct addr *from, const struct addr *to,
 		   uint64_t now) _must_check_;
 /* Addresses that are remembered: those with circuits or with a bucket that is not full again. */
