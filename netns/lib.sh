@@ -205,6 +205,64 @@ link_end() {
 	ns_ip "$1" link set "$2" up
 }
 
+# --- many namespaces at once: in an emulated guest each process costs 50 ms and more
+
+# wire "HOST…" "A B"…: makes these namespaces, and a veth pair for each A and B, called to-B in A and to-A in B.
+wire() {
+	local hosts=$1 host cable
+	shift
+	scratch
+	{
+		for host in $hosts; do
+			echo "netns add $PREFIX-$host"
+		done
+		for cable; do
+			echo "link add to-${cable#* } netns $PREFIX-${cable% *} type veth" \
+				"peer name to-${cable% *} netns $PREFIX-${cable#* }"
+		done
+	} >"$SCRATCH/wires"
+	# shellcheck disable=SC2206
+	namespaces+=($hosts)
+	ip -batch "$SCRATCH/wires"
+}
+
+settling=()
+
+# settle NAME LINE…: in the background, lines for `ip -batch` in that namespace, with ns_add's settings. A LINE "forward" makes it
+# a router. Each pair of addresses is handled on a processor of its own, as network cards do it: veth by itself lets the packets of
+# one flow be handled on all at once, and they overtake each other.
+settle() {
+	local name=$1
+	shift
+	printf '%s\n' "link set lo up" "$@" >"$SCRATCH/lines-$name"
+	# shellcheck disable=SC2016
+	ns_exec "$name" bash -c '
+		cd /proc/sys/net
+		for file in ipv6/conf/*/accept_dad ipv4/conf/*/rp_filter; do echo 0 >"$file"; done
+		echo "0 2147483647" >ipv4/ping_group_range
+		while read -r line; do
+			if [ "$line" = forward ]; then
+				echo 1 >ipv4/ip_forward
+				echo 1 >ipv6/conf/all/forwarding
+			else
+				echo "$line"
+			fi
+		done <"$0" | ip -batch - || exit
+		for file in /sys/class/net/to-*/queues/rx-0/rps_cpus; do [ ! -e "$file" ] || echo "$1" >"$file"; done' \
+		"$SCRATCH/lines-$name" "$(printf %x $(((1 << $(nproc)) - 1)))" &
+	settling+=($!)
+}
+
+# settled: all of them are as they were told to be.
+settled() {
+	local job status=0
+	for job in "${settling[@]}"; do
+		wait "$job" || status=1
+	done
+	settling=()
+	return $status
+}
+
 # ns_state NAME: what the namespace's kernel holds ('-' for the one we are in), without counters or lifetimes: equal before and
 # after means nothing was left.
 ns_state() {

@@ -24,42 +24,6 @@ world_router+=([nat1]=ra [nat2]=rc [dmz]=rc [clientD]=rc)
 world_number+=([nat1]=10 [nat2]=11 [dmz]=12 [clientD]=13)
 WORLD_RELAYS="n1 n2 n3"
 
-# nat_wire: these namespaces and their cables. In one process: in an emulated guest each costs 50 ms and more.
-nat_wire() {
-	local host cable
-	local hosts=(clientA1 clientA2 clientB clientC clientE clientF home lan n6)
-	local cables=("nat1 clientA1" "nat1 clientA2" "nat1 clientB" "nat1 home" "nat2 clientE" "nat2 clientF" "home clientC"
-		"clientF lan" "dmz n6")
-	{
-		for host in "${hosts[@]}"; do
-			echo "netns add $(ns "$host")"
-		done
-		for cable in "${cables[@]}"; do
-			echo "link add to-${cable#* } netns $(ns "${cable% *}") type veth" \
-				"peer name to-${cable% *} netns $(ns "${cable#* }")"
-		done
-	} >"$SCRATCH/wires"
-	namespaces+=("${hosts[@]}")
-	ip -batch "$SCRATCH/wires"
-}
-
-nat_jobs=()
-
-# nat_set NAME LINE…: lines for `ip -batch` in that namespace, then what ns_add and world_in_order do. In the background.
-nat_set() {
-	local name=$1
-	shift
-	printf '%s\n' "link set lo up" "$@" >"$SCRATCH/lines-$name"
-	# shellcheck disable=SC2016
-	ns_exec "$name" bash -c '
-		ip -batch "$0" || exit
-		for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >"$file"; done
-		echo "0 2147483647" >/proc/sys/net/ipv4/ping_group_range
-		for file in /sys/class/net/to-*/queues/rx-0/rps_cpus; do echo "$1" >"$file"; done' \
-		"$SCRATCH/lines-$name" "$(printf %x $(((1 << $(nproc)) - 1)))" &
-	nat_jobs+=($!)
-}
-
 # nat_port HOST: the router's end of the cable to it joins the router's bridge.
 nat_port() { echo "link set to-$1 master lan up"; }
 
@@ -67,7 +31,7 @@ nat_port() { echo "link set to-$1 master lan up"; }
 nat_host() {
 	local name=$1 router=$2 address=$3 gateway=$4
 	shift 4
-	nat_set "$name" "addr add $address/24 dev to-$router" "link set to-$router up" "route add default via $gateway" "$@"
+	settle "$name" "addr add $address/24 dev to-$router" "link set to-$router up" "route add default via $gateway" "$@"
 }
 
 # nat_rules NAME WAN RULE…: in the chain post; what comes from WAN by itself is dropped, as such boxes do.
@@ -87,10 +51,12 @@ nat_up() {
 	for i in {1..30}; do
 		many+=("addr add $NAT_HOME.$i/26 dev to-clientF")
 	done
-	world_up && nat_wire || return 1
-	nat_set nat1 "${bridge[@]}" "$(nat_port clientA1)" "$(nat_port clientA2)" "$(nat_port clientB)" "$(nat_port home)"
-	nat_set nat2 "${bridge[@]}" "$(nat_port clientE)" "$(nat_port clientF)"
-	nat_set dmz "addr add 10.1.0.1/24 dev to-n6" "link set to-n6 up"
+	world_up || return 1
+	wire "clientA1 clientA2 clientB clientC clientE clientF home lan n6" "nat1 clientA1" "nat1 clientA2" "nat1 clientB" "nat1 home" \
+		"nat2 clientE" "nat2 clientF" "home clientC" "clientF lan" "dmz n6" || return 1
+	settle nat1 "${bridge[@]}" "$(nat_port clientA1)" "$(nat_port clientA2)" "$(nat_port clientB)" "$(nat_port home)"
+	settle nat2 "${bridge[@]}" "$(nat_port clientE)" "$(nat_port clientF)"
+	settle dmz "addr add 10.1.0.1/24 dev to-n6" "link set to-n6 up"
 	nat_host clientA1 nat1 $NAT_LAN.2 $NAT_LAN.1
 	nat_host clientA2 nat1 $NAT_LAN.3 $NAT_LAN.1
 	nat_host clientB nat1 $NAT_LAN.5 $NAT_LAN.1
@@ -98,9 +64,9 @@ nat_up() {
 	nat_host clientC home 10.0.0.2 10.0.0.1
 	nat_host clientE nat2 $NAT_LAN.2 $NAT_LAN.1
 	nat_host clientF nat2 $NAT_LAN.3 $NAT_LAN.1 "addr add $NAT_HOME.33/26 dev to-lan" "link set to-lan up"
-	nat_set lan "${many[@]}" "link set to-clientF up" "route add default via $NAT_HOME.33"
+	settle lan "${many[@]}" "link set to-clientF up" "route add default via $NAT_HOME.33"
 	nat_host n6 dmz $NAT_DMZ 10.1.0.1
-	wait "${nat_jobs[@]}"
+	settled || return 1
 	ns_router nat1 nat2 dmz home clientF n6
 	# Ports at random, so that a mapping that is forgotten never comes back by itself.
 	nat_rules nat1 to-ra "masquerade random"

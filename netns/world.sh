@@ -37,51 +37,39 @@ world_who() {
 	echo "$1"
 }
 
-world_backbone() { # A B NUMBER
-	link "$1" "$2" "198.51.100.$((4 * $3 + 1))/30" "198.51.100.$((4 * $3 + 2))/30"
-}
-
-# world_route ROUTER OTHER VIA: the hosts of OTHER are reached through VIA.
-world_route() {
+# world_routes ROUTER VIA: lines for `ip -batch`: that router's hosts are reached through VIA.
+world_routes() {
 	local host
 	for host in "${!world_router[@]}"; do
-		[ "${world_router[$host]}" = "$2" ] || continue
-		ns_ip "$1" route add "203.0.113.$((4 * world_number[$host]))/30" via "$3"
+		[ "${world_router[$host]}" != "$1" ] || echo "route add 203.0.113.$((4 * world_number[$host]))/30 via $2"
 	done
-}
-
-# world_in_order HOST: each pair of addresses on a processor of its own, as network cards do it. veth by itself lets the packets of
-# one flow be handled on all processors at once, and they overtake each other.
-world_in_order() {
-	ns_exec "$1" bash -c 'for f in /sys/class/net/to-*/queues/rx-0/rps_cpus; do echo "$0" >"$f"; done' \
-		"$(printf %x $(((1 << $(nproc)) - 1)))"
 }
 
 # world_up: all hosts, links and routes; nothing runs yet.
 world_up() {
-	local host jobs=()
-	ns_add ra rb rc "${!world_router[@]}"
-	# shellcheck disable=SC2086
-	ns_router ra rb rc $WORLD_RELAYS
-	world_backbone ra rb 0
-	world_backbone rb rc 1
-	world_backbone rc ra 2
-	world_route ra rb 198.51.100.2
-	world_route ra rc 198.51.100.9
-	world_route rb ra 198.51.100.1
-	world_route rb rc 198.51.100.6
-	world_route rc ra 198.51.100.10
-	world_route rc rb 198.51.100.5
+	local host number forward cables=("ra rb" "rb rc" "rc ra")
+	local -A lines=(
+		[ra]="addr add 198.51.100.1/30 dev to-rb|addr add 198.51.100.10/30 dev to-rc|link set to-rb up|link set to-rc up|forward"
+		[rb]="addr add 198.51.100.5/30 dev to-rc|addr add 198.51.100.2/30 dev to-ra|link set to-rc up|link set to-ra up|forward"
+		[rc]="addr add 198.51.100.9/30 dev to-ra|addr add 198.51.100.6/30 dev to-rb|link set to-ra up|link set to-rb up|forward"
+	)
 	for host in "${!world_router[@]}"; do
-		link "${world_router[$host]}" "$host" "$(world_gateway "$host")/30" "$(world_ip "$host")/30" || return 1
-		ns_ip "$host" route add default via "$(world_gateway "$host")"
+		number=$((4 * world_number[$host]))
+		cables+=("${world_router[$host]} $host")
+		lines[${world_router[$host]}]+="|addr add 203.0.113.$((number + 1))/30 dev to-$host|link set to-$host up"
+		forward=''
+		[[ " $WORLD_RELAYS " != *" $host "* ]] || forward='|forward'
+		lines[$host]="addr add 203.0.113.$((number + 2))/30 dev to-${world_router[$host]}|link set to-${world_router[$host]} up"
+		lines[$host]+="|route add default via 203.0.113.$((number + 1))$forward"
 	done
-	for host in ra rb rc "${!world_router[@]}"; do
-		world_in_order "$host" &
-		jobs+=($!)
+	lines[ra]+="|$(world_routes rb 198.51.100.2; world_routes rc 198.51.100.9)"
+	lines[rb]+="|$(world_routes ra 198.51.100.1; world_routes rc 198.51.100.6)"
+	lines[rc]+="|$(world_routes ra 198.51.100.10; world_routes rb 198.51.100.5)"
+	wire "ra rb rc ${!world_router[*]}" "${cables[@]}" || return 1
+	for host in "${!lines[@]}"; do
+		settle "$host" "${lines[$host]//|/$'\n'}"
 	done
-	wait "${jobs[@]}"
-	scratch
+	settled || return 1
 	mkdir -p "$OUT/etc" "$OUT/state"
 	rm -f "$OUT/web.requests" "$OUT"/etc/*.conf # of an earlier run
 }
