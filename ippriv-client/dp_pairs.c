@@ -63,6 +63,17 @@ static void forget(struct dp_pairs *p, struct dp_pairs_pair *pair)
 	p->pairs[p->count] = (struct dp_pairs_pair){ 0 };
 }
 
+/*
+ * NEW sends now, and nothing else: of several the kernel takes one that is not to be replaced soon,
+ * and that may be an old one, which the peer has deleted.
+ */
+static void send_by(struct dp_pairs *p, const struct dp_pairs_pair *new)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (&p->pairs[i] != new)
+			(void)sa_del(p, &p->pairs[i].out, &p->gone.out);
+}
+
 int dp_pairs_add(struct dp_pairs *p, const struct dp_path *path, const struct dp_pair *pair,
 		 bool in_only)
 {
@@ -83,6 +94,8 @@ int dp_pairs_add(struct dp_pairs *p, const struct dp_path *path, const struct dp
 	}
 	kern_plan_wipe(ops, DP_PLAN_PAIR);
 	p->count += r == 0;
+	if (r == 0 && !in_only)
+		send_by(p, new);
 	return r;
 }
 
@@ -99,6 +112,8 @@ int dp_pairs_switch(struct dp_pairs *p, const struct dp_path *path, const struct
 	dp_plan_pair(path, pair, p->id, p->ns, ops);
 	r = sa_add(p, &known->out, &ops[1]);
 	kern_plan_wipe(ops, DP_PLAN_PAIR);
+	if (r == 0)
+		send_by(p, known);
 	return r;
 }
 

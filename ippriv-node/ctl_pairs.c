@@ -27,42 +27,6 @@ static int install(const struct ctl_pairs_env *env, const struct dp_way *way,
 	return err;
 }
 
-int ctl_pairs_add(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way,
-		  const struct ike_child *child, bool in_only)
-{
-	unsigned int halves = in_only ? DP_HALF_IN : DP_HALF_BOTH;
-	uint64_t seconds;
-	int err;
-
-	if (p->count == CTL_PAIRS_MOST)
-		return -EBUSY;
-	err = install(env, way, child, halves, &seconds);
-	if (err < 0)
-		return err;
-	p->items[p->count++] = (struct ctl_pair){
-		.spi_in = child->spi_in, .spi_out = child->spi_out, .halves = halves,
-		.soft_at = io_loop_now(env->loop) + seconds * 1000,
-	};
-	return 0;
-}
-
-int ctl_pairs_switch(struct ctl_pairs *p, const struct ctl_pairs_env *env,
-		     const struct dp_way *way, const struct ike_child *child)
-{
-	struct ctl_pair *pair = find(p, child->spi_in);
-	uint64_t seconds;
-	int err;
-
-	if (!pair)
-		return -ENOENT;
-	if (pair->halves & DP_HALF_OUT)
-		return 0;
-	err = install(env, way, child, DP_HALF_OUT, &seconds);
-	if (err == 0)
-		pair->halves |= DP_HALF_OUT;
-	return err;
-}
-
 /* Counters begin anew when an SA moves. */
 static void add_up(uint64_t *total, uint64_t *seen, uint64_t now)
 {
@@ -87,13 +51,6 @@ static void look(struct ctl_pairs *p, struct ctl_pair *pair, const struct ctl_pa
 	}
 }
 
-struct dp_stats ctl_pairs_stats(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way)
-{
-	for (size_t i = 0; i < p->count; i++)
-		look(p, &p->items[i], env, way);
-	return p->total;
-}
-
 static int drop_halves(struct ctl_pair *pair, const struct ctl_pairs_env *env, const struct dp_way *way,
 		       unsigned int halves)
 {
@@ -104,6 +61,70 @@ static int drop_halves(struct ctl_pair *pair, const struct ctl_pairs_env *env, c
 	err = dp_pair_del(env->dp, way, pair->spi_in, pair->spi_out, pair->halves & halves);
 	pair->halves &= ~halves;
 	return err;
+}
+
+/*
+ * NEW sends now, and nothing else: of several the kernel takes one that is not to be replaced soon,
+ * and that may be an old one, which the peer has deleted.
+ */
+static void send_by(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way,
+		    const struct ctl_pair *new)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct ctl_pair *pair = &p->items[i];
+
+		if (pair == new || !(pair->halves & DP_HALF_OUT))
+			continue;
+		look(p, pair, env, way);
+		(void)drop_halves(pair, env, way, DP_HALF_OUT);
+	}
+}
+
+int ctl_pairs_add(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way,
+		  const struct ike_child *child, bool in_only)
+{
+	unsigned int halves = in_only ? DP_HALF_IN : DP_HALF_BOTH;
+	uint64_t seconds;
+	int err;
+
+	if (p->count == CTL_PAIRS_MOST)
+		return -EBUSY;
+	err = install(env, way, child, halves, &seconds);
+	if (err < 0)
+		return err;
+	p->items[p->count++] = (struct ctl_pair){
+		.spi_in = child->spi_in, .spi_out = child->spi_out, .halves = halves,
+		.soft_at = io_loop_now(env->loop) + seconds * 1000,
+	};
+	if (!in_only)
+		send_by(p, env, way, &p->items[p->count - 1]);
+	return 0;
+}
+
+int ctl_pairs_switch(struct ctl_pairs *p, const struct ctl_pairs_env *env,
+		     const struct dp_way *way, const struct ike_child *child)
+{
+	struct ctl_pair *pair = find(p, child->spi_in);
+	uint64_t seconds;
+	int err;
+
+	if (!pair)
+		return -ENOENT;
+	if (pair->halves & DP_HALF_OUT)
+		return 0;
+	err = install(env, way, child, DP_HALF_OUT, &seconds);
+	if (err < 0)
+		return err;
+	pair->halves |= DP_HALF_OUT;
+	send_by(p, env, way, pair);
+	return 0;
+}
+
+struct dp_stats ctl_pairs_stats(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way)
+{
+	for (size_t i = 0; i < p->count; i++)
+		look(p, &p->items[i], env, way);
+	return p->total;
 }
 
 void ctl_pairs_del(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way, uint32_t spi_in)

@@ -46,7 +46,8 @@ bool ike_info_deletes(const struct ike_payloads *p)
 }
 
 /* Takes down the child SAs that the peer deletes. Those that the answer names into ANSWER. */
-static int delete_children(struct ike_sa *sa, const struct ike_payloads *p, struct ike_build *answer)
+static int delete_children(struct ike_sa *sa, const struct ike_payloads *p,
+			   struct ike_build *answer)
 {
 	int r = 0;
 

@@ -158,7 +158,7 @@ static bool has_type(const struct ike_proposal *p, uint8_t type)
 	return false;
 }
 
-/* Whether P allows ENCR; if so, what we choose with it but the key exchange, which OTHERS allows. */
+/* Whether P allows ENCR; if so, what we choose with it. OTHERS (bits): types it may have besides. */
 static bool choose_esp(const struct ike_proposal *p, const struct ike_transform *encr,
 		       uint32_t others, struct ike_esp *out)
 {
