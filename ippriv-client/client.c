@@ -156,7 +156,7 @@ static uint32_t look_every(const struct client_conf *conf)
 static struct ctl_circuit_rules rules_of(const struct client_conf *conf)
 {
 	return (struct ctl_circuit_rules){
-		.life = { conf->child_life, (uint64_t)conf->child_megabytes << 20 },
+		.life = { conf->child_life, (uint64_t)conf->child_kilobytes << 10 },
 		.force_encap = conf->force_encap,
 		.liveness = conf->liveness * 1000,
 		.silence = least(IKE_ALIVE_SILENCE, conf->liveness * 1000 / 3),

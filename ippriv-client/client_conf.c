@@ -10,7 +10,7 @@
 static int set_defaults(struct client_conf *c, char **level)
 {
 	c->child_life = 3600;
-	c->child_megabytes = 64 * 1024;
+	c->child_kilobytes = 64 << 20;
 	c->ike_life = 14400;
 	c->keepalive = 20;
 	c->circuits = 1;
@@ -89,8 +89,8 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		{ .name = "child_life", .type = CONF_UINT, .value = &c.child_life, .min = 4,
 		  .max = 86400 },
 		/* so many are far from the end of 32-bit sequence numbers even in small packets */
-		{ .name = "child_megabytes", .type = CONF_UINT, .value = &c.child_megabytes,
-		  .min = 1, .max = 64 * 1024 },
+		{ .name = "child_kilobytes", .type = CONF_UINT, .value = &c.child_kilobytes,
+		  .min = 100, .max = 64 << 20 },
 		{ .name = "ike_life", .type = CONF_UINT, .value = &c.ike_life, .min = 4,
 		  .max = 604800 },
 		{ .name = "encapsulation", .type = CONF_STRING, .value = &encapsulation,

@@ -14,7 +14,7 @@ struct client_conf {
 	char *state;        /* directory that keeps the newest list's time */
 	uint32_t liveness;  /* seconds without a sign of life from a hop before it is probed */
 	uint32_t child_life;  /* seconds a pair of ESP SAs may be used */
-	uint32_t child_megabytes; /* MiB it may carry */
+	uint32_t child_kilobytes; /* KiB it may carry */
 	uint32_t ike_life;    /* seconds an IKE SA may be used */
 	bool force_encap;     /* encapsulation = "always": ESP in UDP even without a NAT */
 	uint32_t keepalive;   /* seconds of silence before one is sent behind a NAT */

@@ -15,7 +15,7 @@
 struct draft {
 	const char *path;
 	struct conf_strings authorities, exit_rules;
-	uint32_t threshold, child_bytes;
+	uint32_t threshold;
 	char *nat_ports, *log_level;
 	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
 	    state_line;
@@ -112,8 +112,6 @@ static int set_exit(const struct draft *d, struct node_conf *c)
 
 static int set_limits(const struct draft *d, struct node_conf *c)
 {
-	if (d->child_bytes)
-		c->child_bytes = d->child_bytes;
 	if (!d->peer_circuits_line)
 		c->peer_circuits = (c->max_circuits + 1) / 2;
 	else if (c->peer_circuits > c->max_circuits)
@@ -215,7 +213,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	c->liveness = 30;
 	c->client_silence = 900;
 	c->child_life = 3600;
-	c->child_bytes = 64ull << 30;
+	c->child_kilobytes = 64 << 20;
 	c->ike_life = 4 * 3600;
 	c->refresh = 600;
 	prefix_parse("100.64.0.0/10", &c->firewall.pools);
@@ -266,8 +264,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 		  .min = 1, .max = 86400 },
 		{ .name = "child_life", .type = CONF_UINT, .value = &c->child_life, .min = 5,
 		  .max = 86400 },
-		{ .name = "child_bytes", .type = CONF_UINT, .value = &d->child_bytes,
-		  .min = 100000, .max = UINT32_MAX },
+		{ .name = "child_kilobytes", .type = CONF_UINT, .value = &c->child_kilobytes,
+		  .min = 100, .max = UINT32_MAX },
 		{ .name = "ike_life", .type = CONF_UINT, .value = &c->ike_life, .min = 5,
 		  .max = 7 * 86400 },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c->liveness, .min = 1,

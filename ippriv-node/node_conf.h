@@ -24,7 +24,7 @@ struct node_conf {
 	uint32_t liveness;              /* seconds without a message: is the other end there? */
 	uint32_t client_silence;        /* seconds for which a client may sleep */
 	uint32_t child_life, ike_life;  /* seconds until keys are replaced */
-	uint64_t child_bytes;           /* bytes until then */
+	uint32_t child_kilobytes;       /* KiB until then */
 	uint32_t refresh;               /* seconds between list fetches at the most */
 	char *control;                  /* path of the control socket */
 	char *state;                    /* folder that keeps the newest list's time */

@@ -38,7 +38,7 @@ Test(client_conf, defaults)
 	cr_assert_eq(c.circuits, 1);
 	cr_assert_eq(c.liveness, 30);
 	cr_assert_eq(c.child_life, 3600);
-	cr_assert_eq(c.child_megabytes, 65536);
+	cr_assert_eq(c.child_kilobytes, 64u << 20);
 	cr_assert_eq(c.ike_life, 14400);
 	cr_assert_eq(c.keepalive, 20);
 	cr_assert_not(c.force_encap);
@@ -55,7 +55,7 @@ Test(client_conf, every_key)
 	cr_assert_eq(read_text("directory = \"http://192.0.2.1\"\n"
 			       "authorities = { \"" KEY_2 "\", \"" KEY_1 "\" }\n"
 			       "threshold = 2\ncircuits = 3\ncontrol = \"/tmp/c\"\nstate = \"/tmp/s\"\n"
-			       "liveness = 5\nchild_life = 60\nchild_megabytes = 12\n"
+			       "liveness = 5\nchild_life = 60\nchild_kilobytes = 1200\n"
 			       "ike_life = 600\nencapsulation = \"always\"\nkeepalive = 7\n"
 			       "log_level = debug\nentry = { \"n1\" }\n"
 			       "exit = { \"n2\", \"" KEY_2 "\" }\n", &c), 0, "%s", why);
@@ -65,7 +65,7 @@ Test(client_conf, every_key)
 	cr_assert_eq(c.circuits, 3);
 	cr_assert_eq(c.liveness, 5);
 	cr_assert_eq(c.child_life, 60);
-	cr_assert_eq(c.child_megabytes, 12);
+	cr_assert_eq(c.child_kilobytes, 1200);
 	cr_assert_eq(c.ike_life, 600);
 	cr_assert_eq(c.keepalive, 7);
 	cr_assert(c.force_encap);
@@ -92,7 +92,7 @@ Test(client_conf, errors_say_where)
 		{ MINIMUM "circuits = 17\n", ":3:", "circuits" },
 		{ MINIMUM "liveness = 0\n", ":3:", "liveness" },
 		{ MINIMUM "child_life = 3\n", ":3:", "child_life" },
-		{ MINIMUM "child_megabytes = 0\n", ":3:", "child_megabytes" },
+		{ MINIMUM "child_kilobytes = 0\n", ":3:", "child_kilobytes" },
 		{ MINIMUM "ike_life = 0\n", ":3:", "ike_life" },
 		{ MINIMUM "encapsulation = never\n", ":3:", "always" },
 		{ MINIMUM "keepalive = 0\n", ":3:", "keepalive" },

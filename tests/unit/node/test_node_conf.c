@@ -99,7 +99,7 @@ Test(node_conf, defaults)
 	cr_expect_eq(c.client_silence, 900u);
 	cr_expect(addr_equal(&c.listen, &address));
 	cr_expect_eq(c.child_life, 3600u);
-	cr_expect_eq(c.child_bytes, 64ull << 30);
+	cr_expect_eq(c.child_kilobytes, 64u << 20);
 	cr_expect_eq(c.ike_life, 14400u);
 	cr_expect_eq(c.max_circuits, 60000u);
 	cr_expect_eq(c.peer_circuits, 30000u);
@@ -133,7 +133,7 @@ Test(node_conf, every_key)
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
 			       "client_connections = 99\nlisten = 10.0.0.2\ncircuit_rate = 11\n"
 			       "peer_circuits = 5\npeer_rate = 12\nclient_silence = 13\n"
-			       "address6 = \"2001:db8::7\"\nchild_life = 14\nchild_bytes = 150000\nike_life = 16\n"
+			       "address6 = \"2001:db8::7\"\nchild_life = 14\nchild_kilobytes = 150\nike_life = 16\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
 			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
 	cr_expect_eq(c.trust.count, (size_t)2);
@@ -162,7 +162,7 @@ Test(node_conf, every_key)
 	cr_expect_eq(c.peer_rate, 12u);
 	cr_expect_eq(c.client_silence, 13u);
 	cr_expect_eq(c.child_life, 14u);
-	cr_expect_eq(c.child_bytes, 150000u);
+	cr_expect_eq(c.child_kilobytes, 150u);
 	cr_expect_eq(c.ike_life, 16u);
 	cr_expect_str_eq(c.control, "/tmp/c");
 	cr_expect_str_eq(c.state, "/tmp");
@@ -287,7 +287,7 @@ Test(node_conf, other_values)
 		{ LINES, "peer_circuits = 60001\n", "more than `max_circuits`" },
 		{ LINES, "child_life = 4\n", "from 5 to" },
 		{ LINES, "ike_life = 604801\n", "from 5 to" },
-		{ LINES, "child_bytes = 99999\n", "from 100000 to" },
+		{ LINES, "child_kilobytes = 99\n", "from 100 to" },
 		{ LINES, "refresh = 0\n", "from 1 to" },
 		{ LINES, "control = \"control\"\n", "begin it with /" },
 		{ LINES, "log_level = loud\n", "log level" },
