@@ -35,14 +35,12 @@ rekeyed() {
 			"tunnel-\($n)-\(.relay) \(.rekeys - .ike_rekeys) \(.ike_rekeys)"'
 	done
 }
-# What kernels counted of packets they could not place: of relays, and of all namespaces that the client holds.
+# What kernels counted of packets they could not place. Not of the client's own namespaces between the layers: with a process that
+# was in one of them, Debian's 6.1 does not get rid of its link afterwards.
 errors() {
-	local counted='$2 > 0 { printf "%s %s ", $1, $2 }' fd
 	for n in n1 n2 n3 client1; do
-		echo "$n: $(ns_exec $n awk "$counted" /proc/net/xfrm_stat)"
-	done
-	for fd in "/proc/${world_pid[client1]}"/fd/*; do
-		[[ $(readlink "$fd") != net:* ]] || echo "${fd##*/}: $(nsenter --net="$fd" awk "$counted" /proc/net/xfrm_stat)"
+		# shellcheck disable=SC2016
+		echo "$n: $(ns_exec $n awk '$2 > 0 { printf "%s %s ", $1, $2 }' /proc/net/xfrm_stat)"
 	done
 }
 in_use() { ippriv client1 status --json | jq -c '[.circuits[] | select(.attached) | .id]'; }
@@ -60,8 +58,8 @@ ns_exec ra tc qdisc add dev to-client1 root netem rate $RATE limit 10000
 must "a server of traffic" server
 world_directory_conf
 world_relay_conf n1 "child_life = 5" "ike_life = 5"
-world_relay_conf n2 "child_bytes = 600000"
-world_relay_conf n3 "child_bytes = 600000" "exit = true"
+world_relay_conf n2 "child_kilobytes = 600"
+world_relay_conf n3 "child_kilobytes = 600" "exit = true"
 must "directory and relays start" world_daemons n1 n2 n3
 circuits_client client1 n1 n2 n3 "child_life = 4" "ike_life = 5"
 must "the client starts" world_start client1
@@ -84,7 +82,7 @@ check_eq "all pings are answered, once" "$PINGS packets transmitted, $PINGS rece
 	"$(sed -n 's/\(.*loss\),.*/\1/p' "$OUT/pings.out")"
 check_eq "the TCP transfer is right both ways" good "$(said transfer)"
 check_eq "the same telescope all the time" "$circuit" "$(in_use)"
-check_eq "no relay's kernel has met a packet that it could not place" "$before" "$(errors)"
+check_eq "no kernel has met a packet that it could not place" "$before" "$(errors)"
 check_eq "three layers, two tunnels" 5 "$(wc -l <"$OUT/after")"
 while read -r who children ikes; do
 	read -r children_before ikes_before < <(sed -n "s/^$who //p" "$OUT/before")
