@@ -130,9 +130,7 @@ void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 	if (!hop->sa)
 		return;
 	ike_sa_info(hop->sa, &info);
-	if (event->type == DP_EVENT_MAPPING)
-		ike_host_mapping(c->conf.host, hop->sa, &event->remote);
-	else if (!event->hard)
+	if (!event->hard)
 		ike_host_rekey_child(c->conf.host, hop->sa, event->spi);
 	else if (event->spi == info.child_in || event->spi == info.child_out)
 		ctl_circuit_fail(c, c->away ? CTL_CIRCUIT_NO_HOP : i,
@@ -295,8 +293,12 @@ int ctl_hop_child_switch(struct ike_sa *sa, const struct ike_child *child)
 void ctl_hop_child_del(struct ike_sa *sa, uint32_t spi_in)
 {
 	struct ctl_hop *hop = ike_sa_data(sa);
+	size_t i = ctl_hop_index(hop);
 
-	dp_pair_del(hop->circuit->dp, ctl_hop_index(hop), spi_in);
+	/* A move had left no other, and the hop has given up the one that was left. */
+	if (!dp_pair_del(hop->circuit->dp, i, spi_in))
+		ctl_circuit_fail(hop->circuit, CTL_CIRCUIT_NO_HOP,
+				 "hop %zu: no SA is left to receive with", i + 1);
 }
 
 void ctl_hop_replaced(struct ike_sa *sa)

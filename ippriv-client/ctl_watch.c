@@ -5,7 +5,7 @@
 
 #include "common/base/log.h"
 
-enum { EVENTS_A_TURN = 256 }; /* an entry's ESP in UDP may cause one a packet (mappings) */
+enum { EVENTS_A_TURN = 256 }; /* then others have a turn */
 
 struct ctl_watch {
 	struct dp *dp;

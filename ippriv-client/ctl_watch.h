@@ -1,7 +1,7 @@
 #pragma once
 /*
- * What the kernel tells by itself: that an SA is to be replaced, that a NAT maps anew, that the
- * host's addresses or routes have changed. Hands it on to the circuits it concerns.
+ * What the kernel tells by itself: that an SA is to be replaced, that the host's addresses or
+ * routes have changed. Hands it on to the circuits it concerns.
  */
 #include "common/io/loop.h"
 #include "ippriv-client/ctl_stock.h"

@@ -104,20 +104,17 @@ static bool event_of(const struct dp *dp, const struct kern_event *event, struct
 {
 	const struct dp_circuit *c;
 
-	if (event->type == KERN_EVENT_ACQUIRE)
+	if (event->type != KERN_EVENT_EXPIRE)
 		return false;
 	DL_FOREACH(dp->circuits, c) {
 		for (size_t i = 0; i < c->count; i++) {
 			if (c->layers[i].pairs.id != event->reqid)
 				continue;
 			*out = (struct dp_event){
-				.type = event->type == KERN_EVENT_EXPIRE ? DP_EVENT_EXPIRE :
-									   DP_EVENT_MAPPING,
 				.data = c->data,
 				.layer = i,
 				.spi = event->spi,
 				.hard = event->hard,
-				.remote = event->remote,
 			};
 			return true;
 		}
@@ -283,16 +280,17 @@ int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pai
 	return dp_pairs_switch(&c->layers[index].pairs, &c->layers[index].path, pair);
 }
 
-void dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in)
+bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in)
 {
 	int r;
 
 	if (index >= c->count)
-		return;
+		return true;
 	r = dp_pairs_del(&c->layers[index].pairs, spi_in);
 	if (r < 0)
 		log_warning("removing a replaced SA of layer %zu: %s (%s)", index + 1,
 			    dp_error(c->dp), strerror(-r));
+	return dp_pairs_hear(&c->layers[index].pairs);
 }
 
 int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *path)

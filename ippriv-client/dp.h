@@ -71,19 +71,12 @@ struct dp_stats {
 	struct dp_count in, out;
 };
 
-enum dp_event_type {
-	DP_EVENT_EXPIRE,  /* an SA is to be replaced, or is gone */
-	DP_EVENT_MAPPING, /* the other end's packets come from elsewhere */
-};
-
-/* What the kernel tells of a layer. */
+/* What the kernel tells of a layer: an SA is to be replaced, or is gone. */
 struct dp_event {
-	enum dp_event_type type;
 	void *data;   /* of the circuit */
 	size_t layer;
 	uint32_t spi; /* host order */
-	bool hard;    /* EXPIRE: it is gone */
-	struct endpoint remote; /* MAPPING */
+	bool hard;    /* it is gone */
 };
 
 struct dp;
@@ -123,8 +116,11 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep);
 int dp_pair_add(struct dp_circuit *c, size_t index, const struct dp_pair *pair,
 		bool in_only) _must_check_;
 int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pair) _must_check_;
-/* What is there of the pair goes; nothing when it is gone already. */
-void dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in);
+/*
+ * What is there of the pair goes; nothing when it is gone already. False: the layer stands and has
+ * nothing left that receives.
+ */
+bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in);
 /*
  * The packets of layer INDEX go along PATH from now on. Of several pairs only the newest moves, and
  * the others go. On failure some has moved, perhaps: take the circuit down.

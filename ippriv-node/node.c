@@ -13,6 +13,7 @@
 #include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_ike.h"
 #include "ippriv-node/ctl_peer.h"
+#include "ippriv-node/ctl_port.h"
 #include "ippriv-node/ctl_publish.h"
 #include "ippriv-node/dp.h"
 
@@ -66,12 +67,14 @@ static int admit_client(void *user, const struct ike_path *path, bool encap,
 			       : -EBUSY;
 }
 
-static int admit_relay(void *user, const struct ike_path *path, const struct ike_peer *peer,
-		       struct ike_ts_list *local, struct ctl_session **session)
+static int admit_relay(void *user, const struct ike_path *path, bool encap,
+		       const struct ike_peer *peer, struct ike_ts_list *local,
+		       struct ctl_session **session)
 {
 	struct node *node = user;
 
-	return may_admit(node) ? ctl_peers_admit(node->peers, path, peer, local, session) : -EBUSY;
+	return may_admit(node) ? ctl_peers_admit(node->peers, path, encap, peer, local, session)
+			       : -EBUSY;
 }
 
 static const struct ctl_admit admit = { .client = admit_client, .relay = admit_relay };
@@ -236,8 +239,7 @@ static int start_ike(struct node *node, char *why, size_t size)
 		return fail(err, why, size, what, "marks of datagrams (SO_RCVMARK) need Linux 5.19 "
 						  "or later");
 	if (err == -EADDRNOTAVAIL)
-		return fail(err, why, size, what, "it must be an address of this machine; behind a "
-						  "NAT, give that one as `listen`");
+		return fail(err, why, size, what, ctl_port_advice(&at));
 	return err < 0 ? fail(err, why, size, what, "run as root") : 0;
 }
 
@@ -296,7 +298,7 @@ static int start_paths(struct node *node, char *why, size_t size)
 	err = new_paths(node);
 	if (err < 0)
 		return fail(err, why, size, "cannot start", "is there memory left?");
-	fd = kern_linux_events_fd(node->kern, NULL);
+	fd = kern_linux_events_all_fd(node->kern);
 	if (fd < 0)
 		return fail(fd, why, size, "cannot listen to the kernel's events", "run as root");
 	err = io_watch_new(node->loop, fd, on_events, node, &node->events);
@@ -367,6 +369,9 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 	serve_admin(node);
 	if (conf->firewall.exit && conf->dns.family == 0)
 		log_warning("an exit without `dns`: clients that choose it cannot resolve names");
+	if (node_conf_outsleeps(conf))
+		log_warning("client_silence is more than half of child_life: keys of a client that "
+			    "sleeps so long are gone before, and its circuit with them");
 	*out = node;
 	return 0;
 }

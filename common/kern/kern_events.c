@@ -25,11 +25,21 @@ static int hear(struct kern_netns *ns, int family, const int *groups, size_t cou
 
 int kern_linux_events_fd(struct kern_linux *k, struct kern_netns *ns)
 {
-	static const int groups[] = { XFRMNLGRP_EXPIRE, XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING };
+	static const int groups[] = { XFRMNLGRP_EXPIRE };
 
 	if (!ns)
-		return hear(&k->own, NETLINK_XFRM, groups, ARRAY_SIZE(groups), &k->own.events);
-	return hear(ns, NETLINK_XFRM, groups, 1, &ns->events);
+		ns = &k->own;
+	return hear(ns, NETLINK_XFRM, groups, ARRAY_SIZE(groups), &ns->events);
+}
+
+int kern_linux_events_all_fd(struct kern_linux *k)
+{
+	static const int more[] = { XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING };
+	int fd = kern_linux_events_fd(k, NULL), err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(more) && fd >= 0 && err == 0; i++)
+		err = nl_sock_join(k->own.events, more[i]);
+	return err < 0 ? err : fd;
 }
 
 static bool is_ours(uint32_t reqid)

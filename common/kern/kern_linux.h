@@ -26,11 +26,13 @@ void kern_netns_free(struct kern_netns *ns);
 int kern_netns_socket(struct kern_netns *ns, int domain, int type, int protocol);
 
 /*
- * What the kernel tells of SAs and policies with reqids in our ranges: in the daemon's own
- * namespace (NS NULL) everything of struct kern_event, in others that SAs expire. A descriptor that
- * is readable when there is some (or -errno; heard from the first call on), then drain with next.
+ * What the kernel tells of SAs and policies with reqids in our ranges in NS (NULL: own). fd: that
+ * SAs expire; all_fd: in the own namespace everything of struct kern_event, for relays: of mappings
+ * a peer can cause one a packet. A descriptor that is readable when there is some (or -errno; heard
+ * from the first call on), then drain with next.
  */
 int kern_linux_events_fd(struct kern_linux *k, struct kern_netns *ns);
+int kern_linux_events_all_fd(struct kern_linux *k);
 /* 1 with *OUT filled, 0 when there is none left, or -errno (-ENOBUFS: some were lost). */
 int kern_linux_events_next(struct kern_linux *k, struct kern_netns *ns, struct kern_event *out);
 

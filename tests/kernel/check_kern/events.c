@@ -60,23 +60,25 @@ static void check_seconds(struct kern_linux *k)
 	CHECK_INT(kern, check_count_sas(&k->own), 0);
 }
 
-/* The relay hears of a client that a NAT maps anew, once, and can follow. */
+/* The relay hears of a client that a NAT maps anew, once, and can follow. Who has not asked does not. */
 static void check_mapping(struct layer_net *n)
 {
 	const struct kern *kern = kern_linux_ops(n->k);
 	struct kern_path moved = n->path, back;
-	struct kern_linux *there;
+	struct kern_linux *there, *deaf;
 	struct kern_event e = { 0 };
 
 	moved.local.port = 1024;
 	back = layer_reverse(&moved);
 	check_enter(n->a, &there);
-	CHECK(kern_linux_events_fd(there, NULL) >= 0);
+	CHECK(kern_linux_new(&deaf) == 0);
+	CHECK(kern_linux_events_all_fd(there) >= 0 && kern_linux_events_fd(deaf, NULL) >= 0);
 	check_leave(n->a);
 	CHECK_INT(kern, kern->move(kern->ctx, n->client.ops, n->client.count, &moved), 0);
 	for (int i = 0; i < 5; i++)
 		CHECK(layer_pass(n->sender, n->receiver));
 	CHECK(next(there, NULL, 2000, &e) && e.type == KERN_EVENT_MAPPING && e.spi == LAYER_OUT);
+	CHECK(!readable(kern_linux_events_fd(deaf, NULL), 100));
 	CHECK(e.reqid == n->relay.ops[0].sa.reqid);
 	CHECK(addr_equal(&e.src, &n->path.local.addr) && addr_equal(&e.dst, &n->path.remote.addr));
 	CHECK(addr_equal(&e.remote.addr, &moved.local.addr) && e.remote.port == 1024);
@@ -85,6 +87,7 @@ static void check_mapping(struct layer_net *n)
 	CHECK(layer_echo(n, 5) == 5);
 	CHECK(!next(there, NULL, 100, &e));
 	n->path = moved;
+	kern_linux_free(deaf);
 	kern_linux_free(there);
 }
 

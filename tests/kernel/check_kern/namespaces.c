@@ -171,7 +171,7 @@ static void check_acquire(struct kern_linux *k, uint32_t mark)
 	struct xfrm_msg_sa larval = { .spi = 1 };
 	size_t removed = 0;
 	struct kern_policy p = check_policy(KERN_DIR_OUT, "0.0.0.0/0", "192.0.2.9");
-	struct pollfd pfd = { .fd = kern_linux_events_fd(k, NULL), .events = POLLIN };
+	struct pollfd pfd = { .fd = kern_linux_events_all_fd(k), .events = POLLIN };
 	int fd = kern_netns_socket(NULL, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
 	CHECK(pfd.fd >= 0 && kern_linux_events_fd(k, NULL) == pfd.fd);

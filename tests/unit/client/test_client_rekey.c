@@ -177,3 +177,20 @@ Test(client_rekey, is_done_for_those_that_are_due_when_events_are_lost)
 		expect_pair(i);
 	}
 }
+
+Test(client_rekey, is_all_that_the_kernel_s_news_are_for)
+{
+	const struct kern_sa *in = fake_kern_sa(&t.kern, trio_hop(&t, 0).child_in);
+	struct fake_news news = { .event = { .reqid = in->reqid, .spi = in->spi } };
+	struct dp_event event;
+
+	news.event.type = KERN_EVENT_MAPPING;
+	fake_kern_tell(&t.kern, &news);
+	news.event.type = KERN_EVENT_ACQUIRE;
+	fake_kern_tell(&t.kern, &news);
+	cr_expect_eq(dp_events_next(t.dp, &event), 0, "neither says that an SA expires");
+	news.event.type = KERN_EVENT_EXPIRE;
+	fake_kern_tell(&t.kern, &news);
+	cr_assert_eq(dp_events_next(t.dp, &event), 1);
+	cr_expect(event.layer == 0 && event.spi == news.event.spi && !event.hard);
+}
