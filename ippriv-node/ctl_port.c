@@ -37,6 +37,14 @@ int ctl_port_open(struct ctl_port *port, struct io_loop *loop, const struct ctl_
 	return err;
 }
 
+const char *ctl_port_advice(const struct endpoint *at)
+{
+	return at->addr.family == AF_INET6 ?
+		       "`address6` must be an address of this machine that is ready (`ip -6 address` "
+		       "shows no `tentative`); behind a NAT, leave it out" :
+		       "it must be an address of this machine; behind a NAT, give that one as `listen`";
+}
+
 void ctl_port_close(struct ctl_port *port)
 {
 	if (port->watch)

@@ -31,6 +31,8 @@ struct ctl_port_conf {
  */
 int ctl_port_open(struct ctl_port *port, struct io_loop *loop, const struct ctl_port_conf *conf,
 		  io_cb on_readable, void *data) _must_check_;
+/* What to do when AT, our address in the configuration, is none of this machine. */
+const char *ctl_port_advice(const struct endpoint *at);
 void ctl_port_close(struct ctl_port *port);
 /*
  * One IKE message of *LEN bytes, *MSG points into the room; *MARK without foreign bits.

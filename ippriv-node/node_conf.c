@@ -18,7 +18,7 @@ struct draft {
 	uint32_t threshold;
 	char *nat_ports, *log_level;
 	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
-	    state_line;
+	    state_line, silence_line, liveness_line;
 	char *why;
 	size_t why_size;
 };
@@ -117,7 +117,16 @@ static int set_limits(const struct draft *d, struct node_conf *c)
 	else if (c->peer_circuits > c->max_circuits)
 		return fail(d, d->peer_circuits_line, "peer_circuits: more than `max_circuits`, %u, "
 						      "give no more", c->max_circuits);
+	if (c->client_silence < c->liveness)
+		return fail(d, d->silence_line ? d->silence_line : d->liveness_line,
+			    "client_silence: %u, less than `liveness`, %u, which is when a client is "
+			    "asked; give as much or more", c->client_silence, c->liveness);
 	return 0;
+}
+
+bool node_conf_outsleeps(const struct node_conf *conf)
+{
+	return conf->client_silence > conf->child_life / 2;
 }
 
 /* Clients reach it through the exit, whose firewall lets nothing into such networks. */
@@ -261,7 +270,7 @@ static int read_file(struct draft *d, struct node_conf *c)
 		{ .name = "peer_rate", .type = CONF_UINT, .value = &c->peer_rate, .min = 1,
 		  .max = 100000 },
 		{ .name = "client_silence", .type = CONF_UINT, .value = &c->client_silence,
-		  .min = 1, .max = 86400 },
+		  .min = 1, .max = 86400, .line = &d->silence_line },
 		{ .name = "child_life", .type = CONF_UINT, .value = &c->child_life, .min = 5,
 		  .max = 86400 },
 		{ .name = "child_kilobytes", .type = CONF_UINT, .value = &c->child_kilobytes,
@@ -269,7 +278,7 @@ static int read_file(struct draft *d, struct node_conf *c)
 		{ .name = "ike_life", .type = CONF_UINT, .value = &c->ike_life, .min = 5,
 		  .max = 7 * 86400 },
 		{ .name = "liveness", .type = CONF_UINT, .value = &c->liveness, .min = 1,
-		  .max = 3600 },
+		  .max = 3600, .line = &d->liveness_line },
 		{ .name = "refresh", .type = CONF_UINT, .value = &c->refresh, .min = 1,
 		  .max = 86400 },
 		{ .name = "control", .type = CONF_STRING, .value = &c->control,

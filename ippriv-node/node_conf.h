@@ -34,4 +34,9 @@ struct node_conf {
 
 /* Everything that can be judged without touching the kernel. 0, or -errno with one line in WHY. */
 int node_conf_read(const char *path, struct node_conf *out, char *why, size_t size) _must_check_;
+/*
+ * Whether a client may sleep for longer than its keys last: it falls asleep when they are due, after
+ * `child_life`, and the kernel drops them half as long later.
+ */
+bool node_conf_outsleeps(const struct node_conf *conf);
 void node_conf_fini(struct node_conf *conf);

@@ -142,3 +142,13 @@ Test(ctl_port, addresses_of_others)
 	ctl_port_close(&port);
 	io_loop_free(loop);
 }
+
+Test(ctl_port, advice_names_the_right_key)
+{
+	struct endpoint at = { .addr = { .family = AF_INET } };
+
+	cr_expect(strstr(ctl_port_advice(&at), "`listen`"));
+	at.addr.family = AF_INET6;
+	cr_expect(strstr(ctl_port_advice(&at), "`address6`"));
+	cr_expect_not(strstr(ctl_port_advice(&at), "`listen`"));
+}

@@ -284,6 +284,8 @@ Test(node_conf, other_values)
 		{ LINES, "max_circuits = 1000001\n", "max_circuits" },
 		{ LINES, "client_connections = 0\n", "client_connections" },
 		{ LINES, "liveness = 3601\n", "from 1 to 3600" },
+		{ LINES, "client_silence = 29\n", "less than `liveness`, 30" },
+		{ LINES, "liveness = 901\n", "less than `liveness`, 901" },
 		{ LINES, "peer_circuits = 60001\n", "more than `max_circuits`" },
 		{ LINES, "child_life = 4\n", "from 5 to" },
 		{ LINES, "ike_life = 604801\n", "from 5 to" },
@@ -295,6 +297,16 @@ Test(node_conf, other_values)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		refused(cases[i].omit, cases[i].text, cases[i].omit == LINES ? 6 : 5, cases[i].says);
+}
+
+Test(node_conf, sleep_that_outlasts_the_keys)
+{
+	cr_expect_not(node_conf_outsleeps(&(struct node_conf){ .client_silence = 900,
+							       .child_life = 3600 }));
+	cr_expect_not(node_conf_outsleeps(&(struct node_conf){ .client_silence = 1800,
+							       .child_life = 3600 }));
+	cr_expect(node_conf_outsleeps(&(struct node_conf){ .client_silence = 1801,
+							   .child_life = 3600 }));
 }
 
 Test(node_conf, points_into_lists)
