@@ -124,7 +124,8 @@ static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, 
 
 	ike_sa_info(sa, &info);
 	if (peer->auth == IKE_AUTH_ED25519) {
-		err = ike->conf.admit->relay(ike->conf.user, &info.path, peer, local, &session);
+		err = ike->conf.admit->relay(ike->conf.user, &info.path, info.encap, peer, local,
+					     &session);
 	} else if (!want_lease) {
 		err = -ENOTSUP;
 	} else {

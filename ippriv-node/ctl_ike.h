@@ -33,8 +33,9 @@ struct ctl_admit {
 	/* ENCAP: its ESP goes in UDP, with the ports of PATH. */
 	int (*client)(void *user, const struct ike_path *path, bool encap, struct ike_lease *lease,
 		      struct ctl_session **session);
-	int (*relay)(void *user, const struct ike_path *path, const struct ike_peer *peer,
-		     struct ike_ts_list *local, struct ctl_session **session);
+	int (*relay)(void *user, const struct ike_path *path, bool encap,
+		     const struct ike_peer *peer, struct ike_ts_list *local,
+		     struct ctl_session **session);
 };
 
 struct ctl_ike_conf {

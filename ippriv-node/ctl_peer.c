@@ -272,7 +272,7 @@ static int make_room(struct ctl_peers *peers, struct ctl_peer *peer)
 	return 0;
 }
 
-int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
+int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path, bool encap,
 		    const struct ike_peer *from, struct ike_ts_list *local,
 		    struct ctl_session **session)
 {
@@ -291,6 +291,11 @@ int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
 		else
 			log_warning("relay %s knocks from an address that is not in the list",
 				    peer->nickname);
+		return -EACCES;
+	}
+	if (encap) {
+		log_warning("relay %s wants ESP in UDP, which overlay tunnels do not have: it must "
+			    "do no NAT detection", peer->nickname);
 		return -EACCES;
 	}
 	err = make_room(peers, peer);

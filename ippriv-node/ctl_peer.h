@@ -34,8 +34,11 @@ void ctl_peers_free(struct ctl_peers *peers); /* no tunnel may be left */
 void ctl_peers_update(struct ctl_peers *peers, struct ctl_ike *ike, const struct dir_list *list);
 /* Traffic waits for a tunnel to peer INDEX: starts one unless one is up or under way. */
 void ctl_peers_want(struct ctl_peers *peers, struct ctl_ike *ike, uint32_t index);
-/* ctl_admit.relay. Of too many tunnels with one relay the oldest is closed. */
-int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path,
+/*
+ * ctl_admit.relay. Of too many tunnels with one relay the oldest is closed. ENCAP is refused: no
+ * tunnel has ESP in UDP.
+ */
+int ctl_peers_admit(struct ctl_peers *peers, const struct ike_path *path, bool encap,
 		    const struct ike_peer *peer, struct ike_ts_list *local,
 		    struct ctl_session **session);
 void ctl_peers_close(struct ctl_peers *peers, struct ctl_ike *ike); /* Deletes for all tunnels */

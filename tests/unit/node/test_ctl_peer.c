@@ -100,7 +100,7 @@ static int admit(size_t entry, bool initial_contact, struct ike_path *path,
 				 .initial_contact = initial_contact };
 	struct ike_path straight = { .remote = { .addr = entries[entry].address, .port = 500 } };
 	struct ike_ts_list local = { 0 };
-	int err = ctl_peers_admit(peers, path ? path : &straight, &from, &local, session);
+	int err = ctl_peers_admit(peers, path ? path : &straight, false, &from, &local, session);
 
 	if (err == 0) {
 		struct prefix host = prefix_host(&relay.self.address);
@@ -222,6 +222,22 @@ Test(ctl_peer, selectors_that_are_not_the_peers)
 	end(s, IKE_END_PROTOCOL);
 }
 
+Test(ctl_peer, refuses_esp_in_udp)
+{
+	struct ike_peer from = { .auth = IKE_AUTH_ED25519, .key = entries[1].identity };
+	struct ike_path path = { .local.port = 4500, .floated = true,
+				 .remote = { .addr = entries[1].address, .port = 4500 } };
+	struct ike_ts_list local;
+	struct ctl_session *s = NULL;
+
+	cr_expect_eq(ctl_peers_admit(peers, &path, true, &from, &local, &s), -EACCES);
+	cr_expect_null(s);
+	cr_expect_eq(ctl_peers_tunnels(peers), (size_t)0);
+	cr_assert_eq(ctl_peers_admit(peers, &path, false, &from, &local, &s), 0,
+		     "the port alone does no harm");
+	end(s, IKE_END_PEER);
+}
+
 Test(ctl_peer, admits_only_who_is_listed_and_where)
 {
 	struct ike_peer stranger = { .auth = IKE_AUTH_ED25519, .key.bytes = { 99 } };
@@ -229,7 +245,7 @@ Test(ctl_peer, admits_only_who_is_listed_and_where)
 	struct ike_ts_list local;
 	struct ctl_session *s;
 
-	cr_expect_eq(ctl_peers_admit(peers, &path, &stranger, &local, &s), -EACCES);
+	cr_expect_eq(ctl_peers_admit(peers, &path, false, &stranger, &local, &s), -EACCES);
 	cr_expect_eq(unknown, 1u, "a newer list may have it");
 	cr_expect_eq(admit(PEERS, false, NULL, &s), -EACCES, "ourselves");
 	cr_expect_eq(admit(0, false, &path, &s), -EACCES, "relay-0 from relay-1's address");
