@@ -49,7 +49,14 @@ static void child_del(struct ctl_session *session, uint32_t spi_in)
 {
 	struct ctl_circuit *c = circuit_of(session);
 
+	if (!ctl_pairs_have(&c->pairs, spi_in))
+		return;
 	ctl_pairs_del(&c->pairs, &c->env->pairs, &c->dp.way, spi_in);
+	if (ctl_pairs_hear(&c->pairs))
+		return;
+	/* A move had left no other, and the client has given up the one that was left. */
+	log_info("circuit %u has nothing left to receive with", number_of(c));
+	ctl_ike_close(c->env->ike, session);
 }
 
 static bool same_way(const struct dp_way *a, const struct dp_way *b)

@@ -188,6 +188,14 @@ bool ctl_pairs_have(const struct ctl_pairs *p, uint32_t spi)
 	return false;
 }
 
+bool ctl_pairs_hear(const struct ctl_pairs *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].halves & DP_HALF_IN)
+			return true;
+	return false;
+}
+
 bool ctl_pairs_need(const struct ctl_pairs *p, uint32_t spi)
 {
 	bool in = false, out = false;

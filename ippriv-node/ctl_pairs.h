@@ -46,6 +46,8 @@ int ctl_pairs_lean(struct ctl_pairs *p, const struct ctl_pairs_env *env, const s
 /* Whether one of them has this SPI, and whether nothing newer stands in for that half. */
 bool ctl_pairs_have(const struct ctl_pairs *p, uint32_t spi);
 bool ctl_pairs_need(const struct ctl_pairs *p, uint32_t spi);
+/* Whether there is an inbound half at all. */
+bool ctl_pairs_hear(const struct ctl_pairs *p);
 /*
  * When the kernel's news may have been lost: the inbound SPI of the newest pair if it is old enough
  * that the kernel may have told (a moment ago, as a rule), 0: it is not.

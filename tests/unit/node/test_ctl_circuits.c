@@ -561,6 +561,25 @@ Test(ctl_circuits, a_client_roams)
 	s->ops->ended(s, IKE_END_PEER);
 }
 
+/* It moves while its keys are replaced, and then does not take the new ones. */
+Test(ctl_circuits, without_anything_to_receive_with_it_ends)
+{
+	struct ike_child next = fake_child(0x2000, NULL, NULL);
+	struct ike_path path = path_from("198.51.100.200", 0);
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	cr_assert_eq(s->ops->child_add(s, &next, true), 0);
+	cr_assert_eq(s->ops->moved(s, &path, false), 0);
+	s->ops->child_del(s, 0x4711);
+	cr_expect_eq(relay.ike.closed, (size_t)0);
+	s->ops->child_del(s, 0x2000);
+	cr_assert_eq(relay.ike.closed, (size_t)1);
+	cr_expect_eq(relay.ike.closing[0], s);
+	s->ops->ended(s, IKE_END_LOCAL);
+}
+
 /* From IPv4 to IPv6, where UDP goes around ESP, too. */
 Test(ctl_circuits, a_client_changes_family)
 {
