@@ -133,6 +133,14 @@ int dp_pairs_del(struct dp_pairs *p, uint32_t spi_in)
 	return pair ? pair_del(p, pair) : 0;
 }
 
+bool dp_pairs_hear(const struct dp_pairs *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->pairs[i].in.stands)
+			return true;
+	return false;
+}
+
 int dp_pairs_clear(struct dp_pairs *p)
 {
 	int r = 0;

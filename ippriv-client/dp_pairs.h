@@ -34,6 +34,8 @@ int dp_pairs_switch(struct dp_pairs *p, const struct dp_path *path,
 		    const struct dp_pair *pair) _must_check_;
 /* 0 or -errno of the kernel; the pair is forgotten in any case. */
 int dp_pairs_del(struct dp_pairs *p, uint32_t spi_in);
+/* Whether one of them receives. */
+bool dp_pairs_hear(const struct dp_pairs *p);
 int dp_pairs_clear(struct dp_pairs *p);
 struct dp_stats dp_pairs_stats(struct dp_pairs *p);
 /*

@@ -122,6 +122,25 @@ Test(dp_pairs, move_in_the_middle_of_a_rekeying)
 	cr_expect_eq(k.wrong, 0);
 }
 
+/* A move in the middle of a rekeying that the other side then gives up. */
+Test(dp_pairs, that_cannot_receive_any_more)
+{
+	const struct addr inner = addr_v4(0x64400001);
+	struct kern_op policies[DP_PLAN_POLICIES];
+
+	cr_expect_not(dp_pairs_hear(&pairs));
+	dp_plan_policies(&path, &inner, pairs.id, NULL, policies);
+	cr_assert_eq(kern_plan_add(&k.ops, policies, DP_PLAN_POLICIES), 0);
+	cr_assert_eq(add(0, false), 0);
+	cr_assert_eq(add(1, true), 0);
+	cr_assert_eq(dp_pairs_move(&pairs, policies, &other), 0);
+	cr_expect(dp_pairs_hear(&pairs));
+	cr_assert_eq(dp_pairs_del(&pairs, 0x1001), 0);
+	cr_expect(has_out(0));
+	cr_expect_not(dp_pairs_hear(&pairs));
+	cr_assert_eq(kern_plan_del(&k.ops, policies, DP_PLAN_POLICIES), 0);
+}
+
 Test(dp_pairs, count_what_is_gone)
 {
 	struct dp_stats stats;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "client/trio.h"
+#include "ippriv-client/ctl_hop.h"
 
 enum { LIVENESS = 30000, LINGER = 6000, SAS = 2 * TRIO_HOPS };
 
@@ -193,4 +194,16 @@ Test(client_rekey, is_all_that_the_kernel_s_news_are_for)
 	fake_kern_tell(&t.kern, &news);
 	cr_assert_eq(dp_events_next(t.dp, &event), 1);
 	cr_expect(event.layer == 0 && event.spi == news.event.spi && !event.hard);
+}
+
+Test(client_rekey, ends_the_circuit_when_nothing_receives_any_more)
+{
+	struct ike_sa *sa = t.circuit->hops[1].sa;
+
+	ctl_hop_child_del(sa, 0x4711);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_READY, "there is no such pair");
+	ctl_hop_child_del(sa, trio_hop(&t, 1).child_in);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_CLOSING);
+	trio_run(&t, 10000);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
 }
