@@ -7,7 +7,6 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +28,14 @@ static struct {
 	int fd; /* the uploader's */
 } directory;
 
-/* A server that answers what it is told. */
+/* A server that answers what it is told, also when it is asked again. */
 static struct {
 	int fd;
 	char url[64];
-	const uint8_t *answer;
+	pthread_mutex_t lock; /* of what follows */
+	uint8_t answer[SEND_MAX];
 	size_t len;
-	sem_t done;
-} server;
+} server = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -123,13 +122,14 @@ static void *answer_all(void *data)
 	(void)data;
 	while ((fd = accept4(server.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
 		if (recv(fd, buf, sizeof(buf), 0) > 0) {
+			pthread_mutex_lock(&server.lock);
 			(void)send(fd, server.answer, server.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+			pthread_mutex_unlock(&server.lock);
 			shutdown(fd, SHUT_WR);
 			while (recv(fd, buf, sizeof(buf), 0) > 0)
 				;
 		}
 		reset(fd);
-		sem_post(&server.done);
 	}
 	return NULL;
 }
@@ -146,10 +146,12 @@ static void fetch(const uint8_t *data, size_t len)
 	size_t size;
 	int err;
 
-	server.answer = data;
+	pthread_mutex_lock(&server.lock);
+	if (len > 0)
+		memcpy(server.answer, data, len);
 	server.len = len;
+	pthread_mutex_unlock(&server.lock);
 	err = dir_http_fetch(&to, &body, &size, why, sizeof(why));
-	sem_wait(&server.done);
 	must(err == 0 || why[0]);
 	if (err == 0)
 		must(size > 0 && size <= DIR_LIST_MAX &&
@@ -176,7 +178,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	server.fd = listen_on_loopback(&at);
 	must(fcntl(server.fd, F_SETFL, 0) == 0); /* waits */
 	snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%u", ntohs(at.sin_port));
-	must(sem_init(&server.done, 0, 0) == 0);
 	must(pthread_create(&thread, NULL, answer_all, NULL) == 0);
 	pthread_detach(thread);
 	return 0;
