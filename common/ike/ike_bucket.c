@@ -27,3 +27,8 @@ bool ike_bucket_take(struct ike_bucket *b, uint64_t now)
 	b->tokens--;
 	return true;
 }
+
+uint64_t ike_bucket_next(const struct ike_bucket *b)
+{
+	return b->filled_at + b->interval;
+}

@@ -13,3 +13,5 @@ struct ike_bucket {
 struct ike_bucket ike_bucket_full(uint32_t burst, uint32_t interval, uint64_t now);
 /* Takes a token; false: there is none. */
 bool ike_bucket_take(struct ike_bucket *b, uint64_t now);
+/* When there is one again; right after there was none. */
+uint64_t ike_bucket_next(const struct ike_bucket *b);

@@ -12,6 +12,7 @@ void ike_path_start(struct ike_sa *sa)
 	struct ike_path_state *s = &sa->paths;
 
 	s->moves = sa->initiator;
+	s->tries = ike_bucket_full(IKE_PATH_BURST, IKE_PATH_PERIOD, ike_host_now(sa->host));
 	s->first_layer = sa->path.mark == 0 && (sa->initiator ? sa->hs->conf.first_layer :
 								 sa->host->conf.first_layer);
 	s->force_encap = s->first_layer && sa->initiator && sa->hs->conf.force_encap;
@@ -22,6 +23,7 @@ void ike_path_copy(struct ike_sa *sa, const struct ike_sa *old)
 	sa->paths = old->paths;
 	sa->paths.moving = false;
 	sa->paths.check = (struct ike_path_check){ 0 };
+	sa->paths.late = (struct ike_path_late){ 0 };
 }
 
 void ike_path_inherit(struct ike_sa *sa, const struct ike_sa *old)
@@ -152,22 +154,47 @@ void ike_path_pass(struct ike_sa *sa)
 	go_if_ready(sa);
 }
 
+/* Takes what a move costs. False: the newest is tried later, for the peer will not say it again. */
+static bool may_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat,
+		    bool go)
+{
+	struct ike_path_state *s = &sa->paths;
+
+	if (ike_bucket_take(&s->tries, ike_host_now(sa->host)))
+		return true;
+	s->late = (struct ike_path_late){ .on = true, .go = go, .path = *path, .nat = *nat };
+	return false;
+}
+
+/* It is on the path it was on; only what its NATs do may be news. */
+static void try_same(struct ike_sa *sa, const struct ike_nat *nat)
+{
+	struct ike_path same = sa->path;
+
+	ike_path_stay(sa);
+	if (needs_encap(sa, nat) == sa->paths.encap || may_try(sa, &same, nat, true))
+		ike_path_changed(sa, &same, nat);
+}
+
 void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat,
 		  bool go)
 {
 	struct ike_path_check *c = &sa->paths.check;
 
+	sa->paths.late.on = false;
 	if (ike_path_equal(path, &sa->path)) {
-		ike_path_stay(sa);
-		ike_path_changed(sa, path, nat);
+		try_same(sa, nat);
 		return;
 	}
-	c->nat = *nat;
 	if (c->on && ike_path_equal(path, &c->path)) {
+		c->nat = *nat;
 		c->go = c->go || go;
 		go_if_ready(sa);
 		return;
 	}
+	if (!may_try(sa, path, nat, go))
+		return;
+	c->nat = *nat;
 	c->on = true;
 	c->go = go;
 	c->passed = false;
@@ -181,15 +208,18 @@ void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct i
 void ike_path_follow(struct ike_sa *sa, const struct ike_path *path)
 {
 	struct ike_path_state *s = &sa->paths;
+	const struct ike_path_late late = s->late;
 	struct ike_nat nat;
 
 	if (!s->first_layer || s->moves)
 		return;
-	if (ike_sa_path_fits(sa, path)) {
-		s->lost = false;
+	if (late.on && ike_path_equal(path, &late.path)) {
+		ike_path_try(sa, path, &late.nat, late.go);
+	} else if (ike_sa_path_fits(sa, path)) {
+		s->lost = s->late.on = false;
 		ike_path_stay(sa);
 	} else if (s->check.on && ike_path_equal(path, &s->check.path)) {
-		return;
+		s->late.on = false;
 	} else if (s->lost) { /* it believes that it is heard and will not say so again */
 		nat = s->check.nat;
 		ike_path_try(sa, path, &nat, true);
@@ -209,9 +239,9 @@ bool ike_path_wait(struct ike_sa *sa)
 	return false;
 }
 
-/* ---- keepalives ---- */
+/* ---- what time brings ---- */
 
-uint64_t ike_path_deadline(const struct ike_sa *sa)
+static uint64_t keepalive_at(const struct ike_sa *sa)
 {
 	const struct ike_path_state *s = &sa->paths;
 
@@ -221,10 +251,29 @@ uint64_t ike_path_deadline(const struct ike_sa *sa)
 	return s->spoke_at + sa->host->conf.keepalive;
 }
 
+static uint64_t late_at(const struct ike_sa *sa)
+{
+	const struct ike_path_state *s = &sa->paths;
+
+	return sa->state == IKE_STATE_ESTABLISHED && s->late.on ? ike_bucket_next(&s->tries) :
+								   UINT64_MAX;
+}
+
+uint64_t ike_path_deadline(const struct ike_sa *sa)
+{
+	uint64_t keepalive = keepalive_at(sa), late = late_at(sa);
+
+	return keepalive < late ? keepalive : late;
+}
+
 void ike_path_tick(struct ike_sa *sa, uint64_t now)
 {
-	if (ike_path_deadline(sa) > now)
-		return;
-	sa->paths.spoke_at = now;
-	sa->host->conf.ops->keepalive(sa->host->conf.user, &sa->path);
+	const struct ike_path_late late = sa->paths.late;
+
+	if (keepalive_at(sa) <= now) {
+		sa->paths.spoke_at = now;
+		sa->host->conf.ops->keepalive(sa->host->conf.user, &sa->path);
+	}
+	if (late_at(sa) <= now)
+		ike_path_try(sa, &late.path, &late.nat, late.go);
 }

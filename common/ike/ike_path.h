@@ -12,12 +12,18 @@
  * request of its own was out, that arrives at 0.5 and is reason enough for the check, so that
  * UPDATE_SA_ADDRESSES at 1.5 finds it passed. When one of ours was out, it takes a round trip more,
  * for there is one request at a time: who follows should not probe the silent without need.
+ *
+ * A move costs the follower a check and changes in the kernel, so there is only a number of them.
+ * The peer's requests are answered in any case; where it is by then is tried when that may be.
  */
+#include "common/ike/ike_bucket.h"
 #include "common/ike/ike_nat.h"
 
 enum {
 	IKE_PATH_COOKIE = 16,     /* bytes of COOKIE2, RFC 4555 section 4.2.5 */
 	IKE_PATH_CHECK_TRIES = 4, /* transmissions along a path, then the peer is not there */
+	IKE_PATH_BURST = 6,       /* moves at once, then one for each period */
+	IKE_PATH_PERIOD = 1000,   /* milliseconds */
 };
 
 /* Following side: the path where the peer seems to be. */
@@ -33,6 +39,13 @@ struct ike_path_check {
 	uint8_t cookie[IKE_PATH_COOKIE];
 };
 
+/* Following side: where the peer was seen when there had been too many moves. */
+struct ike_path_late {
+	bool on, go; /* as of a check */
+	struct ike_path path;
+	struct ike_nat nat;
+};
+
 /* Stays the same when the IKE SA is rekeyed: see ike_path_inherit. */
 struct ike_path_state {
 	bool first_layer;
@@ -45,6 +58,8 @@ struct ike_path_state {
 	struct ike_path used;    /* moving: the path that ESP still goes */
 	bool lost;               /* the peer was not found where it wanted to go */
 	struct ike_path_check check;
+	struct ike_bucket tries; /* checks and changes that may be */
+	struct ike_path_late late;
 };
 
 /* A new IKE SA whose path, and of an initiator its conf, is set. */
@@ -63,7 +78,7 @@ void ike_path_float(struct ike_sa *sa, const struct ike_payloads *p);
 void ike_path_decrypted(struct ike_sa *sa, const struct ike_path *path);
 /* A new request, authenticated, came along PATH, and it was not UPDATE_SA_ADDRESSES. */
 void ike_path_follow(struct ike_sa *sa, const struct ike_path *path);
-/* Checks that the peer is at PATH, whose NATs are NAT. GO: then ESP goes there. */
+/* Checks that the peer is at PATH, whose NATs are NAT, now or later. GO: then ESP goes there. */
 void ike_path_try(struct ike_sa *sa, const struct ike_path *path, const struct ike_nat *nat,
 		  bool go);
 /* The peer has shown that it is where it seemed to be. */
@@ -74,7 +89,7 @@ void ike_path_changed(struct ike_sa *sa, const struct ike_path *from, const stru
 bool ike_path_wait(struct ike_sa *sa);
 /* The peer is not where it seemed to be. */
 void ike_path_stay(struct ike_sa *sa);
-/* Keepalives: when the next is due, UINT64_MAX: never. */
+/* Keepalives and late tries: when the next is due, UINT64_MAX: never. */
 uint64_t ike_path_deadline(const struct ike_sa *sa);
 void ike_path_tick(struct ike_sa *sa, uint64_t now);
 bool ike_path_equal(const struct ike_path *a, const struct ike_path *b);

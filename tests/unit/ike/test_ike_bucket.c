@@ -10,7 +10,9 @@ Test(ike_bucket, burst_then_rate)
 	for (int i = 0; i < 10; i++)
 		taken += ike_bucket_take(&b, 1000);
 	cr_assert_eq(taken, 3);
+	cr_assert_eq(ike_bucket_next(&b), 1100);
 	cr_assert_not(ike_bucket_take(&b, 1099));
+	cr_assert_eq(ike_bucket_next(&b), 1100);
 	cr_assert(ike_bucket_take(&b, 1100));
 	cr_assert_not(ike_bucket_take(&b, 1100));
 	for (uint64_t now = 1101; now <= 11100; now++)
