@@ -112,6 +112,20 @@ static void go_away(struct ctl_circuit *c)
 	set_patience(c, UINT32_MAX, UINT32_MAX);
 }
 
+/*
+ * Hops of many circuits may have been idle for too long by now. Those that were asked in the same
+ * moment could tell that the circuits have one owner; only the entry knows that anyway.
+ */
+static void spread_probes(struct ctl_circuit *c, uint64_t now)
+{
+	for (size_t i = 1; i < CTL_CIRCUIT_HOPS; i++) {
+		uint32_t delay = crypto_random_below(c->conf.rules.liveness + 1);
+
+		if (c->hops[i].sa)
+			ike_host_put_off(c->conf.host, c->hops[i].sa, now + delay);
+	}
+}
+
 /* What waits for its answer is sent again after no more than it has waited for. */
 static void come_back(struct ctl_circuit *c)
 {
@@ -123,6 +137,7 @@ static void come_back(struct ctl_circuit *c)
 	}
 	c->away = false;
 	c->patient_until = now + (grace < CTL_ROAM_GRACE_MOST ? grace : CTL_ROAM_GRACE_MOST);
+	spread_probes(c, now);
 	set_patience(c, c->conf.rules.liveness, UINT32_MAX);
 }
 
@@ -166,8 +181,10 @@ void ctl_roam_follow(struct ctl_circuit *c)
 		return;
 	}
 	come_back(c);
-	if (stays)
+	if (stays) {
+		ike_host_probe(c->conf.host, hop->sa);
 		return;
+	}
 	r = to.floated ? move(hop, &to) : -EOPNOTSUPP;
 	if (r < 0)
 		ctl_circuit_fail(c, CTL_CIRCUIT_NO_HOP, "the host's address has changed: %s",

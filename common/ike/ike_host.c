@@ -223,6 +223,15 @@ void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t id
 	leave(host);
 }
 
+void ike_host_put_off(struct ike_host *host, struct ike_sa *sa, uint64_t until)
+{
+	enter(host);
+	sa->unasked_until = until;
+	if (sa->state != IKE_STATE_DEAD)
+		ike_send_arm(sa);
+	leave(host);
+}
+
 void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi)
 {
 	struct ike_slot *current = ike_child_current(sa);

@@ -90,6 +90,8 @@ void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t t
  */
 void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
 			   uint32_t tolerate);
+/* However long it was silent, SA is not probed for that before UNTIL (ike_ops.now). */
+void ike_host_put_off(struct ike_host *host, struct ike_sa *sa, uint64_t until);
 /*
  * The kernel says that the child SA with this inbound or outbound SPI is to be replaced soon.
  * Nothing happens when that is under way, when it was replaced or when there is no such child SA.

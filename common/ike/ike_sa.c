@@ -117,6 +117,7 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	sa->last_heard = old->last_heard;
 	sa->idle = old->idle;
 	sa->tolerate = old->tolerate;
+	sa->unasked_until = old->unasked_until;
 	sa->rekeys = old->rekeys;
 	sa->ike_rekeys = old->ike_rekeys;
 	sa->sent += old->sent;

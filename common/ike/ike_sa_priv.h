@@ -64,6 +64,7 @@ struct ike_sa {
 	uint64_t established_at, last_heard;
 	uint64_t expires_at;        /* half-open or dead */
 	uint32_t idle, tolerate;    /* ike_host_set_patience */
+	uint64_t unasked_until;     /* ike_host_put_off */
 	uint32_t sent, received, retransmitted;
 	struct ike_crypt out, in;
 	struct ike_handshake *hs;   /* owned; NULL once established */

@@ -155,6 +155,14 @@ static void earlier(uint64_t *at, uint64_t other)
 		*at = other;
 }
 
+/* When a peer that is silent until then is asked whether it is there. */
+static uint64_t probe_at(const struct ike_sa *sa)
+{
+	uint64_t at = sa->last_heard + sa->idle;
+
+	return at > sa->unasked_until ? at : sa->unasked_until;
+}
+
 /* When something is to be done of what the timer is for. */
 static uint64_t deadline(const struct ike_sa *sa)
 {
@@ -166,7 +174,7 @@ static uint64_t deadline(const struct ike_sa *sa)
 	else if (sa->expires_at)
 		earlier(&at, sa->expires_at);
 	else if (sa->state == IKE_STATE_ESTABLISHED && !ike_task_is_wanted(sa, IKE_TASK_PROBE))
-		earlier(&at, sa->last_heard + sa->idle);
+		earlier(&at, probe_at(sa));
 	if (sa->state == IKE_STATE_ESTABLISHED && sa->rekey_at)
 		earlier(&at, sa->rekey_at);
 	earlier(&at, ike_task_deadline(sa));
@@ -233,7 +241,7 @@ void ike_send_tick(struct ike_sa *sa)
 		return;
 	ike_path_tick(sa, now);
 	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data &&
-	    sa->last_heard + sa->idle <= now)
+	    probe_at(sa) <= now)
 		ike_task_want(sa, IKE_TASK_PROBE);
 	if (sa->rekey_at && sa->rekey_at <= now) {
 		sa->rekey_at = 0;

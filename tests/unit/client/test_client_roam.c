@@ -242,6 +242,49 @@ Test(client_roam, is_as_impatient_as_ever_after_that)
 	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
 }
 
+/* Milliseconds until relay I hears the next message; 2 * LIVENESS: none until then. */
+static void wait_for_probes(uint64_t after[TRIO_HOPS])
+{
+	unsigned int heard[TRIO_HOPS];
+
+	for (size_t i = 0; i < TRIO_HOPS; i++) {
+		heard[i] = t.relays[i].heard;
+		after[i] = 2 * LIVENESS;
+	}
+	for (uint64_t ms = 0; ms <= LIVENESS; ms += 10) {
+		trio_run(&t, 10);
+		for (size_t i = 0; i < TRIO_HOPS; i++)
+			if (t.relays[i].heard != heard[i] && after[i] > ms)
+				after[i] = ms;
+	}
+}
+
+Test(client_roam, does_not_ask_all_hops_in_one_moment_when_it_is_back)
+{
+	unsigned int early = 0;
+
+	build();
+	for (int round = 0; round < 5; round++) {
+		uint64_t after[TRIO_HOPS];
+
+		trio_roam(&t, home, true);
+		trio_run(&t, 600000);
+		trio_roam(&t, round % 2 ? cafe : home, false);
+		wait_for_probes(after);
+		cr_expect_eq(after[0], 0, "the entry may know");
+		for (size_t i = 1; i < TRIO_HOPS; i++) {
+			cr_expect_leq(after[i], LIVENESS);
+			early += after[i] < LIVENESS / 4;
+		}
+		trio_run(&t, 2 * CTL_ROAM_GRACE_MOST);
+		ctl_circuit_poll(t.circuit);
+		trio_roam(&t, home, false);
+		trio_run(&t, 1000);
+		cr_assert_eq(trio_state(&t), CTL_CIRCUIT_READY, "%s", t.why);
+	}
+	cr_expect_lt(early, 10, "drawn anew for each hop");
+}
+
 Test(client_roam, does_not_wait_for_long_when_it_has_only_moved)
 {
 	build();
