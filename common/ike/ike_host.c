@@ -212,6 +212,16 @@ void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t t
 		request->tries_left = tries - 1;
 }
 
+void ike_host_probe_finally(struct ike_host *host, struct ike_sa *sa, uint32_t tries)
+{
+	struct ike_request *request = &sa->request;
+
+	if (request->data && !request->forgotten) /* it may have been waiting for a minute */
+		ike_send_hurry(sa);
+	ike_host_probe_briefly(host, sa, tries);
+	request->final = sa->state == IKE_STATE_ESTABLISHED && request->data;
+}
+
 void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
 			   uint32_t tolerate)
 {

@@ -82,6 +82,8 @@ void ike_host_probe(struct ike_host *host, struct ike_sa *sa);
  * the peer is gone. A request that is out already gets no more of them than that.
  */
 void ike_host_probe_briefly(struct ike_host *host, struct ike_sa *sa, uint32_t tries);
+/* The same, and without an answer SA ends however long it may be silent: its room is wanted. */
+void ike_host_probe_finally(struct ike_host *host, struct ike_sa *sa, uint32_t tries);
 /*
  * How long SA may be silent: after IDLE ms without a message it is probed, and when no probe was
  * answered it ends no sooner than TOLERATE ms after the last message (0: when the tries are used

@@ -48,6 +48,7 @@ struct ike_request {
 	uint64_t next_at;
 	uint32_t tries_left;
 	bool forgotten;     /* somebody says that the peer has lost this SA */
+	bool final;         /* without an answer it ends, whatever is tolerated */
 };
 
 struct ike_sa {

@@ -138,7 +138,7 @@ void ike_send_hurry(struct ike_sa *sa)
 	q->interval = sa->host->conf.retransmit_first;
 	q->next_at = ike_host_now(sa->host) + q->interval;
 	q->tries_left = tries_of(sa) - 1;
-	q->forgotten = false;
+	q->forgotten = q->final = false;
 	ike_send_arm(sa);
 	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
 }
@@ -199,7 +199,7 @@ static void give_up(struct ike_sa *sa)
 /* Out of tries, but a peer may be silent for so long. */
 static bool tolerated(const struct ike_sa *sa, uint64_t now)
 {
-	return sa->state == IKE_STATE_ESTABLISHED && !sa->request.forgotten &&
+	return sa->state == IKE_STATE_ESTABLISHED && !sa->request.forgotten && !sa->request.final &&
 	       sa->last_heard + sa->tolerate > now;
 }
 

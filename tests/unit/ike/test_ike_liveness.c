@@ -127,6 +127,45 @@ Test(ike_liveness, a_brief_probe)
 	cr_assert_eq(duo.a.sent - sent, 4);
 }
 
+Test(ike_liveness, a_final_probe)
+{
+	struct duo_record *i, *r;
+	uint64_t began;
+
+	establish(&i, &r);
+	ike_host_set_patience(duo.a.host, i->sa, 30000, 900000);
+	ike_host_probe_finally(duo.a.host, i->sa, 4);
+	duo_settle(&duo);
+	cr_assert_null(i->sa->request.data, "answered");
+	duo.tap = cut_responder;
+	began = duo.now;
+	duo_run(&duo, began + 300000); /* it is tolerated, and asked now and then */
+	duo_assert_up(i);
+	cr_assert(i->sa->request.data);
+	began = duo.now;
+	ike_host_probe_finally(duo.a.host, i->sa, 4);
+	duo_run(&duo, began + 1499);
+	cr_assert_eq(i->ended, 0);
+	duo_run(&duo, began + 1500);
+	cr_assert_eq(i->ended, 1);
+	cr_assert_eq(i->why, IKE_END_TIMEOUT);
+}
+
+Test(ike_liveness, a_final_probe_that_is_answered_changes_no_patience)
+{
+	struct duo_record *i, *r;
+
+	establish(&i, &r);
+	ike_host_set_patience(duo.a.host, i->sa, 30000, 900000);
+	ike_host_probe_finally(duo.a.host, i->sa, 4);
+	duo_settle(&duo);
+	duo.tap = cut_responder;
+	duo_run(&duo, duo.now + 890000);
+	duo_assert_up(i);
+	duo_run(&duo, duo.now + 20000);
+	cr_assert_eq(i->why, IKE_END_TIMEOUT);
+}
+
 Test(ike_liveness, old_answer_is_no_answer)
 {
 	struct duo_record *i, *r;
