@@ -8,6 +8,14 @@
 #include "ippriv-node/ctl_peer.h"
 #include "ippriv-node/ctl_pool.h"
 
+enum {
+	ASK_TRIES = 4,    /* transmissions to a silent circuit whose place is wanted */
+	ASK_FOR = 15000,  /* milliseconds that such a question may take, with time to spare */
+};
+
+/* For each share that may be full; looking for the most silent one costs a look at all. */
+static const struct ctl_rate look_rate = { .rate = 10, .burst = 10 };
+
 struct ctl_circuits {
 	struct ctl_circuits_conf conf;
 	struct ctl_circuit_env env;
@@ -15,6 +23,7 @@ struct ctl_circuits {
 	struct ctl_quota *quota;
 	struct ctl_circuit *table;
 	uint32_t next_number;
+	struct ctl_bucket looks[CTL_QUOTA_FULLS];
 };
 
 static uint64_t now_of(const struct ctl_circuits *circuits)
@@ -101,6 +110,66 @@ static int register_circuit(struct ctl_circuits *circuits, struct ctl_circuit *c
 	return 0;
 }
 
+static bool is_of(const struct ctl_circuit *c, enum ctl_quota_full full, const struct addr *outer,
+		  uint32_t index)
+{
+	switch (full) {
+	case CTL_QUOTA_FULL_ADDRESS:
+		return c->dp.via.index == index && ctl_quota_same(&c->counted, outer);
+	case CTL_QUOTA_FULL_PEER:
+		return c->dp.via.index == index;
+	case CTL_QUOTA_FULL_RELAY:
+		return true;
+	case CTL_QUOTA_ROOM:
+	case CTL_QUOTA_FULLS:
+		break;
+	}
+	return false;
+}
+
+/* Since when nothing came of C, UINT64_MAX: it does not count, or is being asked. */
+static uint64_t silent_since(const struct ctl_circuits *circuits, const struct ctl_circuit *c,
+			     uint64_t now)
+{
+	struct ike_sa_info info;
+
+	if (!c->established || (c->asked_at != 0 && now - c->asked_at < ASK_FOR))
+		return UINT64_MAX;
+	ctl_ike_info(circuits->conf.ike, &c->session, &info);
+	return info.last_heard;
+}
+
+/*
+ * There was no place for a circuit of OUTER behind peer INDEX: asks the most silent one of those
+ * that have them. IKE does not see a client's ESP, so only an answer tells one that is dead from
+ * one that is busy; without an answer it ends, and the newcomer finds a place when it tries again.
+ */
+static void make_room(struct ctl_circuits *circuits, const struct addr *outer, uint32_t index,
+		      uint64_t now)
+{
+	enum ctl_quota_full full = ctl_quota_full(circuits->quota, outer, index);
+	struct ctl_circuit *c, *next, *quiet = NULL;
+	uint64_t since = UINT64_MAX;
+
+	if (full == CTL_QUOTA_ROOM || !ctl_bucket_has(&circuits->looks[full], &look_rate, now))
+		return;
+	ctl_bucket_take(&circuits->looks[full], &look_rate, now);
+	HASH_ITER(hh, circuits->table, c, next) {
+		uint64_t at = is_of(c, full, outer, index) ? silent_since(circuits, c, now) :
+							     UINT64_MAX;
+
+		if (at < since) {
+			since = at;
+			quiet = c;
+		}
+	}
+	if (!quiet || now < since || now - since <= circuits->conf.idle)
+		return;
+	quiet->asked_at = now;
+	log_debug("circuit %u is silent and its place is wanted: asking", quiet->dp.way.number);
+	ctl_ike_probe_finally(circuits->conf.ike, &quiet->session, ASK_TRIES);
+}
+
 int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path, bool encap,
 		       struct ike_lease *lease, struct ctl_session **session)
 {
@@ -113,6 +182,8 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 	err = find_via(circuits, path, &via);
 	if (err == 0)
 		err = ctl_quota_take(circuits->quota, &way.far, via.index, now);
+	if (err == -EBUSY)
+		make_room(circuits, &way.far, via.index, now);
 	if (err < 0)
 		return err;
 	c = ctl_circuit_new(&circuits->env, &via, &way);

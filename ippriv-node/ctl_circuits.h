@@ -23,7 +23,10 @@ struct ctl_circuits_conf {
 
 int ctl_circuits_new(const struct ctl_circuits_conf *conf, struct ctl_circuits **out) _must_check_;
 void ctl_circuits_free(struct ctl_circuits *circuits); /* none may be left */
-/* ctl_admit.client. -EBUSY also when the client's address or its entry has its share. */
+/*
+ * ctl_admit.client. -EBUSY also when the client's address or its entry has its share. Then the one
+ * of these that was silent longest, longer than IDLE, has to answer within seconds or it ends.
+ */
 int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *path, bool encap,
 		       struct ike_lease *lease, struct ctl_session **session);
 /* Sends Deletes: for those that come through overlay peer INDEX, or all when it is 0. */

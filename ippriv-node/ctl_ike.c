@@ -362,6 +362,12 @@ void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tr
 	arm(ike);
 }
 
+void ctl_ike_probe_finally(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries)
+{
+	ike_host_probe_finally(ike->host, session->sa, tries);
+	arm(ike);
+}
+
 void ctl_ike_patience(struct ctl_ike *ike, struct ctl_session *session, uint32_t idle,
 		      uint32_t tolerate)
 {

@@ -68,6 +68,8 @@ void ctl_ike_drop(struct ctl_ike *ike, struct ctl_session *session);
 void ctl_ike_heard(struct ctl_ike *ike, struct ctl_session *session);
 /* Is the peer there? With TRIES transmissions; without an answer ended follows. */
 void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries);
+/* The same, and however long it may be silent. */
+void ctl_ike_probe_finally(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries);
 /* As ike_host_set_patience, milliseconds. */
 void ctl_ike_patience(struct ctl_ike *ike, struct ctl_session *session, uint32_t idle,
 		      uint32_t tolerate);

@@ -82,14 +82,21 @@ void ctl_quota_free(struct ctl_quota *q)
 	free(q);
 }
 
+static struct quota_key key_of(const struct addr *outer, uint32_t index)
+{
+	struct quota_key key = { .family = outer->family, .index = index };
+
+	/* A client has its IPv6 network for itself: /64. */
+	memcpy(key.address, outer->bytes, outer->family == AF_INET6 ? 8 : sizeof(key.address));
+	return key;
+}
+
 static struct holder *find(const struct ctl_quota *q, const struct addr *outer, uint32_t index,
 			   struct quota_key *key)
 {
 	struct holder *h;
 
-	*key = (struct quota_key){ .family = outer->family, .index = index };
-	/* A client has its IPv6 network for itself: /64. */
-	memcpy(key->address, outer->bytes, outer->family == AF_INET6 ? 8 : sizeof(key->address));
+	*key = key_of(outer, index);
 	HASH_FIND(hh, q->table, key, sizeof(*key), h);
 	return h;
 }
@@ -167,6 +174,27 @@ int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index
 	share_take(peer, now);
 	holder_take(q, h);
 	return 0;
+}
+
+enum ctl_quota_full ctl_quota_full(const struct ctl_quota *q, const struct addr *outer,
+				   uint32_t index)
+{
+	const struct share *peer = &q->peers[index];
+	struct quota_key key;
+	const struct holder *h = find(q, outer, index, &key);
+
+	if (h && h->count >= CTL_QUOTA_ADDRESS)
+		return CTL_QUOTA_FULL_ADDRESS;
+	if (peer->count >= peer->most)
+		return index ? CTL_QUOTA_FULL_PEER : CTL_QUOTA_FULL_RELAY;
+	return q->all.count >= q->all.most ? CTL_QUOTA_FULL_RELAY : CTL_QUOTA_ROOM;
+}
+
+bool ctl_quota_same(const struct addr *a, const struct addr *b)
+{
+	struct quota_key one = key_of(a, 0), other = key_of(b, 0);
+
+	return memcmp(&one, &other, sizeof(one)) == 0;
 }
 
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now)

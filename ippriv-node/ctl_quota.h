@@ -37,6 +37,13 @@ void ctl_quota_free(struct ctl_quota *q);
  */
 int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index,
 		   uint64_t now) _must_check_;
+/* Which share has no place left for that, whatever the rates are. */
+enum ctl_quota_full { CTL_QUOTA_ROOM, CTL_QUOTA_FULL_RELAY, CTL_QUOTA_FULL_PEER,
+		      CTL_QUOTA_FULL_ADDRESS, CTL_QUOTA_FULLS };
+enum ctl_quota_full ctl_quota_full(const struct ctl_quota *q, const struct addr *outer,
+				   uint32_t index);
+/* Whether both are one address for a quota. */
+bool ctl_quota_same(const struct addr *a, const struct addr *b);
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now);
 /*
  * A circuit straight from a client has gone with it. -EBUSY: TO has as many as it may, so it stays

@@ -220,6 +220,13 @@ void ctl_ike_probe(struct ctl_ike *ike, struct ctl_session *session, uint32_t tr
 	ike->probing = session;
 }
 
+void ctl_ike_probe_finally(struct ctl_ike *ike, struct ctl_session *session, uint32_t tries)
+{
+	cr_expect_gt(tries, 0u);
+	ike->asked++;
+	ike->asking = session;
+}
+
 void ctl_ike_patience(struct ctl_ike *ike, struct ctl_session *session, uint32_t idle,
 		      uint32_t tolerate)
 {
@@ -246,8 +253,9 @@ void ctl_ike_mapping(struct ctl_ike *ike, struct ctl_session *session,
 void ctl_ike_info(const struct ctl_ike *ike, const struct ctl_session *session,
 		  struct ike_sa_info *out)
 {
-	(void)session;
 	*out = ike->info;
+	if (session == ike->quiet)
+		out->last_heard = ike->quiet_since;
 }
 
 void ctl_ike_counters(const struct ctl_ike *ike, struct ike_host_counters *out)

@@ -41,7 +41,11 @@ struct ctl_ike {
 	size_t initiated, closed, heard, probed, rekeyed, mapped;
 	uint32_t rekeying, idle, tolerate; /* of the last rekey_child and patience */
 	struct endpoint mapping;
-	struct ike_sa_info info; /* of all sessions */
+	struct ike_sa_info info; /* of all sessions, but that of */
+	struct ctl_session *quiet; /* was last heard then: */
+	uint64_t quiet_since;
+	size_t asked; /* calls of probe_finally; */
+	struct ctl_session *asking; /* the last one */
 	struct ike_init_conf confs[FAKE_CALLS];
 	struct ctl_session *sessions[FAKE_CALLS]; /* of initiate */
 	struct ctl_session *closing[FAKE_CALLS];

@@ -249,6 +249,79 @@ Test(ctl_circuits, an_entry_gets_half)
 		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
 }
 
+/* All were heard now, but QUIET that long ago. */
+static void hear(struct ctl_session *quiet, uint64_t ago)
+{
+	relay.ike.info.last_heard = io_loop_now(relay.loop);
+	relay.ike.quiet = quiet;
+	relay.ike.quiet_since = relay.ike.info.last_heard - ago;
+}
+
+Test(ctl_circuits, the_most_silent_one_makes_room)
+{
+	struct ctl_session *all[MOST], *more = NULL;
+	struct ike_lease lease;
+
+	for (size_t i = 0; i < MOST; i++) {
+		all[i] = admitted("192.0.2.7", 0, &lease);
+		cr_assert_eq(up(all[i], 0x1000 * (uint32_t)(i + 1)), 0);
+		all[i]->ops->established(all[i]);
+	}
+	hear(all[2], 30000);
+	cr_expect_eq(admit("192.0.2.8", 0, &lease, &more), -EBUSY);
+	cr_expect_eq(relay.ike.asked, (size_t)0, "it is not silent for long");
+	hear(all[2], 30001);
+	cr_expect_eq(admit("192.0.2.8", 0, &lease, &more), -EBUSY);
+	cr_assert_eq(relay.ike.asked, (size_t)1);
+	cr_expect_eq(relay.ike.asking, all[2]);
+	cr_expect_eq(admit("192.0.2.8", 0, &lease, &more), -EBUSY);
+	cr_expect_eq(relay.ike.asked, (size_t)1, "it has time to answer");
+	all[2]->ops->ended(all[2], IKE_END_TIMEOUT);
+	all[2] = admitted("192.0.2.8", 0, &lease);
+	for (size_t i = 0; i < MOST; i++)
+		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
+}
+
+Test(ctl_circuits, room_is_made_where_it_is_short)
+{
+	struct ctl_session *all[3], *more = NULL;
+	struct ike_lease lease;
+
+	all[0] = admitted("192.0.2.7", 0, &lease);
+	all[1] = admitted("100.66.1.1", 1, &lease);
+	all[2] = admitted("100.66.1.2", 1, &lease);
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(up(all[i], 0x1000 * (uint32_t)(i + 1)), 0);
+		all[i]->ops->established(all[i]);
+	}
+	hear(all[0], 800000);
+	cr_expect_eq(admit("100.66.1.3", 1, &lease, &more), -EBUSY);
+	cr_expect_eq(relay.ike.asked, (size_t)0, "the peer's share is full, not the relay's");
+	hear(all[1], 40000);
+	cr_expect_eq(admit("100.66.1.3", 1, &lease, &more), -EBUSY);
+	cr_assert_eq(relay.ike.asked, (size_t)1);
+	cr_expect_eq(relay.ike.asking, all[1]);
+	for (size_t i = 0; i < 3; i++)
+		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
+}
+
+Test(ctl_circuits, nobody_is_asked_too_often)
+{
+	struct ctl_session *all[MOST], *more = NULL;
+	struct ike_lease lease;
+
+	for (size_t i = 0; i < MOST; i++) {
+		all[i] = admitted("192.0.2.7", 0, &lease);
+		all[i]->ops->established(all[i]);
+	}
+	relay.ike.info.last_heard = io_loop_now(relay.loop) - 31000; /* all of them */
+	for (size_t i = 0; i < 50; i++)
+		cr_expect_eq(admit("192.0.2.8", 0, &lease, &more), -EBUSY);
+	cr_expect_eq(relay.ike.asked, (size_t)MOST, "each once");
+	for (size_t i = 0; i < MOST; i++)
+		all[i]->ops->ended(all[i], IKE_END_TIMEOUT);
+}
+
 Test(ctl_circuits, a_pool_that_is_empty)
 {
 	struct ctl_session *one, *two, *three = NULL;

@@ -159,3 +159,55 @@ Test(ctl_quota, an_ipv6_network_is_one_client)
 	cr_expect_eq(ctl_quota_take(quota, &other, 0, start), 0);
 	ctl_quota_give(quota, &a, 0, start);
 }
+
+static enum ctl_quota_full full(uint32_t address, uint32_t index)
+{
+	struct addr a = addr_v4(address);
+
+	return ctl_quota_full(quota, &a, index);
+}
+
+Test(ctl_quota, says_which_share_is_full)
+{
+	uint64_t now = start;
+
+	for (int i = 0; i < CTL_QUOTA_ADDRESS; i++, now += 1000) {
+		cr_expect_eq(full(1, 0), CTL_QUOTA_ROOM);
+		cr_assert_eq(take(1, 0, now), 0);
+	}
+	cr_expect_eq(full(1, 0), CTL_QUOTA_FULL_ADDRESS);
+	cr_expect_eq(full(1, 3), CTL_QUOTA_ROOM);
+	for (uint32_t i = 0; i < 500; i++, now += 1000)
+		cr_assert_eq(take(100 + i, 7, now), 0);
+	cr_expect_eq(full(1, 7), CTL_QUOTA_FULL_PEER);
+	cr_expect_eq(full(2, 0), CTL_QUOTA_ROOM);
+	for (uint32_t i = 0; i < 1000 - 500 - CTL_QUOTA_ADDRESS; i++, now += 1000)
+		cr_assert_eq(take(100 + i, 8, now), 0);
+	cr_expect_eq(full(2, 0), CTL_QUOTA_FULL_RELAY);
+	cr_expect_eq(full(2, 9), CTL_QUOTA_FULL_RELAY);
+	cr_expect_eq(full(2, 7), CTL_QUOTA_FULL_PEER, "the narrower one");
+}
+
+Test(ctl_quota, a_rate_is_no_full_share)
+{
+	for (int i = 0; i < CTL_QUOTA_BURST; i++) {
+		cr_assert_eq(take(1, 0, start), 0);
+		give(1, 0, start);
+	}
+	cr_expect_eq(take(1, 0, start), -EBUSY);
+	cr_expect_eq(full(1, 0), CTL_QUOTA_ROOM);
+}
+
+Test(ctl_quota, same_address)
+{
+	struct addr a, b, c, d = addr_v4(1), e = addr_v4(2);
+
+	cr_assert_eq(addr_parse("2001:db8:1:2::1", &a), 0);
+	cr_assert_eq(addr_parse("2001:db8:1:2:3::1", &b), 0);
+	cr_assert_eq(addr_parse("2001:db8:1:3::1", &c), 0);
+	cr_expect(ctl_quota_same(&a, &b));
+	cr_expect_not(ctl_quota_same(&a, &c));
+	cr_expect(ctl_quota_same(&d, &d));
+	cr_expect_not(ctl_quota_same(&d, &e));
+	cr_expect_not(ctl_quota_same(&a, &d));
+}
