@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -70,6 +71,15 @@ void ctl_circuit_fail(struct ctl_circuit *c, size_t hop, const char *fmt, ...)
 	va_end(args);
 	c->failed_hop = hop;
 	begin_closing(c);
+}
+
+void ctl_circuit_refused(struct ctl_hop *hop, const char *what, int r)
+{
+	struct ctl_circuit *c = hop->circuit;
+
+	snprintf(c->refusal, sizeof(c->refusal), "%s layer %zu: %s (%s)", what,
+		 ctl_hop_index(hop) + 1, dp_error(c->conf.dp), strerror(-r));
+	c->our_fault = r != -EEXIST; /* the hop has chosen the SPI that is taken */
 }
 
 void ctl_circuit_close(struct ctl_circuit *c)

@@ -33,7 +33,7 @@ struct ctl_circuit {
 	uint64_t away_since;
 	bool moved;     /* it ended since the host has another address, or none */
 	uint64_t patient_until; /* hops may be silent until then (ops->now), 0: not */
-	char refusal[CTL_CIRCUIT_WHY]; /* why child_up has refused, "": it has not */
+	char refusal[CTL_CIRCUIT_WHY]; /* why a callback has made its SA end, "": none has */
 	char why[CTL_CIRCUIT_WHY];
 };
 
@@ -42,5 +42,7 @@ static inline size_t ctl_hop_index(const struct ctl_hop *hop)
 	return (size_t)(hop - hop->circuit->hops);
 }
 
+/* The kernel has said R (-errno) when it was WHAT ("moving") the layer of HOP; the SA ends for that. */
+void ctl_circuit_refused(struct ctl_hop *hop, const char *what, int r);
 /* The circuit begins to close because of HOP, or of CTL_CIRCUIT_NO_HOP; once. */
 void ctl_circuit_fail(struct ctl_circuit *c, size_t hop, const char *fmt, ...) _printf_(3, 4);

@@ -249,9 +249,7 @@ int ctl_hop_child_up(struct ike_sa *sa, const struct ike_child *child,
 	r = dp_circuit_push(c->dp, &layer);
 	pair_wipe(&layer.pair);
 	if (r < 0) {
-		snprintf(c->refusal, sizeof(c->refusal), "installing layer %zu: %s (%s)",
-			 ctl_hop_index(hop) + 1, dp_error(c->conf.dp), strerror(-r));
-		c->our_fault = r != -EEXIST; /* the hop has chosen the SPI that is taken */
+		ctl_circuit_refused(hop, "installing", r);
 		return r;
 	}
 	hop->lease = *lease;
@@ -287,6 +285,8 @@ int ctl_hop_child_switch(struct ike_sa *sa, const struct ike_child *child)
 	int r = dp_pair_switch(hop->circuit->dp, ctl_hop_index(hop), &pair);
 
 	pair_wipe(&pair);
+	if (r < 0)
+		ctl_circuit_refused(hop, "renewing", r);
 	return r;
 }
 

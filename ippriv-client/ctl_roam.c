@@ -82,8 +82,7 @@ int ctl_roam_moved(struct ike_sa *sa)
 	path = ctl_hop_layer_path(sa);
 	r = dp_circuit_move(c->dp, ctl_hop_index(hop), &path);
 	if (r < 0)
-		log_warning("circuit %u cannot follow the host's address: %s (%s)", c->conf.id,
-			    dp_error(c->conf.dp), strerror(-r));
+		ctl_circuit_refused(hop, "moving", r);
 	else
 		log_info("circuit %u has followed the host's address", c->conf.id);
 	return r;

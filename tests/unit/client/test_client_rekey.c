@@ -1,6 +1,7 @@
 /* Child SAs and IKE SAs of a circuit are replaced; traffic, counters and books go on. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <string.h>
 
 #include "client/trio.h"
 #include "ippriv-client/ctl_hop.h"
@@ -137,6 +138,16 @@ Test(client_rekey, is_tried_again_when_the_kernel_refuses)
 		expect_pair(1);
 		cr_expect_eq(sas(), SAS);
 	}
+}
+
+Test(client_rekey, that_a_relay_began_is_not_its_fault_when_our_kernel_refuses)
+{
+	t.kern.fail_at = t.kern.adds + 2;
+	ike_host_rekey_child(t.relays[1].host, t.relays[1].sa, t.relays[1].child.spi_in);
+	trio_run(&t, CTL_CIRCUIT_CLOSE_MS + LINGER);
+	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
+	cr_expect_eq(t.seen.failed_hop, CTL_CIRCUIT_NO_HOP, "%s", t.why);
+	cr_expect(strstr(t.why, "renewing layer 2"), "%s", t.why);
 }
 
 Test(client_rekey, ends_the_circuit_when_it_came_too_late)

@@ -348,4 +348,6 @@ Test(client_roam, ends_when_the_kernel_does_not_follow)
 	trio_roam(&t, cafe, false);
 	trio_run(&t, CTL_CIRCUIT_CLOSE_MS + 10);
 	cr_expect_eq(trio_state(&t), CTL_CIRCUIT_OVER);
+	cr_expect_eq(t.seen.failed_hop, CTL_CIRCUIT_NO_HOP, "the entry has done its part");
+	cr_expect(strstr(t.why, "moving layer 1"), "%s", t.why);
 }
