@@ -277,7 +277,7 @@ static int new_host(struct ctl_ike *ike)
 		/* The host takes up to an eighth off, by chance. */
 		.rekey_after = ike->conf.life * (1000 / 7 * 8),
 		.sa_max = ike->conf.sa_max,
-		.prefer_chacha = !crypto_has_aes(),
+		.ciphers = crypto_has_aes() ? IKE_CIPHERS_AES_FIRST : IKE_CIPHERS_CHACHA_FIRST,
 	};
 	int err = ike_host_new(&conf, &ike->host);
 

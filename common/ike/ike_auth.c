@@ -147,6 +147,7 @@ void ike_auth_start(struct ike_sa *sa)
 	struct own_id own = make_id(sa->host, conf->auth);
 	struct ike_signed s = make_signed(sa->hs, true, own.body, 4 + own.data_len);
 	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
+	size_t count;
 	uint8_t spi[IKE_ESP_SPI_SIZE];
 	struct ike_out out;
 
@@ -161,8 +162,8 @@ void ike_auth_start(struct ike_sa *sa)
 	if (conf->want_lease)
 		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted, ARRAY_SIZE(wanted));
 	spi_bytes(ike_child_in_state(sa, IKE_CHILD_LARVAL)->spi_in, spi);
-	ike_proposal_esp(spi, sa->host->conf.prefer_chacha, offers);
-	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
+	count = ike_proposal_esp(spi, sa->host->conf.ciphers, offers);
+	ike_build_sa(&out.b, offers, count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, conf->ts_local.items, conf->ts_local.count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, conf->ts_remote.items, conf->ts_remote.count);
 	if (offers_mobike(sa))
@@ -219,7 +220,7 @@ static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ik
 	struct ike_esp esp;
 
 	if (ike_proposal_esp_accept(p->proposals, p->proposal_count,
-				    sa->host->conf.prefer_chacha, &esp) < 0 ||
+				    sa->host->conf.ciphers, &esp) < 0 ||
 	    ike_ts_accept(&p->ts_i, &conf->ts_local, &child->ts_local) < 0 ||
 	    ike_ts_accept(&p->ts_r, &conf->ts_remote, &child->ts_remote) < 0)
 		return -EBADMSG;
@@ -355,7 +356,7 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct
 	if (check_initiator(sa, p, &g->peer) < 0)
 		return IKE_NOTIFY_AUTHENTICATION_FAILED;
 	if (ike_proposal_esp_choose(p->proposals, p->proposal_count,
-				    sa->host->conf.prefer_chacha, &g->esp) < 0)
+				    sa->host->conf.ciphers, &g->esp) < 0)
 		return IKE_NOTIFY_NO_PROPOSAL_CHOSEN;
 	g->want_lease = asks_for_address(&p->cp);
 	notify = admit(sa, p, g);

@@ -33,7 +33,7 @@ struct ike_host_conf {
 	uint32_t child_linger;         /* [5000] a replaced child SA still takes late packets */
 	uint32_t keepalive;            /* [20000] behind a NAT nothing was sent: send an octet */
 	uint32_t fragment_size;        /* [1200] bytes of UDP payload, larger messages are split */
-	bool prefer_chacha;            /* ESP: ChaCha20-Poly1305 before AES-GCM-256 */
+	enum ike_ciphers ciphers;      /* of ESP, in order of preference */
 	bool first_layer;              /* responder: NAT detection and MOBIKE for paths without mark */
 };
 

@@ -22,6 +22,9 @@ struct ike_path {
 	bool floated;     /* port 4500: the caller adds and strips the non-ESP marker (RFC 3948) */
 };
 
+/* What we offer and take for ESP. The responder's order decides. */
+enum ike_ciphers { IKE_CIPHERS_AES_FIRST, IKE_CIPHERS_CHACHA_FIRST, IKE_CIPHERS_CHACHA_ONLY };
+
 enum ike_encr { IKE_ENCR_AES_GCM_16 = 20, IKE_ENCR_CHACHA20_POLY1305 = 28 };
 
 enum { IKE_TS_MAX = 4, IKE_DNS_MAX = 2 };

@@ -125,22 +125,28 @@ int ike_proposal_ike_accept_spi(const struct ike_proposal *answers, size_t count
 }
 
 /* The cipher of our offer NUMBER, 1 being the one we prefer. */
-static const struct ike_transform *esp_encr(bool prefer_chacha, size_t number)
+static const struct ike_transform *esp_encr(enum ike_ciphers ciphers, size_t number)
 {
-	return prefer_chacha == (number == 1) ? &esp_chacha : &esp_aes;
+	return (ciphers != IKE_CIPHERS_AES_FIRST) == (number == 1) ? &esp_chacha : &esp_aes;
 }
 
-void ike_proposal_esp(const uint8_t *spi, bool prefer_chacha,
-		      struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS])
+static size_t esp_count(enum ike_ciphers ciphers)
+{
+	return ciphers == IKE_CIPHERS_CHACHA_ONLY ? 1 : IKE_PROPOSAL_ESP_OFFERS;
+}
+
+size_t ike_proposal_esp(const uint8_t *spi, enum ike_ciphers ciphers,
+			struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS])
 {
 	for (size_t i = 0; i < IKE_PROPOSAL_ESP_OFFERS; i++) {
 		out[i] = (struct ike_proposal){ .number = (uint8_t)(i + 1),
 						.protocol = IKE_PROTOCOL_ESP,
 						.spi = { spi, IKE_ESP_SPI_SIZE },
 						.transform_count = 3 };
-		out[i].transforms[0] = *esp_encr(prefer_chacha, i + 1);
+		out[i].transforms[0] = *esp_encr(ciphers, i + 1);
 		memcpy(&out[i].transforms[1], esp_esn, sizeof(esp_esn));
 	}
+	return esp_count(ciphers);
 }
 
 static uint32_t spi_of(const struct ike_proposal *p)
@@ -181,12 +187,12 @@ static bool choose_esp(const struct ike_proposal *p, const struct ike_transform 
 	return true;
 }
 
-int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, enum ike_ciphers ciphers,
 			    struct ike_esp *out)
 {
-	for (size_t number = 1; number <= IKE_PROPOSAL_ESP_OFFERS; number++)
+	for (size_t number = 1; number <= esp_count(ciphers); number++)
 		for (size_t i = 0; i < count; i++)
-			if (choose_esp(&offers[i], esp_encr(prefer_chacha, number), 0, out))
+			if (choose_esp(&offers[i], esp_encr(ciphers, number), 0, out))
 				return 0;
 	return -ENOENT;
 }
@@ -204,14 +210,14 @@ void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
 		out->transforms[out->transform_count++] = esp_dh[0];
 }
 
-int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bool prefer_chacha,
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, enum ike_ciphers ciphers,
 			    struct ike_esp *out)
 {
 	struct ike_esp chosen;
 
 	if (count != 1 || answers->transform_count != 2 || answers->number < 1 ||
-	    answers->number > IKE_PROPOSAL_ESP_OFFERS ||
-	    !choose_esp(answers, esp_encr(prefer_chacha, answers->number), 0, &chosen))
+	    answers->number > esp_count(ciphers) ||
+	    !choose_esp(answers, esp_encr(ciphers, answers->number), 0, &chosen))
 		return -EBADMSG;
 	*out = chosen;
 	return 0;
@@ -239,23 +245,23 @@ static bool choose_dh(const struct ike_proposal *p, const struct ike_transform *
 	return out->dh || without;
 }
 
-int ike_proposal_esp_choose_dh(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
+int ike_proposal_esp_choose_dh(const struct ike_proposal *offers, size_t count, enum ike_ciphers ciphers,
 			       uint16_t ke_group, struct ike_esp *out)
 {
-	for (size_t number = 1; number <= IKE_PROPOSAL_ESP_OFFERS; number++)
+	for (size_t number = 1; number <= esp_count(ciphers); number++)
 		for (size_t i = 0; i < count; i++)
-			if (choose_dh(&offers[i], esp_encr(prefer_chacha, number), ke_group, out))
+			if (choose_dh(&offers[i], esp_encr(ciphers, number), ke_group, out))
 				return 0;
 	return -ENOENT;
 }
 
 int ike_proposal_esp_accept_dh(const struct ike_proposal *answers, size_t count,
-			       bool prefer_chacha, struct ike_esp *out)
+			       enum ike_ciphers ciphers, struct ike_esp *out)
 {
 	struct ike_esp chosen;
 
-	if (count != 1 || answers->number < 1 || answers->number > IKE_PROPOSAL_ESP_OFFERS ||
-	    !choose_dh(answers, esp_encr(prefer_chacha, answers->number), IKE_DH_ID_CURVE25519,
+	if (count != 1 || answers->number < 1 || answers->number > esp_count(ciphers) ||
+	    !choose_dh(answers, esp_encr(ciphers, answers->number), IKE_DH_ID_CURVE25519,
 		       &chosen) ||
 	    answers->transform_count != 2u + has_type(answers, IKE_TRANSFORM_DH))
 		return -EBADMSG;

@@ -28,20 +28,20 @@ int ike_proposal_ike_accept_spi(const struct ike_proposal *answers, size_t count
 				uint64_t *spi) _must_check_;
 
 /*
- * ESP: which cipher is tried first, AES-GCM-256 or (PREFER_CHACHA) ChaCha20-Poly1305, is each
- * side's own matter; the responder decides. With extended sequence numbers wherever they are offered.
+ * ESP: which cipher is tried first, AES-GCM-256 or ChaCha20-Poly1305, is each side's own matter;
+ * the responder decides. With extended sequence numbers wherever they are offered.
  */
-/* Initiator: the offers in order of preference. They borrow SPI (4 bytes, network order). */
-void ike_proposal_esp(const uint8_t *spi, bool prefer_chacha,
-		      struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS]);
+/* Initiator: the offers in order of preference, their number. They borrow SPI (4 bytes, network order). */
+size_t ike_proposal_esp(const uint8_t *spi, enum ike_ciphers ciphers,
+			struct ike_proposal out[IKE_PROPOSAL_ESP_OFFERS]);
 /* Responder: what we like best of all that is offered; -ENOENT when we like nothing. */
-int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
-			    struct ike_esp *out) _must_check_;
+int ike_proposal_esp_choose(const struct ike_proposal *offers, size_t count,
+			    enum ike_ciphers ciphers, struct ike_esp *out) _must_check_;
 /* Responder: the answer for CHOSEN; borrows SPI. */
 void ike_proposal_esp_answer(const struct ike_esp *chosen, const uint8_t *spi,
 			     struct ike_proposal *out);
 /* Initiator: 0 when the answer is one choice out of ike_proposal_esp, else -EBADMSG. */
-int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bool prefer_chacha,
+int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, enum ike_ciphers ciphers,
 			    struct ike_esp *out) _must_check_;
 /*
  * The same for CREATE_CHILD_SA, where a child SA may have a key exchange of its own. We offer it
@@ -49,7 +49,7 @@ int ike_proposal_esp_accept(const struct ike_proposal *answers, size_t count, bo
  */
 void ike_proposal_esp_offer_dh(struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS]);
 /* KE_GROUP is that of the KE payload, 0: none. It has to be sent again when OUT->dh and it differs. */
-int ike_proposal_esp_choose_dh(const struct ike_proposal *offers, size_t count, bool prefer_chacha,
+int ike_proposal_esp_choose_dh(const struct ike_proposal *offers, size_t count, enum ike_ciphers ciphers,
 			       uint16_t ke_group, struct ike_esp *out) _must_check_;
 int ike_proposal_esp_accept_dh(const struct ike_proposal *answers, size_t count,
-			       bool prefer_chacha, struct ike_esp *out) _must_check_;
+			       enum ike_ciphers ciphers, struct ike_esp *out) _must_check_;

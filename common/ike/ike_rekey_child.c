@@ -55,15 +55,16 @@ static void send_request(struct ike_sa *sa)
 	const struct ike_rekey *rekey = sa->rekey;
 	const struct ike_children *c = sa->children;
 	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
+	size_t count;
 	uint8_t spi[IKE_ESP_SPI_SIZE];
 	struct ike_out out;
 
 	spi_bytes(rekey->new_in, spi);
-	ike_proposal_esp(spi, sa->host->conf.prefer_chacha, offers);
+	count = ike_proposal_esp(spi, sa->host->conf.ciphers, offers);
 	ike_proposal_esp_offer_dh(offers);
 	ike_send_begin(sa, &out, IKE_EXCHANGE_CREATE_CHILD_SA, false);
 	ike_build_notify_esp(&out.b, IKE_NOTIFY_REKEY_SA, rekey->old_in);
-	ike_build_sa(&out.b, offers, ARRAY_SIZE(offers));
+	ike_build_sa(&out.b, offers, count);
 	ike_rekey_build(&out.b, rekey->nonce, rekey->dh_private, true);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSI, c->ts_local.items, c->ts_local.count);
 	ike_build_ts(&out.b, IKE_PAYLOAD_TSR, c->ts_remote.items, c->ts_remote.count);
@@ -113,7 +114,7 @@ static int read_answer(const struct ike_sa *sa, const struct ike_rekey *rekey,
 
 	if (!p->nonce.data ||
 	    ike_proposal_esp_accept_dh(p->proposals, p->proposal_count,
-				       sa->host->conf.prefer_chacha, &a.esp) < 0 ||
+				       sa->host->conf.ciphers, &a.esp) < 0 ||
 	    ike_child_by_out(sa, a.esp.spi) ||
 	    ike_ts_accept(&p->ts_i, &c->ts_local, &local) < 0 || !covers(&local, &c->ts_local) ||
 	    ike_ts_accept(&p->ts_r, &c->ts_remote, &remote) < 0 || !covers(&remote, &c->ts_remote))
@@ -222,7 +223,7 @@ static uint16_t judge(const struct ike_sa *sa, const struct ike_payloads *p, str
 	struct ike_ts_list local, remote;
 
 	if (ike_proposal_esp_choose_dh(p->proposals, p->proposal_count,
-				       sa->host->conf.prefer_chacha,
+				       sa->host->conf.ciphers,
 				       p->ke.data ? p->ke_group : 0, esp) < 0 ||
 	    ike_child_by_out(sa, esp->spi))
 		return IKE_NOTIFY_NO_PROPOSAL_CHOSEN;

@@ -314,7 +314,7 @@ static void start_side(struct pair_side *side, struct pair *pair, bool responder
 		.ops = &ops, .user = side, .responder = responder,
 		.rekey_after = pair->conf.rekeying ? 60000 : 0,
 		.fragment_size = pair->conf.small_fragments ? 160 : 0,
-		.prefer_chacha = pair->conf.prefer_chacha,
+		.ciphers = pair->conf.prefer_chacha,
 		.first_layer = pair->conf.first_layer,
 		.half_open_max = pair->conf.few ? 4 : 0,
 		.half_open_per_path = pair->conf.few ? 3 : 0,

@@ -44,8 +44,8 @@ Test(ike_cipher, the_responder_chooses)
 
 		duo_init(&duo, 41);
 		duo_start(&duo, NULL);
-		duo.a.host->conf.prefer_chacha = a;
-		duo.b.host->conf.prefer_chacha = b;
+		duo.a.host->conf.ciphers = a;
+		duo.b.host->conf.ciphers = b;
 		conf = duo_client(&duo);
 		i = duo_connect(&duo, &conf);
 		r = duo_last(&duo.b);

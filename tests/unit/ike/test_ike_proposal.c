@@ -334,3 +334,23 @@ Test(ike_ts, accept)
 		s.items[i] = range(0x0a000000, 0x0a000000);
 	cr_assert_eq(ike_ts_accept(&s, &offered, &got), -EBADMSG);
 }
+
+Test(ike_proposal, chacha_alone_is_offered_and_taken)
+{
+	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS], answer;
+	struct ike_esp esp;
+
+	cr_assert_eq(ike_proposal_esp(spi, IKE_CIPHERS_CHACHA_FIRST, offers), 2);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 2, IKE_CIPHERS_CHACHA_ONLY, &esp), 0);
+	cr_assert_eq(esp.encr, IKE_ENCR_CHACHA20_POLY1305);
+	cr_assert_eq(ike_proposal_esp_choose(offers + 1, 1, IKE_CIPHERS_CHACHA_ONLY, &esp), -ENOENT,
+		     "AES alone is refused");
+	cr_assert_eq(ike_proposal_esp_choose(offers + 1, 1, IKE_CIPHERS_CHACHA_FIRST, &esp), 0);
+	ike_proposal_esp_answer(&esp, spi, &answer);
+	cr_assert_eq(ike_proposal_esp_accept(&answer, 1, IKE_CIPHERS_CHACHA_ONLY, &esp), -EBADMSG,
+		     "what was not offered is no answer");
+	cr_assert_eq(ike_proposal_esp(spi, IKE_CIPHERS_CHACHA_ONLY, offers), 1);
+	cr_assert_eq(ike_proposal_esp_choose(offers, 1, IKE_CIPHERS_AES_FIRST, &esp), 0);
+	ike_proposal_esp_answer(&esp, spi, &answer);
+	cr_assert_eq(ike_proposal_esp_accept(&answer, 1, IKE_CIPHERS_CHACHA_ONLY, &esp), 0);
+}
