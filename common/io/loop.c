@@ -67,6 +67,24 @@ int io_loop_new(struct io_loop **out)
 	return 0;
 }
 
+/*
+ * Whoever was told to stop cleans up after the loop, too, and must not be killed there by being told
+ * again: libuv gives the signal back its default action. One that comes in between is dropped.
+ */
+static void stop_signal(uv_signal_t *handle)
+{
+	int signum = handle->signum;
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, signum);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	uv_signal_stop(handle);
+	if (signum != 0)
+		signal(signum, SIG_IGN);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 static void stop_one(uv_handle_t *handle, void *unused)
 {
 	(void)unused;
@@ -77,7 +95,7 @@ static void stop_one(uv_handle_t *handle, void *unused)
 	else if (handle->type == UV_POLL)
 		uv_poll_stop((uv_poll_t *)handle);
 	else if (handle->type == UV_SIGNAL)
-		uv_signal_stop((uv_signal_t *)handle);
+		stop_signal((uv_signal_t *)handle);
 }
 
 static void close_one(uv_handle_t *handle, void *unused)

@@ -323,6 +323,20 @@ Test(loop, signals)
 	state_free(s);
 }
 
+Test(loop, being_told_again_does_not_kill_who_cleans_up)
+{
+	struct state *s = state_new();
+
+	cr_assert_eq(io_signals(s->loop, count_and_stop, s), 0);
+	cr_assert_eq(raise(SIGINT), 0);
+	cr_assert_eq(io_loop_run(s->loop), 0);
+	io_loop_free(s->loop);
+	s->loop = NULL;
+	cr_assert_eq(raise(SIGTERM), 0);
+	cr_assert_eq(s->calls, 1);
+	state_free(s);
+}
+
 Test(loop, a_hangup_that_was_ignored_still_is)
 {
 	struct state *s = state_new();
