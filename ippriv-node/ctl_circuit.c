@@ -122,12 +122,23 @@ static void ended(struct ctl_session *session, enum ike_end why)
 	c->env->over(c->env->user, c, clean);
 }
 
+/* A client whose traffic comes in has no reason to send IKE messages, and may fall asleep then. */
+static bool alive(struct ctl_session *session)
+{
+	struct ctl_circuit *c = circuit_of(session);
+	uint64_t seen = c->packets_seen;
+
+	c->packets_seen = ctl_pairs_stats(&c->pairs, &c->env->pairs, &c->dp.way).packets_in;
+	return c->packets_seen > seen;
+}
+
 static const struct ctl_session_ops circuit_ops = {
 	.child_up = child_up,
 	.child_add = child_add,
 	.child_switch = child_switch,
 	.child_del = child_del,
 	.moved = moved,
+	.alive = alive,
 	.established = established,
 	.ended = ended,
 };

@@ -29,6 +29,7 @@ struct ctl_circuit {
 	bool up, established;
 	struct addr counted; /* the outer address whose quota it is in */
 	uint64_t since;
+	uint64_t packets_seen; /* when it was asked last whether the client is alive */
 	uint64_t asked_at; /* when it had to answer, for its place was wanted; 0: never */
 	UT_hash_handle hh; /* by dp.way.number */
 };

@@ -186,6 +186,14 @@ static void op_replaced(void *user, struct ike_sa *old, struct ike_sa *sa)
 	session->sa = sa;
 }
 
+static bool op_alive(void *user, struct ike_sa *sa)
+{
+	struct ctl_session *session = ike_sa_data(sa);
+
+	(void)user;
+	return session->ops->alive && session->ops->alive(session);
+}
+
 static int op_moved(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap)
 {
 	struct ctl_session *session = ike_sa_data(sa);
@@ -229,6 +237,7 @@ static const struct ike_ops ops = {
 	.replaced = op_replaced,
 	.keepalive = op_keepalive,
 	.moved = op_moved,
+	.alive = op_alive,
 	.established = op_established,
 	.ended = op_ended,
 };

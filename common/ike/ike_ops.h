@@ -147,6 +147,11 @@ struct ike_ops {
 	 * An error ends the SA.
 	 */
 	int (*moved)(void *user, struct ike_sa *sa, const struct ike_path *from, bool from_encap);
+	/*
+	 * SA has been silent for so long that it is to be probed: whether ESP came from the peer
+	 * since this was asked last, which will do. NULL: nobody knows.
+	 */
+	bool (*alive)(void *user, struct ike_sa *sa);
 	/* The IKE SA is up. The peer has proved to be who it is. */
 	void (*established)(void *user, struct ike_sa *sa);
 	/* The IKE SA is gone; the SA pointer is valid for this call only. Called exactly once for

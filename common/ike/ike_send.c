@@ -224,6 +224,17 @@ static void retransmit(struct ike_sa *sa, uint64_t now)
 	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
 }
 
+/* The peer has said nothing for as long as it may. */
+static void doubt(struct ike_sa *sa, uint64_t now)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+
+	if (conf->ops->alive && conf->ops->alive(conf->user, sa))
+		sa->last_heard = now;
+	else
+		ike_task_want(sa, IKE_TASK_PROBE);
+}
+
 void ike_send_tick(struct ike_sa *sa)
 {
 	uint64_t now = ike_host_now(sa->host);
@@ -242,7 +253,7 @@ void ike_send_tick(struct ike_sa *sa)
 	ike_path_tick(sa, now);
 	if (sa->state == IKE_STATE_ESTABLISHED && !sa->request.data &&
 	    probe_at(sa) <= now)
-		ike_task_want(sa, IKE_TASK_PROBE);
+		doubt(sa, now);
 	if (sa->rekey_at && sa->rekey_at <= now) {
 		sa->rekey_at = 0;
 		ike_task_want(sa, IKE_TASK_REKEY);

@@ -440,6 +440,20 @@ static uint32_t number_of(uint32_t spi)
 	return dp_reqid_to_circuit(fake_kern_sa(&relay.kern, spi)->reqid);
 }
 
+Test(ctl_circuits, traffic_is_a_sign_of_life)
+{
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_assert_eq(up(s, 0x1000), 0);
+	s->ops->established(s);
+	relay.kern.packets = 5;
+	cr_expect(s->ops->alive(s), "packets have come in");
+	cr_expect_not(s->ops->alive(s), "none since");
+	relay.kern.packets = 6;
+	cr_expect(s->ops->alive(s));
+}
+
 Test(ctl_circuits, rekeyed_by_the_client)
 {
 	struct ike_child next = fake_child(0x2000, NULL, NULL);
