@@ -5,74 +5,10 @@
 
 #include "common/ike/ike_sa_priv.h"
 #include "duo_assert.h"
+#include "mover.h"
 #include "natbox.h"
 
-enum { ONE_WAY = 10, ROUND_TRIP = 2 * ONE_WAY }; /* milliseconds, duo's default */
-
-static struct duo duo;
-static struct natbox box;
-static struct duo_record *i, *r; /* the client's, the relay's */
-
-static void start(const char *address, bool nat)
-{
-	struct ike_host_conf conf = { .first_layer = true };
-	struct ike_init_conf client;
-
-	duo_init(&duo, 1);
-	duo_start(&duo, &conf);
-	natbox_start(&box, &duo, address);
-	if (nat)
-		natbox_translate(&box, "203.0.113.9");
-	client = duo_client(&duo);
-	client.path = natbox_first_path(&box);
-	client.first_layer = true;
-	i = duo_connect(&duo, &client);
-	r = duo_last(&duo.b);
-	duo_assert_up(i);
-	duo_assert_up(r);
-}
-
-static void teardown(void)
-{
-	if (duo.a.host)
-		duo_fini(&duo);
-}
-
 TestSuite(ike_mobike, .fini = teardown);
-
-static struct ike_sa_info info(const struct duo_record *record)
-{
-	struct ike_sa_info out;
-
-	cr_assert(record->sa);
-	ike_sa_info(record->sa, &out);
-	return out;
-}
-
-static void move(const char *address)
-{
-	struct ike_path path;
-
-	natbox_readdress(&box, address);
-	path = natbox_path(&box);
-	cr_assert_eq(ike_host_move(duo.a.host, i->sa, &path), 0);
-}
-
-/* Where the relay sends to. */
-static struct addr followed_to(void)
-{
-	return info(r).path.remote.addr;
-}
-
-static void assert_at(const struct addr *address, bool encap)
-{
-	struct addr remote = followed_to(), local = info(i).path.local.addr;
-
-	cr_assert(addr_equal(&remote, address));
-	cr_assert(addr_equal(&local, &box.address));
-	cr_assert_eq(info(i).encap, encap);
-	cr_assert_eq(info(r).encap, encap);
-}
 
 /* ---- roaming ---- */
 
