@@ -290,6 +290,13 @@ int ctl_hop_child_switch(struct ike_sa *sa, const struct ike_child *child)
 	return r;
 }
 
+void ctl_hop_child_mute(struct ike_sa *sa, uint32_t spi_in)
+{
+	struct ctl_hop *hop = ike_sa_data(sa);
+
+	dp_pair_mute(hop->circuit->dp, ctl_hop_index(hop), spi_in);
+}
+
 void ctl_hop_child_del(struct ike_sa *sa, uint32_t spi_in)
 {
 	struct ctl_hop *hop = ike_sa_data(sa);

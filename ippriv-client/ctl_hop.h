@@ -21,5 +21,6 @@ int ctl_hop_child_up(struct ike_sa *sa, const struct ike_child *child,
 		     const struct ike_lease *lease);
 int ctl_hop_child_add(struct ike_sa *sa, const struct ike_child *child, bool in_only);
 int ctl_hop_child_switch(struct ike_sa *sa, const struct ike_child *child);
+void ctl_hop_child_mute(struct ike_sa *sa, uint32_t spi_in);
 void ctl_hop_child_del(struct ike_sa *sa, uint32_t spi_in);
 void ctl_hop_replaced(struct ike_sa *sa);

@@ -118,6 +118,12 @@ static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child
 	return ctl_hop_child_switch(sa, child);
 }
 
+static void op_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	(void)user;
+	ctl_hop_child_mute(sa, spi_in);
+}
+
 static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	(void)user;
@@ -162,6 +168,7 @@ static const struct ike_ops ops = {
 	.child_up = op_child_up,
 	.child_add = op_child_add,
 	.child_switch = op_child_switch,
+	.child_mute = op_child_mute,
 	.child_del = op_child_del,
 	.replaced = op_replaced,
 	.float_path = op_float_path,

@@ -280,16 +280,25 @@ int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pai
 	return dp_pairs_switch(&c->layers[index].pairs, &c->layers[index].path, pair);
 }
 
-bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in)
+/* R: what came of removing. */
+static void report_left(const struct dp_circuit *c, size_t index, int r)
 {
-	int r;
-
-	if (index >= c->count)
-		return true;
-	r = dp_pairs_del(&c->layers[index].pairs, spi_in);
 	if (r < 0)
 		log_warning("removing a replaced SA of layer %zu: %s (%s)", index + 1,
 			    dp_error(c->dp), strerror(-r));
+}
+
+void dp_pair_mute(struct dp_circuit *c, size_t index, uint32_t spi_in)
+{
+	if (index < c->count)
+		report_left(c, index, dp_pairs_mute(&c->layers[index].pairs, spi_in));
+}
+
+bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in)
+{
+	if (index >= c->count)
+		return true;
+	report_left(c, index, dp_pairs_del(&c->layers[index].pairs, spi_in));
 	return dp_pairs_hear(&c->layers[index].pairs);
 }
 

@@ -116,6 +116,8 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep);
 int dp_pair_add(struct dp_circuit *c, size_t index, const struct dp_pair *pair,
 		bool in_only) _must_check_;
 int dp_pair_switch(struct dp_circuit *c, size_t index, const struct dp_pair *pair) _must_check_;
+/* The outbound SA of that pair goes, which another one has replaced; nothing when it is gone already. */
+void dp_pair_mute(struct dp_circuit *c, size_t index, uint32_t spi_in);
 /*
  * What is there of the pair goes; nothing when it is gone already. False: the layer stands and has
  * nothing left that receives.

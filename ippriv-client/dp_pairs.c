@@ -63,17 +63,6 @@ static void forget(struct dp_pairs *p, struct dp_pairs_pair *pair)
 	p->pairs[p->count] = (struct dp_pairs_pair){ 0 };
 }
 
-/*
- * NEW sends now, and nothing else: of several the kernel takes one that is not to be replaced soon,
- * and that may be an old one, which the peer has deleted.
- */
-static void send_by(struct dp_pairs *p, const struct dp_pairs_pair *new)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (&p->pairs[i] != new)
-			(void)sa_del(p, &p->pairs[i].out, &p->gone.out);
-}
-
 int dp_pairs_add(struct dp_pairs *p, const struct dp_path *path, const struct dp_pair *pair,
 		 bool in_only)
 {
@@ -94,8 +83,6 @@ int dp_pairs_add(struct dp_pairs *p, const struct dp_path *path, const struct dp
 	}
 	kern_plan_wipe(ops, DP_PLAN_PAIR);
 	p->count += r == 0;
-	if (r == 0 && !in_only)
-		send_by(p, new);
 	return r;
 }
 
@@ -112,9 +99,14 @@ int dp_pairs_switch(struct dp_pairs *p, const struct dp_path *path, const struct
 	dp_plan_pair(path, pair, p->id, p->ns, ops);
 	r = sa_add(p, &known->out, &ops[1]);
 	kern_plan_wipe(ops, DP_PLAN_PAIR);
-	if (r == 0)
-		send_by(p, known);
 	return r;
+}
+
+int dp_pairs_mute(struct dp_pairs *p, uint32_t spi_in)
+{
+	struct dp_pairs_pair *pair = find(p, spi_in);
+
+	return pair ? sa_del(p, &pair->out, &p->gone.out) : 0;
 }
 
 static int pair_del(struct dp_pairs *p, struct dp_pairs_pair *pair)

@@ -32,6 +32,8 @@ int dp_pairs_add(struct dp_pairs *p, const struct dp_path *path, const struct dp
 		 bool in_only) _must_check_;
 int dp_pairs_switch(struct dp_pairs *p, const struct dp_path *path,
 		    const struct dp_pair *pair) _must_check_;
+/* Its outbound SA goes. 0 or -errno of the kernel. */
+int dp_pairs_mute(struct dp_pairs *p, uint32_t spi_in);
 /* 0 or -errno of the kernel; the pair is forgotten in any case. */
 int dp_pairs_del(struct dp_pairs *p, uint32_t spi_in);
 /* Whether one of them receives. */

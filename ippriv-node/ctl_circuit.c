@@ -45,6 +45,13 @@ static int child_switch(struct ctl_session *session, const struct ike_child *chi
 	return ctl_pairs_switch(&c->pairs, &c->env->pairs, &c->dp.way, child);
 }
 
+static void child_mute(struct ctl_session *session, uint32_t spi_in)
+{
+	struct ctl_circuit *c = circuit_of(session);
+
+	ctl_pairs_mute(&c->pairs, &c->env->pairs, &c->dp.way, spi_in);
+}
+
 static void child_del(struct ctl_session *session, uint32_t spi_in)
 {
 	struct ctl_circuit *c = circuit_of(session);
@@ -136,6 +143,7 @@ static const struct ctl_session_ops circuit_ops = {
 	.child_up = child_up,
 	.child_add = child_add,
 	.child_switch = child_switch,
+	.child_mute = child_mute,
 	.child_del = child_del,
 	.moved = moved,
 	.alive = alive,

@@ -169,6 +169,14 @@ static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child
 	return session->ops->child_switch(session, child);
 }
 
+static void op_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct ctl_session *session = ike_sa_data(sa);
+
+	(void)user;
+	session->ops->child_mute(session, spi_in);
+}
+
 static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	struct ctl_session *session = ike_sa_data(sa);
@@ -233,6 +241,7 @@ static const struct ike_ops ops = {
 	.child_up = op_child_up,
 	.child_add = op_child_add,
 	.child_switch = op_child_switch,
+	.child_mute = op_child_mute,
 	.child_del = op_child_del,
 	.replaced = op_replaced,
 	.keepalive = op_keepalive,

@@ -16,6 +16,7 @@ struct ctl_session_ops {
 	int (*child_up)(struct ctl_session *session, const struct ike_child *child);
 	int (*child_add)(struct ctl_session *session, const struct ike_child *child, bool in_only);
 	int (*child_switch)(struct ctl_session *session, const struct ike_child *child);
+	void (*child_mute)(struct ctl_session *session, uint32_t spi_in);
 	void (*child_del)(struct ctl_session *session, uint32_t spi_in);
 	/* NULL: it never moves. */
 	int (*moved)(struct ctl_session *session, const struct ike_path *path, bool encap);

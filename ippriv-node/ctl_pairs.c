@@ -63,23 +63,6 @@ static int drop_halves(struct ctl_pair *pair, const struct ctl_pairs_env *env, c
 	return err;
 }
 
-/*
- * NEW sends now, and nothing else: of several the kernel takes one that is not to be replaced soon,
- * and that may be an old one, which the peer has deleted.
- */
-static void send_by(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way,
-		    const struct ctl_pair *new)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		struct ctl_pair *pair = &p->items[i];
-
-		if (pair == new || !(pair->halves & DP_HALF_OUT))
-			continue;
-		look(p, pair, env, way);
-		(void)drop_halves(pair, env, way, DP_HALF_OUT);
-	}
-}
-
 int ctl_pairs_add(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way,
 		  const struct ike_child *child, bool in_only)
 {
@@ -96,8 +79,6 @@ int ctl_pairs_add(struct ctl_pairs *p, const struct ctl_pairs_env *env, const st
 		.spi_in = child->spi_in, .spi_out = child->spi_out, .halves = halves,
 		.soft_at = io_loop_now(env->loop) + seconds * 1000,
 	};
-	if (!in_only)
-		send_by(p, env, way, &p->items[p->count - 1]);
 	return 0;
 }
 
@@ -116,8 +97,17 @@ int ctl_pairs_switch(struct ctl_pairs *p, const struct ctl_pairs_env *env,
 	if (err < 0)
 		return err;
 	pair->halves |= DP_HALF_OUT;
-	send_by(p, env, way, pair);
 	return 0;
+}
+
+void ctl_pairs_mute(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way, uint32_t spi_in)
+{
+	struct ctl_pair *pair = find(p, spi_in);
+
+	if (!pair)
+		return;
+	look(p, pair, env, way);
+	(void)drop_halves(pair, env, way, DP_HALF_OUT);
 }
 
 struct dp_stats ctl_pairs_stats(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way)

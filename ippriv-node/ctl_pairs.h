@@ -35,6 +35,8 @@ int ctl_pairs_add(struct ctl_pairs *p, const struct ctl_pairs_env *env,
 /* The outbound half, too. -ENOENT: there is no such pair. */
 int ctl_pairs_switch(struct ctl_pairs *p, const struct ctl_pairs_env *env,
 		     const struct dp_way *way, const struct ike_child *child) _must_check_;
+/* Nothing is sent through that pair any more. */
+void ctl_pairs_mute(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way, uint32_t spi_in);
 void ctl_pairs_del(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way, uint32_t spi_in);
 /* All of them, the way it was before. 0, or -errno when something is left in the kernel. */
 int ctl_pairs_down(struct ctl_pairs *p, const struct ctl_pairs_env *env, const struct dp_way *way);

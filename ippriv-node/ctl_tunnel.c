@@ -31,6 +31,13 @@ static int child_switch(struct ctl_session *session, const struct ike_child *chi
 	return ctl_pairs_switch(&t->pairs, &t->env->pairs, &t->way, child);
 }
 
+static void child_mute(struct ctl_session *session, uint32_t spi_in)
+{
+	struct ctl_tunnel *t = tunnel_of(session);
+
+	ctl_pairs_mute(&t->pairs, &t->env->pairs, &t->way, spi_in);
+}
+
 static void child_del(struct ctl_session *session, uint32_t spi_in)
 {
 	struct ctl_tunnel *t = tunnel_of(session);
@@ -61,6 +68,7 @@ static const struct ctl_session_ops tunnel_ops = {
 	.child_up = child_up,
 	.child_add = child_add,
 	.child_switch = child_switch,
+	.child_mute = child_mute,
 	.child_del = child_del,
 	.established = established,
 	.ended = ended,

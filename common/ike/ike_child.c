@@ -2,6 +2,9 @@
 
 #include <errno.h>
 
+/* Milliseconds; long for a packet inside one machine, short for the peer's inbound half. */
+enum { MUTE_AFTER = 1000 };
+
 static struct ike_slot *free_slot(struct ike_children *children)
 {
 	for (size_t i = 0; i < IKE_CHILDREN_MAX; i++)
@@ -106,6 +109,12 @@ struct ike_slot *ike_child_replacement(const struct ike_sa *sa, const struct ike
 	return NULL;
 }
 
+void ike_child_retire(struct ike_sa *sa, struct ike_slot *old, enum ike_child_state state)
+{
+	old->state = state;
+	old->mute_at = ike_host_now(sa->host) + MUTE_AFTER;
+}
+
 /* Deleted at both sides, but what is on its way may still come in. */
 static void linger(struct ike_sa *sa, struct ike_slot *slot)
 {
@@ -151,9 +160,11 @@ static int current_deleted(struct ike_sa *sa, struct ike_slot *slot)
 	if (!next)
 		return -ENOENT;
 	r = switch_to(sa, next);
-	if (r == 0 && sa->state != IKE_STATE_DEAD)
-		linger(sa, slot);
-	return r;
+	if (r < 0 || sa->state == IKE_STATE_DEAD)
+		return r;
+	ike_child_retire(sa, slot, IKE_CHILD_REPLACED);
+	linger(sa, slot);
+	return 0;
 }
 
 /* It gave way to ours, or the peer could not use it; then the old one still has to be replaced. */
@@ -264,6 +275,8 @@ uint64_t ike_child_deadline(const struct ike_sa *sa)
 
 		if (has_end(slot) && slot->over_at < at)
 			at = slot->over_at;
+		if (slot->mute_at != 0 && slot->mute_at < at)
+			at = slot->mute_at;
 	}
 	return at;
 }
@@ -286,8 +299,18 @@ static void finish_for_peer(struct ike_sa *sa, struct ike_slot *slot)
 	}
 	if (sa->state == IKE_STATE_DEAD)
 		return;
-	old->state = IKE_CHILD_REPLACED;
+	ike_child_retire(sa, old, IKE_CHILD_REPLACED);
 	ike_task_want(sa, IKE_TASK_DELETE_CHILD);
+}
+
+static void mute_if_due(struct ike_sa *sa, struct ike_slot *slot, uint64_t now)
+{
+	const struct ike_host_conf *conf = &sa->host->conf;
+
+	if (slot->mute_at == 0 || slot->mute_at > now)
+		return;
+	slot->mute_at = 0;
+	conf->ops->child_mute(conf->user, sa, slot->spi_in);
 }
 
 void ike_child_tick(struct ike_sa *sa, uint64_t now)
@@ -295,7 +318,8 @@ void ike_child_tick(struct ike_sa *sa, uint64_t now)
 	for (size_t i = 0; sa->children && i < IKE_CHILDREN_MAX; i++) {
 		struct ike_slot *slot = &sa->children->slots[i];
 
-		if (!has_end(slot) || slot->over_at > now)
+		mute_if_due(sa, slot, now);
+		if (!sa->children || !has_end(slot) || slot->over_at > now)
 			continue;
 		if (slot->state == IKE_CHILD_LINGERING)
 			drop(sa, slot);

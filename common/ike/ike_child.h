@@ -30,6 +30,7 @@ struct ike_slot {
 	bool due;                   /* CURRENT: to be replaced soon */
 	bool delete_out;            /* our Delete of it waits for its answer */
 	uint64_t over_at;           /* LINGERING and NEW: when that ends */
+	uint64_t mute_at;           /* replaced: when its outbound half goes, 0: it has gone */
 	struct ike_child *values;   /* NEW: owned, for child_switch */
 	UT_hash_handle hh;
 };
@@ -51,6 +52,8 @@ struct ike_slot *ike_child_by_in(const struct ike_sa *sa, uint32_t spi_in);
 struct ike_slot *ike_child_by_out(const struct ike_sa *sa, uint32_t spi_out);
 /* The NEW one that is to take the place of OLD; NULL: none. */
 struct ike_slot *ike_child_replacement(const struct ike_sa *sa, const struct ike_slot *old);
+/* Another one is CURRENT now: OLD, which was, is REPLACED or LINGERING. */
+void ike_child_retire(struct ike_sa *sa, struct ike_slot *old, enum ike_child_state state);
 /* Forgets one, without a word to the outside. */
 void ike_child_free(struct ike_sa *sa, struct ike_slot *slot);
 /*

@@ -121,8 +121,17 @@ struct ike_ops {
 	 */
 	int (*child_add)(void *user, struct ike_sa *sa, const struct ike_child *child,
 			 uint32_t replaces, bool in_only);
-	/* Installs the outbound half of CHILD too. An error ends the SA. */
+	/*
+	 * Installs the outbound half of CHILD too; of several the kernel sends through the newest.
+	 * An error ends the SA.
+	 */
 	int (*child_switch)(void *user, struct ike_sa *sa, const struct ike_child *child);
+	/*
+	 * The outbound half of the replaced child SA whose inbound SPI is SPI_IN goes; the inbound
+	 * one stays for late packets. A moment after the switch: a packet that was on its way
+	 * through it on another processor would be lost.
+	 */
+	void (*child_mute)(void *user, struct ike_sa *sa, uint32_t spi_in);
 	/*
 	 * The child SA whose inbound SPI is SPI_IN is over, whatever is left of it: replaced by
 	 * another, or refused after child_add. Not called for those that `ended` takes down.

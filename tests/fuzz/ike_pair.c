@@ -182,6 +182,15 @@ static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child
 	return 0;
 }
 
+static void op_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct pair_child *c = find_child(record_of(user, sa), spi_in);
+
+	must(c && !c->in_only);
+	c->in_only = true;
+	meddle(user, sa);
+}
+
 static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	struct pair_record *r = record_of(user, sa);
@@ -243,7 +252,7 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 static const struct ike_ops ops = {
 	.send = op_send, .now = op_now, .random = op_random, .admit = op_admit,
 	.child_up = op_child_up, .child_add = op_child_add, .child_switch = op_child_switch,
-	.child_del = op_child_del, .replaced = op_replaced, .float_path = op_float_path,
+	.child_mute = op_child_mute, .child_del = op_child_del, .replaced = op_replaced, .float_path = op_float_path,
 	.keepalive = op_keepalive, .moved = op_moved, .established = op_established,
 	.ended = op_ended,
 };

@@ -63,8 +63,12 @@ Test(dp_pairs, are_a_few)
 	cr_expect_not(has_in(9));
 	cr_assert_eq(dp_pairs_del(&pairs, 0x1001), 0);
 	cr_expect(has_in(0) && has_in(2) && has_out(DP_PAIRS_MAX - 1));
-	for (uint32_t n = 0; n + 1 < DP_PAIRS_MAX; n++)
-		cr_expect_not(has_out(n), "only the newest sends");
+	for (uint32_t n = 0; n + 1 < DP_PAIRS_MAX; n++) {
+		cr_expect_eq(has_out(n), n != 1, "what is on its way through the old ones is not lost");
+		cr_assert_eq(dp_pairs_mute(&pairs, 0x1000 + n), 0);
+		cr_expect_not(has_out(n), "then only the newest sends");
+	}
+	cr_expect(has_in(0) && has_in(2) && has_out(DP_PAIRS_MAX - 1));
 	cr_expect_not(has_in(1) || has_out(1));
 	cr_assert_eq(dp_pairs_del(&pairs, 0x1001), 0, "once more is fine");
 	cr_assert_eq(add(9, false), 0);
@@ -89,8 +93,11 @@ Test(dp_pairs, send_when_they_are_told_to)
 	cr_assert_eq(add(1, true), 0);
 	cr_expect(has_in(1) && !has_out(1));
 	cr_assert_eq(dp_pairs_switch(&pairs, &path, &p), 0);
-	cr_expect(has_out(1) && has_in(0) && !has_out(0));
+	cr_expect(has_out(1) && has_in(0) && has_out(0));
 	cr_assert_eq(dp_pairs_switch(&pairs, &path, &p), 0, "it does already");
+	cr_assert_eq(dp_pairs_mute(&pairs, 0x1000), 0);
+	cr_expect(has_out(1) && has_in(0) && !has_out(0));
+	cr_assert_eq(dp_pairs_mute(&pairs, 0x1000), 0, "once more is fine");
 	p = pair_of(2);
 	cr_assert_eq(dp_pairs_switch(&pairs, &path, &p), -ENOENT);
 	cr_expect_eq(k.wrong, 0);
@@ -148,6 +155,7 @@ Test(dp_pairs, count_what_is_gone)
 	cr_assert_eq(add(0, false), 0);
 	k.packets = 4;
 	cr_assert_eq(add(1, false), 0);
+	cr_assert_eq(dp_pairs_mute(&pairs, 0x1000), 0);
 	k.packets = 6;
 	stats = dp_pairs_stats(&pairs);
 	cr_expect_eq(stats.in.packets, 6 + 2);

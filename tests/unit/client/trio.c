@@ -117,6 +117,12 @@ static int client_child_switch(void *user, struct ike_sa *sa, const struct ike_c
 	return ctl_hop_child_switch(sa, child);
 }
 
+static void client_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	(void)user;
+	ctl_hop_child_mute(sa, spi_in);
+}
+
 static void client_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	(void)user;
@@ -206,6 +212,11 @@ static int relay_child_switch(void *user, struct ike_sa *sa, const struct ike_ch
 	return 0;
 }
 
+static void relay_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	(void)user, (void)sa, (void)spi_in;
+}
+
 static void relay_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	struct trio_relay *r = user;
@@ -251,6 +262,7 @@ static const struct ike_ops client_ops = {
 	.child_up = client_child_up,
 	.child_add = client_child_add,
 	.child_switch = client_child_switch,
+	.child_mute = client_child_mute,
 	.child_del = client_child_del,
 	.replaced = client_replaced,
 	.float_path = client_float_path,
@@ -268,6 +280,7 @@ static const struct ike_ops relay_ops = {
 	.child_up = relay_child_up,
 	.child_add = relay_child_add,
 	.child_switch = relay_child_switch,
+	.child_mute = relay_child_mute,
 	.child_del = relay_child_del,
 	.replaced = relay_replaced,
 	.moved = relay_moved,

@@ -241,6 +241,20 @@ static int op_child_switch(void *user, struct ike_sa *sa, const struct ike_child
 	return 0;
 }
 
+static void op_child_mute(void *user, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct duo_record *r = ike_sa_data(sa);
+	struct duo_child *c = duo_child(r, spi_in);
+
+	cr_assert_eq(r->side, user);
+	cr_assert_eq(r->sa, sa);
+	cr_assert(c && c->out, "there is something to mute");
+	cr_assert_neq(spi_in, r->sending, "what is in use goes on sending");
+	c->out = false;
+	r->mutes++;
+	call_hook(r, DUO_CHILD_MUTE);
+}
+
 static void op_child_del(void *user, struct ike_sa *sa, uint32_t spi_in)
 {
 	struct duo_record *r = ike_sa_data(sa);
@@ -343,7 +357,7 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 static const struct ike_ops ops = {
 	.send = op_send, .now = op_now, .random = op_random, .admit = op_admit,
 	.child_up = op_child_up, .child_add = op_child_add,
-	.child_switch = op_child_switch, .child_del = op_child_del, .replaced = op_replaced,
+	.child_switch = op_child_switch, .child_mute = op_child_mute, .child_del = op_child_del, .replaced = op_replaced,
 	.float_path = op_float_path, .keepalive = op_keepalive,
 	.moved = op_moved, .established = op_established, .ended = op_ended,
 };

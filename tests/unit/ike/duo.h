@@ -28,7 +28,7 @@ struct duo_record {
 	struct ike_lease lease;  /* as child_up got it */
 	struct duo_child children[DUO_CHILDREN];
 	uint32_t sending;        /* inbound SPI of the child SA that traffic goes out through */
-	unsigned int adds, switches, dels; /* of child SAs; child_up is none */
+	unsigned int adds, switches, mutes, dels; /* of child SAs; child_up is none */
 	unsigned int replacements; /* of the IKE SA */
 	unsigned int moves;
 	struct ike_path moved_from; /* the last time, and where to */
@@ -37,7 +37,7 @@ struct duo_record {
 };
 
 /* A place in an SA's life where a test may interfere. */
-enum duo_event { DUO_ADMIT, DUO_CHILD_UP, DUO_CHILD_ADD, DUO_CHILD_SWITCH, DUO_CHILD_DEL,
+enum duo_event { DUO_ADMIT, DUO_CHILD_UP, DUO_CHILD_ADD, DUO_CHILD_SWITCH, DUO_CHILD_MUTE, DUO_CHILD_DEL,
 		 DUO_REPLACED, DUO_ESTABLISHED, DUO_ENDED };
 
 struct duo_side {

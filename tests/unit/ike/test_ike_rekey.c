@@ -59,7 +59,14 @@ static void assert_child_rekeyed(struct duo_record *by, struct duo_record *other
 	cr_assert_eq(other->switches, 1);
 	cr_assert_eq(duo_children(by), 2, "the old one lingers");
 	cr_assert_eq(duo_children(other), 2);
-	duo_run(&duo, duo.now + 2100);
+	cr_assert(duo_child(by, old.child.spi_in)->out, "and may have a packet on its way");
+	cr_assert(duo_child(other, old.child.spi_out)->out);
+	duo_run(&duo, duo.now + 1100);
+	cr_assert_not(duo_child(by, old.child.spi_in)->out, "but not for long");
+	cr_assert_not(duo_child(other, old.child.spi_out)->out);
+	cr_assert_eq(duo_children(by), 2, "late packets still come in");
+	cr_assert_eq(duo_children(other), 2);
+	duo_run(&duo, duo.now + 1000);
 	duo_rekey_assert_rest(&duo, i, r);
 	cr_assert_arr_neq(duo_child(by, by->sending)->child.key_in.bytes, old.child.key_in.bytes, 36);
 	cr_assert_eq(info_of(i).rekeys, 1);

@@ -531,6 +531,8 @@ Test(ctl_peer, rekeys_what_the_kernel_names)
 	cr_expect_eq(relay.ike.rekeyed, (size_t)1);
 	cr_assert_eq(s->ops->child_add(s, &next, false), 0);
 	cr_expect_eq(fake_kern_sa(&relay.kern, 0x2000)->set_mark.value, dp_index_to_mark(2));
+	cr_expect_eq(beside(PEERS), (size_t)(LINKS + 3 * SAS));
+	s->ops->child_mute(s, 0x1000);
 	cr_expect_eq(beside(PEERS), (size_t)(LINKS + 3 * SAS - 1), "the old one only receives");
 	ctl_peers_expire(peers, &relay.ike, 2, 0x1000, true);
 	cr_expect_eq(relay.ike.closed, (size_t)0, "it was replaced");
