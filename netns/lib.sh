@@ -54,7 +54,7 @@ run_where_esp_is() {
 	[ "${IPPRIV_WHERE:-}" != guest ] || why="IPPRIV_WHERE=guest"
 	echo "# running in a QEMU guest with Debian's kernel: $why"
 	for name in "${!IPPRIV_@}" BUILD_DIR; do
-		case $name in IPPRIV_GUEST_OPTIONS | IPPRIV_OUT | IPPRIV_WHERE | IPPRIV_CACHE) continue ;; esac
+		case $name in IPPRIV_GUEST_OPTIONS | IPPRIV_OUT | IPPRIV_WHERE | IPPRIV_CACHE | IPPRIV_ICOUNT) continue ;; esac
 		pass+=(--env "$name=${!name}")
 	done
 	# shellcheck disable=SC2086
@@ -319,16 +319,54 @@ stop() {
 
 is_gone() { ! is_child "$1" || [ "$process_state" = Z ]; }
 
-# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over. PATIENCE is how many times longer
-# a script waits whose clock runs ahead of the host's (guest.sh --icount).
-PATIENCE=1
+# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over.
 wait_for() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * PATIENCE * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
-		sleep 0.05
+		nap 0.05
 	done
+}
+
+# nap SECONDS: sleep, without a program that would have to be read first.
+exec {never}<> <(:)
+nap() { read -r -t "$1" -u "$never" || true; }
+
+# --- the deterministic guest's clock (guest.sh --icount). Elsewhere these do nothing.
+
+# While all processes wait, it jumps to the next timer: also when they only wait until the host has read a file, by minutes when
+# the host is busy. A held clock goes on by instructions alone: a loop that takes what the others leave keeps the guest from being
+# idle. Held from the start, as nearly everything reads a program; a script frees it while nothing can wait but for time.
+clock_holder=''
+clock_hold() {
+	[ "${IPPRIV_ICOUNT:-}" = 1 ] && [ -z "$clock_holder" ] || return 0
+	(while kill -0 $$; do :; done) </dev/null >/dev/null 2>&1 &
+	clock_holder=$!
+	chrt --idle -p 0 "$clock_holder"
+}
+
+clock_free() {
+	[ -n "$clock_holder" ] || return 0
+	kill "$clock_holder"
+	wait "$clock_holder" 2>/dev/null
+	clock_holder=''
+}
+
+# clock_pass SECONDS: let that much time pass. Nothing may have to be read meanwhile.
+clock_pass() {
+	clock_free
+	nap "$1"
+	clock_hold
+}
+
+# preload FILE…: programs with their libraries, and folders: read once, so that nobody waits for them later.
+preload() {
+	local file
+	for file; do
+		find "$(realpath "$file")" -type f
+		[ -d "$file" ] || ldd "$file" 2>/dev/null | grep -o '/[^ ]*'
+	done | sort -u | xargs -r -d '\n' cat >/dev/null
 }
 
 # --- captures
@@ -391,6 +429,7 @@ cleanup() {
 		ip netns del "$PREFIX-$name" 2>/dev/null
 	done
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
+	clock_free
 	pids=() namespaces=()
 }
 
@@ -428,3 +467,4 @@ mkdir -p "$OUT"
 trap at_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+clock_hold

@@ -105,6 +105,7 @@ run_lanes() {
 }
 
 trap - EXIT
+clock_free # each test holds its own
 if [ -z "${IPPRIV_LANE:-}" ]; then
 	mkdir -p "$OUT"
 	rm -f "$OUT"/lane*.log

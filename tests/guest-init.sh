@@ -41,13 +41,42 @@ first() {
 	exec switch_root /new /bin/bash /run/guest/init second
 }
 
+# In the deterministic guest the host's folder is REAL, and OUT is memory: writing to the host is waiting, and the clock jumps.
+REAL=/run/guest/out
+
+mount_out() {
+	local place=$OUT
+	[ -z "${IPPRIV_ICOUNT:-}" ] || place=$REAL
+	mkdir -p "$place"
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none hostout "$place" || fail "cannot mount $OUT"
+	[ "$place" != "$OUT" ] || return 0
+	mount -t tmpfs -o size=100% out "$OUT"
+	cp -a "$REAL/." "$OUT" || fail "$OUT does not fit into the guest's memory"
+	list_out >"$REAL.before"
+	sleep 0.05 # longer than the clock tick that files are stamped with
+	touch "$REAL.stamp"
+}
+
+list_out() { (cd "$OUT" && find . -mindepth 1 \( -type f -o -type d -o -type l \) "$@" | LC_ALL=C sort); }
+
+# What the command removed and made, nothing else: another guest may be at work in the same folder.
+return_out() {
+	[ -n "${IPPRIV_ICOUNT:-}" ] || return 0
+	list_out >"$REAL.after"
+	list_out -cnewer "$REAL.stamp" >"$REAL.changed"
+	cd "$REAL" || return
+	LC_ALL=C comm -23 "$REAL.before" "$REAL.after" | xargs -r -d '\n' rm -rf -- || return
+	LC_ALL=C comm -13 "$REAL.before" "$REAL.after" | LC_ALL=C sort -u - "$REAL.changed" |
+		tar -C "$OUT" -c -b 1024 --no-recursion --verbatim-files-from -T - | tar -x -b 1024
+}
+
 prepare() {
 	. /run/guest/command
 	mkdir -p /dev/pts /dev/shm /lib/modules "$OUT"
 	mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
 	mount -t tmpfs -o mode=1777 shm /dev/shm
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none hostout "$OUT" || fail "cannot mount $OUT"
+	mount_out
 	# The kernel loads what is left (nft expressions, ciphers) by itself through modprobe.
 	mount --bind "$KERNEL/lib/modules" /lib/modules || fail "the modules in $KERNEL are not visible"
 	hostname guest
@@ -92,6 +121,7 @@ second() {
 	status=$?
 	drain $stream
 	dmesg >"$OUT/guest-dmesg.log"
+	return_out || { echo "guest: $OUT could not be copied to the host"; status=125; }
 	sync
 	echo "exit $status" >&9
 	exec 9>&-

@@ -6,8 +6,11 @@
 #   --timeout SECONDS  on this machine's clock (default 600)
 #   --env NAME=VALUE   for CMD; may be repeated
 #   --name NAME        OUT/guest-NAME.log is its console's (default console), for two guests with one --out
-#   --icount           deterministic: one CPU, one instruction is one nanosecond, for figures
-# Inside, IPPRIV_GUEST=1. IPPRIV_ACCEL=tcg or kvm overrides the choice of the accelerator.
+#   --memory MB        of the guest (default 2048); what it writes has to fit, too
+#   --icount           deterministic: one CPU, one instruction is one nanosecond, for figures. While such a guest is idle its clock
+#                      jumps from timer to timer, also when it only waits for this machine. So OUT is in its memory then and
+#                      copied here when CMD has ended (lost when time is up); netns/lib.sh's clock_hold stops the jumps.
+# Inside, IPPRIV_GUEST=1, with --icount also IPPRIV_ICOUNT=1. IPPRIV_ACCEL=tcg or kvm overrides the choice of the accelerator.
 # Exit: CMD's status · 124 time is up · 125 the guest did not come up or died (OUT/guest-console.log says why)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,13 +25,14 @@ net_modules=(esp4 esp6 xfrm_user xfrm_interface nf_tables nf_tables_inet nft_ct 
 die() { echo "guest: $1" >&2; exit "${2:-125}"; }
 
 options() {
-	out='' timeout=600 icount=0 env=() name=console
+	out='' timeout=600 icount=0 memory=2048 env=() name=console
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--out) out=${2:?--out needs a directory}; shift 2 ;;
 		--timeout) timeout=${2:?--timeout needs seconds}; shift 2 ;;
 		--env) env+=("${2:?--env needs NAME=VALUE}"); shift 2 ;;
 		--name) name=${2:?--name needs a name}; shift 2 ;;
+		--memory) memory=${2:?--memory needs megabytes}; shift 2 ;;
 		--icount) icount=1; shift ;;
 		--) shift; break ;;
 		-*) die "unknown option $1; see the top of $0" 2 ;;
@@ -37,6 +41,8 @@ options() {
 	done
 	[ $# -gt 0 ] || die "no command given; see the top of $0" 2
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout wants seconds, not '$timeout'" 2
+	[[ $memory =~ ^[1-9][0-9]*$ ]] || die "--memory wants megabytes, not '$memory'" 2
+	[ $icount = 0 ] || env+=(IPPRIV_ICOUNT=1)
 	command=("$@")
 }
 
@@ -79,7 +85,7 @@ make_initrd() {
 }
 
 machine() {
-	printf '%s\n' -M pc -nodefaults -no-user-config -no-reboot -display none -m 2048 \
+	printf '%s\n' -M pc -nodefaults -no-user-config -no-reboot -display none -m "$memory" \
 		-kernel "$kernel/vmlinux" "$@"
 }
 
