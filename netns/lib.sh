@@ -319,45 +319,50 @@ stop() {
 
 is_gone() { ! is_child "$1" || [ "$process_state" = Z ]; }
 
-# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over.
+# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over. (Every 200 ms in the deterministic
+# guest: there time costs nothing, trying does.)
 wait_for() {
 	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
-		nap 0.05
+		nap "0.${IPPRIV_ICOUNT:+2}05"
 	done
 }
 
-# nap SECONDS: sleep, without a program that would have to be read first.
+# nap SECONDS: sleep, with the clock free, and without a program that would have to be read first.
 exec {never}<> <(:)
-nap() { read -r -t "$1" -u "$never" || true; }
+nap() {
+	clock_free
+	read -r -t "$1" -u "$never" || true
+	clock_hold
+}
 
 # --- the deterministic guest's clock (guest.sh --icount). Elsewhere these do nothing.
 
 # While all processes wait, it jumps to the next timer: also when they only wait until the host has read a file, by minutes when
 # the host is busy. A held clock goes on by instructions alone: a loop that takes what the others leave keeps the guest from being
-# idle. Held from the start, as nearly everything reads a program; a script frees it while nothing can wait but for time.
+# idle. Held from the start, as nearly everything reads a program; that makes waiting slow (a second takes three and more of the
+# host's), so a script frees it where time has to pass and nothing has to be read.
 clock_holder=''
 clock_hold() {
-	[ "${IPPRIV_ICOUNT:-}" = 1 ] && [ -z "$clock_holder" ] || return 0
+	[ "${IPPRIV_ICOUNT:-}" = 1 ] || return 0
+	if [ -n "$clock_holder" ]; then
+		kill -CONT "$clock_holder"
+		return
+	fi
 	(while kill -0 $$; do :; done) </dev/null >/dev/null 2>&1 &
 	clock_holder=$!
 	chrt --idle -p 0 "$clock_holder"
 }
 
-clock_free() {
+clock_free() { [ -z "$clock_holder" ] || kill -STOP "$clock_holder"; }
+
+clock_end() {
 	[ -n "$clock_holder" ] || return 0
-	kill "$clock_holder"
+	kill -KILL "$clock_holder"
 	wait "$clock_holder" 2>/dev/null
 	clock_holder=''
-}
-
-# clock_pass SECONDS: let that much time pass. Nothing may have to be read meanwhile.
-clock_pass() {
-	clock_free
-	nap "$1"
-	clock_hold
 }
 
 # preload FILE…: programs with their libraries, and folders: read once, so that nobody waits for them later.
@@ -429,7 +434,7 @@ cleanup() {
 		ip netns del "$PREFIX-$name" 2>/dev/null
 	done
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
-	clock_free
+	clock_end
 	pids=() namespaces=()
 }
 

@@ -191,10 +191,11 @@ session_open() {
 
 # session CMD ARGS…: in that shell; output and status are the command's. 124 when it takes over two minutes.
 session() {
-	local status
+	local status said
 	printf '{ %s; } </dev/null >%q 2>&1; echo $?\n' "${*@Q}" "$SCRATCH/session.said" >&"$session_in" || return 125
 	read -r -t 120 status <&"$session_out" || return 124
-	cat "$SCRATCH/session.said"
+	mapfile said <"$SCRATCH/session.said"
+	printf %s "${said[@]}"
 	return "$status"
 }
 
