@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_sleep: a laptop behind a NAT sleeps ten minutes, twice: it wakes up where it was, then in another network. A TCP connection
 # through the telescope goes on both times, in the same circuit.
-# limit: 1600 s
+# limit: 3600 s
 # guest: --icount --timeout 900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
@@ -9,6 +9,7 @@ run_where_esp_is "$0" "$@"
 require_root
 require_programs ippriv-node ippriv-client ippriv ippriv-directory
 SLEEP=600
+WORLD_REFRESH=15
 begun=$EPOCHSECONDS
 
 # The telescope in use: its number and path.

@@ -143,11 +143,13 @@ world_services() {
 	wait_for 20 grep -q 'services: ready' "$OUT/web.log"
 }
 
-# world_listed COUNT: every relay that runs has a list with that many. Before that, not every path can be had.
+# world_listed COUNT: every relay that runs has a list with that many. Before that, not every path can be had. Tried often: no process.
 world_listed() {
-	local name
+	local name lines
 	for name in $WORLD_RELAYS; do
-		[ -z "${world_pid[$name]:-}" ] || grep -q "relay list with $1 relays" "$OUT/$name.log" || return 1
+		[ -n "${world_pid[$name]:-}" ] || continue
+		mapfile lines <"$OUT/$name.log"
+		[[ ${lines[*]} == *"relay list with $1 relays"* ]] || return 1
 	done
 }
 
