@@ -8,21 +8,26 @@ circuits_client() {
 	world_client_conf "$name" "entry = { \"$entry\" }" "middle = { \"$middle\" }" "exit = { \"$exit\" }" "$@"
 }
 
-declare -A hold_pid=() hold_run=()
+declare -A hold_pid=() hold_run=() hold_ask=()
 
-# hold CLIENT TAG: takes a circuit of the client, for as long as the test runs or until `release TAG`.
+# hold CLIENT TAG: takes a circuit of the client, for as long as the test runs or until `release TAG`. Where there is a server of
+# traffic, a program in the circuit's namespace waits for what `traffic TAG` asks for.
 hold() {
-	local client=$1 tag=$2
+	local client=$1 tag=$2 inside='exec sleep 600'
 	rm -f "$SCRATCH/$tag.pid"
-	# shellcheck disable=SC2016
+	if [ -n "${TRAFFIC:-}" ]; then
+		[ -p "$SCRATCH/$tag.ask" ] || mkfifo "$SCRATCH/$tag.ask"
+		exec {hold_ask[$tag]}<>"$SCRATCH/$tag.ask" # what is asked for before the program is ready waits there
+		inside="exec python3 -I -S '$SOURCE/netns/traffic.py' agent '$SCRATCH/$tag.ask'"
+	fi
 	spawn "$client" "hold-$tag" "$BUILD_DIR/ippriv" --control "$SCRATCH/$client.sock" run -- \
-		sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec sleep 600' "$SCRATCH/$tag.pid"
+		sh -c "echo \$\$ >\"\$0\" && $inside" "$SCRATCH/$tag.pid"
 	hold_run[$tag]=$spawned
-	wait_for 30 test -s "$SCRATCH/$tag.pid" || {
+	wait_for 30 has_line "$SCRATCH/$tag.pid" '*' || {
 		echo "# $client has no circuit: $(tail -n 2 "$OUT/hold-$tag.log" "$OUT/$client.log")"
 		return 1
 	}
-	hold_pid[$tag]=$(cat "$SCRATCH/$tag.pid")
+	hold_pid[$tag]=$(<"$SCRATCH/$tag.pid")
 }
 
 # in_hold TAG CMD…: CMD in the namespace of that circuit.
@@ -41,20 +46,14 @@ hold_address() { in_hold "$1" ip -o -4 addr show dev ippriv0 | awk '{print $4}' 
 
 # circuits_of RELAY: its circuits, sorted: "ASSIGNED OUTER VIA".
 circuits_of() {
-	ns_exec "$1" "$BUILD_DIR/ippriv-node" -c "$OUT/etc/$1.conf" status --json --addresses | python3 -c '
-import json, sys
-for c in sorted(json.load(sys.stdin)["circuits"], key=lambda c: (c["assigned"], c["via"])):
-    if c["state"] == "established":
-        print(c["assigned"], c["outer"], c["via"])'
+	relay_status "$1" --json --addresses |
+		jq -r '[.circuits[] | select(.state == "established")] | sort_by(.assigned, .via)[] | "\(.assigned) \(.outer) \(.via)"'
 }
 
 # tunnels_of RELAY: its overlay tunnels that are up, sorted: "RELAY us|them AGE".
 tunnels_of() {
-	ns_exec "$1" "$BUILD_DIR/ippriv-node" -c "$OUT/etc/$1.conf" status --json | python3 -c '
-import json, sys
-for t in sorted(json.load(sys.stdin)["tunnels"], key=lambda t: t["relay"]):
-    if t["state"] == "established":
-        print(t["relay"], "us" if t["started_by_us"] else "them", t["age"])'
+	relay_status "$1" --json | jq -r '[.tunnels[] | select(.state == "established")] | sort_by(.relay)[] |
+		"\(.relay) \(if .started_by_us then "us" else "them" end) \(.age)"'
 }
 
 # xfrm_errors NAME [PATTERN]: what the namespace's kernel has counted of that, all in one number.
@@ -75,16 +74,17 @@ together_end() {
 }
 said() { cat "$OUT/$1.out"; }
 
-# traffic_server: what traffic.py talks to, on web.
+# traffic_server [SECONDS]: what traffic.py talks to, on web.
 traffic_server() {
 	TRAFFIC=$(world_ip web):9000
-	spawn web traffic python3 "$SOURCE/netns/traffic.py" serve "$TRAFFIC"
-	wait_for 20 grep -q 'traffic: ready' "$OUT/traffic.log"
+	spawn web traffic python3 -I -S "$SOURCE/netns/traffic.py" serve "$TRAFFIC" "$@"
+	wait_for 30 has_line "$OUT/traffic.log" 'traffic: ready'
 }
 traffic() { # TAG ARGS…
-	local tag=$1
+	local tag=$1 reply=$SCRATCH/reply-$BASHPID-${EPOCHREALTIME/[.,]/}
 	shift
-	in_hold "$tag" python3 "$SOURCE/netns/traffic.py" "$@"
+	echo "$reply $*" >&"${hold_ask[$tag]}"
+	wait_for 300 test -e "$reply" && echo "$(<"$reply")"
 }
 ping_all() { # TAG COUNT: "COUNT received", duplicates show; it goes on until COUNT answers are there, for 30 s at most
 	in_hold "$1" ping -n -c "$2" -w 30 -i 0.2 "$(world_ip web)" | sed -n 's/.*transmitted, \(.*received.*\), .*loss.*/\1/p'

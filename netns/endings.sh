@@ -44,11 +44,8 @@ is_clean() { diff <(echo "${clean[$1]}") <(kernel_of "$1"); }
 
 # path_of CLIENT: its circuit in use: entry, middle, exit.
 path_of() {
-	ippriv "$1" status --json | python3 -c '
-import json, sys
-for c in json.load(sys.stdin)["circuits"]:
-    if c["attached"] and c["state"] == "ready":
-        print(*(h["nickname"] for h in c["hops"]))'
+	ippriv "$1" status --json |
+		jq -r '.circuits[] | select(.attached and .state == "ready") | .hops | map(.nickname) | join(" ")'
 }
 
 # not_in LIST: the first relay that is not there.
@@ -64,21 +61,10 @@ has_ready() { ippriv "$1" status | grep -q ': ready, free'; }
 # census NAME RELAY…: asks those relays: how many circuits they have, and how many overlay tunnels with NAME ('-': nobody).
 # Tunnels that are wanted in vain do not count.
 census() {
-	local name
-	for name in "${@:2}"; do
-		echo "$SCRATCH/$name.sock"
-	done | python3 -c '
-import json, socket, sys
-circuits = tunnels = 0
-for path in sys.stdin.read().split():
-    s = socket.socket(socket.AF_UNIX)
-    s.settimeout(5)
-    s.connect(path)
-    s.sendall(b"{\"command\": \"status\"}\n")
-    status = json.loads(s.makefile().readline())
-    circuits += len(status["circuits"])
-    tunnels += sum(t["relay"] == sys.argv[1] and t["state"] == "established" for t in status["tunnels"])
-print(circuits, tunnels)' "$1"
+	local name said
+	said=$(for name in "${@:2}"; do relay_status "$name" --json || exit 1; done) || return 1
+	jq -rs --arg with "$1" '[(map(.circuits | length) | add),
+		(map(.tunnels[]) | map(select(.relay == $with and .state == "established")) | length)] | join(" ")' <<<"$said"
 }
 
 # shellcheck disable=SC2086
@@ -119,7 +105,7 @@ end() {
 	unset "world_pid[$name]"
 	for signal; do
 		kill "-$signal" "$pid" 2>/dev/null
-		sleep 0.05
+		nap 0.05
 	done
 	ended="still there"
 	if wait_for 5 is_gone "$pid"; then

@@ -75,9 +75,7 @@ require_programs() {
 	done
 	scratch
 	mkdir "$SCRATCH/bin"
-	for name; do
-		cp "$BUILD_DIR/$name" "$SCRATCH/bin/" || exit 2
-	done
+	cp "${@/#/$BUILD_DIR/}" "$SCRATCH/bin/" || exit 2
 	BUILD_DIR=$SCRATCH/bin
 	cd /
 }
@@ -232,24 +230,21 @@ settling=()
 # a router. Each pair of addresses is handled on a processor of its own, as network cards do it: veth by itself lets the packets of
 # one flow be handled on all at once, and they overtake each other.
 settle() {
-	local name=$1
+	local name=$1 lines forward=0
 	shift
-	printf '%s\n' "link set lo up" "$@" >"$SCRATCH/lines-$name"
+	lines=$(printf '%s\n' "link set lo up" "$@")$'\n'
+	[[ $lines != *$'\n'forward$'\n'* ]] || forward=1
+	printf %s "${lines//$'\n'forward$'\n'/$'\n'}" >"$SCRATCH/lines-$name"
+	processors=${processors:-$(nproc)}
 	# shellcheck disable=SC2016
-	ns_exec "$name" bash -c '
+	ns_exec "$name" sh -c '
 		cd /proc/sys/net
 		for file in ipv6/conf/*/accept_dad ipv4/conf/*/rp_filter; do echo 0 >"$file"; done
 		echo "0 2147483647" >ipv4/ping_group_range
-		while read -r line; do
-			if [ "$line" = forward ]; then
-				echo 1 >ipv4/ip_forward
-				echo 1 >ipv6/conf/all/forwarding
-			else
-				echo "$line"
-			fi
-		done <"$0" | ip -batch - || exit
-		for file in /sys/class/net/to-*/queues/rx-0/rps_cpus; do [ ! -e "$file" ] || echo "$1" >"$file"; done' \
-		"$SCRATCH/lines-$name" "$(printf %x $(((1 << $(nproc)) - 1)))" &
+		[ "$1" = 0 ] || { echo 1 >ipv4/ip_forward; echo 1 >ipv6/conf/all/forwarding; }
+		ip -batch "$0" || exit
+		for file in /sys/class/net/to-*/queues/rx-0/rps_cpus; do [ ! -e "$file" ] || echo "$2" >"$file"; done' \
+		"$SCRATCH/lines-$name" $forward "$(printf %x $(((1 << processors) - 1)))" &
 	settling+=($!)
 }
 
@@ -319,14 +314,14 @@ stop() {
 
 is_gone() { ! is_child "$1" || [ "$process_state" = Z ]; }
 
-# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried every 50 ms; fails when the time is over. (Every 200 ms in the deterministic
-# guest: there time costs nothing, trying does.)
+# wait_for SECONDS CMD ARGS…: until CMD succeeds, tried again after 50 ms, later 200 ms; fails when the time is over.
 wait_for() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) pause=1050
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
-		nap "0.${IPPRIV_ICOUNT:+2}05"
+		nap "0.${pause#1}"
+		pause=$((pause < 1200 ? pause + 10 : pause))
 	done
 }
 
@@ -385,7 +380,7 @@ capture_start() {
 	shift 2
 	spawn "$name" "$name-$device.tcpdump" tcpdump -i "$device" -w "$OUT/$name-$device.pcap" -Z root -U --immediate-mode -n "$@"
 	captures[$name-$device]=$spawned
-	wait_for 10 grep -q 'listening on' "$OUT/$name-$device.tcpdump.log" || {
+	wait_for 10 has_line "$OUT/$name-$device.tcpdump.log" '*listening on*' || {
 		echo "# no capture on $name $device: $(cat "$OUT/$name-$device.tcpdump.log")"
 		return 1
 	}
@@ -400,7 +395,7 @@ capture_link() {
 
 # capture_stop: ends all captures; what was seen so far is in the files.
 capture_stop() {
-	sleep 0.1
+	nap 0.1
 	[ ${#captures[@]} = 0 ] || stop "${captures[@]}"
 	captures=()
 }
@@ -423,16 +418,15 @@ capture_link_read() {
 # --- the end
 
 cleanup() {
-	local name pid left
+	local pid
 	[ ${#pids[@]} = 0 ] || stop "${pids[@]}"
-	for name in "${namespaces[@]}"; do
+	if [ ${#namespaces[@]} != 0 ]; then
 		# What a program of ours left running in a namespace of ours.
-		left=$(ip netns pids "$PREFIX-$name" 2>/dev/null)
-		for pid in $left; do
+		for pid in $(printf "netns pids $PREFIX-%s\n" "${namespaces[@]}" | ip -force -batch - 2>/dev/null); do
 			kill -KILL "$pid" 2>/dev/null
 		done
-		ip netns del "$PREFIX-$name" 2>/dev/null
-	done
+		printf "netns del $PREFIX-%s\n" "${namespaces[@]}" | ip -force -batch - 2>/dev/null
+	fi
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
 	clock_end
 	pids=() namespaces=()

@@ -85,7 +85,7 @@ nat_up() {
 # nat_forget NAME DEVICE: that router forgets all its connections, while nothing comes in from its clients, by DEVICE.
 nat_forget() {
 	# shellcheck disable=SC2016
-	ns_exec "$1" bash -c 'ip link set "$0" down && python3 -c "$1"; status=$?; ip link set "$0" up && exit $status' "$2" '
+	ns_exec "$1" bash -c 'ip link set "$0" down && python3 -I -S -c "$1"; status=$?; ip link set "$0" up && exit $status' "$2" '
 import socket, struct
 NETLINK_NETFILTER, CT_DELETE, REQUEST_ACK = 12, 1 << 8 | 2, 5
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)

@@ -32,7 +32,7 @@ observe_start() {
 # observe_stop: the captures are complete; the report (see observe.py) is in OUT/observe/report.
 observe_stop() {
 	local entry label args=()
-	sleep 1.2 # a capture gets a block of packets when it is full or a second old
+	nap 1.2 # a capture gets a block of packets when it is full or a second old
 	stop "${observe_pids[@]}"
 	cp "$SCRATCH"/observe/*.pcap "$OUT/observe/"
 	for entry in "${!world_number[@]}"; do
@@ -43,7 +43,7 @@ observe_stop() {
 		label=${entry%% *}
 		args+=("$label=$SCRATCH/observe/$label.pcap")
 	done
-	python3 "$SOURCE/netns/observe.py" "${args[@]}" >"$OUT/observe/report"
+	python3 -I -S "$SOURCE/netns/observe.py" "${args[@]}" >"$OUT/observe/report"
 }
 
 # observe_complete: no capture missed a packet.

@@ -10,10 +10,8 @@ usage: services.py [--http ADDR:PORT] [--udp ADDR:PORT] [--dns ADDR:PORT]
 
 Prints "services: ready" when all are bound. Writes one line for each request, "http|udp|dns ADDR
 PORT WHAT", to FILE. Ends at SIGTERM or SIGINT, and after N seconds (600) in any case.
+http.server and argparse would take longer to load, in an emulated guest, than all of this.
 """
-import argparse
-import http.server
-import ipaddress
 import signal
 import socket
 import socketserver
@@ -24,6 +22,7 @@ import threading
 MEGABYTE = 1 << 20
 PAGE_MAX = 64
 CHUNK = bytes(range(256)) * 256
+LINE_MAX = 4096
 TYPE_A, CLASS_IN = 1, 1
 NXDOMAIN, FORMERR = 3, 1
 TTL = 60
@@ -40,45 +39,45 @@ class Log:
                 self.file.write(f"{service} {peer[0]} {peer[1]} {what}\n")
 
 
-class Web(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+def page_size(path):
+    head, _, count = path.rpartition("/")
+    if head != "/mb" or len(count) > 2 or not count.isdecimal():
+        return 0
+    return int(count) * MEGABYTE if int(count) <= PAGE_MAX else 0
+
+
+class Web(socketserver.StreamRequestHandler):
+    """One request a connection."""
     timeout = 30
 
-    def do_GET(self):
-        self.server.log.write("http", self.client_address, ascii(self.path[:64]))
-        size = self.page_size()
-        if self.path == "/ip":
+    def handle(self):
+        line = self.rfile.readline(LINE_MAX).decode("latin-1").split()
+        while self.rfile.readline(LINE_MAX) not in (b"\r\n", b"\n", b""):
+            pass
+        if len(line) != 3 or line[0] != "GET":
+            self.answer("400 Bad Request", 0)
+            return
+        self.server.log.write("http", self.client_address, ascii(line[1][:64]))
+        size = page_size(line[1])
+        if line[1] == "/ip":
             body = f"{self.client_address[0]} {self.client_address[1]}\n".encode()
-            self.answer(len(body))
+            self.answer("200 OK", len(body))
             self.wfile.write(body)
         elif size:
-            self.answer(size)
+            self.answer("200 OK", size)
             for _ in range(size // len(CHUNK)):
                 self.wfile.write(CHUNK)
         else:
-            self.send_error(404)
+            self.answer("404 Not Found", 0)
 
-    def page_size(self):
-        head, _, count = self.path.rpartition("/")
-        if head != "/mb" or len(count) > 2 or not count.isdecimal():
-            return 0
-        return int(count) * MEGABYTE if int(count) <= PAGE_MAX else 0
-
-    def answer(self, size):
-        self.send_response(200)
-        self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(size))
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+    def answer(self, status, size):
+        self.wfile.write(f"HTTP/1.1 {status}\r\nContent-Type: application/octet-stream\r\n"
+                         f"Content-Length: {size}\r\nConnection: close\r\n\r\n".encode())
 
 
-class WebServer(http.server.ThreadingHTTPServer):
+class WebServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
-
-    def server_bind(self):  # the parent's looks its own name up, in the DNS
-        socketserver.TCPServer.server_bind(self)
+    allow_reuse_address = True
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
@@ -124,7 +123,7 @@ def dns_answer(query, names):
     address = names.get(name)
     answers = b""
     if address and kind == TYPE_A:
-        answers = struct.pack(">HHHIH", 0xC00C, TYPE_A, CLASS_IN, TTL, 4) + address.packed
+        answers = struct.pack(">HHHIH", 0xC00C, TYPE_A, CLASS_IN, TTL, 4) + address
     head = struct.pack(">HHHHHH", ident, flags | (0 if address else NXDOMAIN), 1, bool(answers), 0,
                        0)
     return head + query[12:end] + answers, f"{ascii(name)} {kind}"
@@ -145,38 +144,38 @@ class UdpServer(socketserver.UDPServer):
 
 def endpoint(text):
     address, _, port = text.rpartition(":")
-    return str(ipaddress.IPv4Address(address)), int(port)
+    return address, int(port)
 
 
-def name(text):
-    host, _, address = text.partition("=")
-    return host.lower().rstrip("."), ipaddress.IPv4Address(address)
-
-
-def arguments():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    for service in ("http", "udp", "dns"):
-        p.add_argument("--" + service, type=endpoint, metavar="ADDR:PORT")
-    p.add_argument("--name", type=name, action="append", default=[], metavar="NAME=ADDR")
-    p.add_argument("--log", metavar="FILE")
-    p.add_argument("--seconds", type=int, default=600)
-    return p.parse_args()
+def arguments(args):
+    """What is asked for, by name; names as {"www.example.net": four bytes}."""
+    asked = {"--name": {}}
+    for option, value in zip(args[::2], args[1::2]):
+        if option == "--name":
+            host, _, address = value.partition("=")
+            asked["--name"][host.lower().rstrip(".")] = socket.inet_aton(address)
+        elif option in ("--http", "--udp", "--dns"):
+            asked[option] = endpoint(value)
+        elif option in ("--log", "--seconds"):
+            asked[option] = value
+        else:
+            sys.exit(__doc__)
+    return asked
 
 
 def main():
-    args = arguments()
-    kinds = [(args.http, WebServer, Web), (args.udp, UdpServer, Echo), (args.dns, UdpServer, Dns)]
-    servers = [server(where, handler) for where, server, handler in kinds if where]
+    asked = arguments(sys.argv[1:])
+    kinds = [("--http", WebServer, Web), ("--udp", UdpServer, Echo), ("--dns", UdpServer, Dns)]
+    servers = [server(asked[key], handler) for key, server, handler in kinds if key in asked]
     if not servers:
         sys.exit("services: nothing to serve; give --http, --udp or --dns")
-    log = Log(args.log)
+    log = Log(asked.get("--log"))
     stops = {signal.SIGTERM, signal.SIGINT, signal.SIGALRM}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before the threads, which inherit it
     for server in servers:
-        server.log, server.names = log, dict(args.name)
+        server.log, server.names = log, asked["--name"]
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    signal.alarm(max(1, args.seconds))
+    signal.alarm(max(1, int(asked.get("--seconds", 600))))
     print("services: ready", flush=True)
     signal.sigwait(stops)
     for server in servers:

@@ -126,7 +126,7 @@ check "there are circuits again, after $took s" test "$took" != never
 
 # --- the directory
 
-published() { ippriv client1 status --json | python3 -c 'import json, sys; l = json.load(sys.stdin)["list"]; print(l["relays"], l["published"])'; }
+published() { ippriv client1 status --json | jq -r '.list | "\(.relays) \(.published)"'; }
 read -r relays before <<<"$(published)"
 check_eq "the client has a list of all relays" 5 "$relays"
 for moment in 1 6; do

@@ -12,9 +12,9 @@ LO=20000 HI=29999
 WEB=$(world_ip web) EXIT=$(world_ip n3)
 must "hosts on a routed Internet" world_up
 must "the server starts" traffic_server
-spawn web smtp python3 "$SOURCE/netns/traffic.py" serve "$WEB:25"
-spawn n3 listener python3 "$SOURCE/netns/traffic.py" serve "$EXIT:1194"
-spawn n3 local python3 "$SOURCE/netns/traffic.py" serve "127.0.0.1:1195"
+spawn web smtp python3 -I -S "$SOURCE/netns/traffic.py" serve "$WEB:25"
+spawn n3 listener python3 -I -S "$SOURCE/netns/traffic.py" serve "$EXIT:1194"
+spawn n3 local python3 -I -S "$SOURCE/netns/traffic.py" serve "127.0.0.1:1195"
 for server in smtp listener local; do
 	must "so does $server" wait_for 20 grep -q ready "$OUT/$server.log"
 done
@@ -80,19 +80,16 @@ together_end
 check_eq "a client cannot ask the exit's own address" "lost lost" "$(said own1) $(said own2)"
 
 # 3. The exit's own ports (CVE-2021-3773): a client sends from them to where they will be asked from.
-ike_received() {
-	ns_exec n3 "$BUILD_DIR/ippriv-node" -c "$OUT/etc/n3.conf" status --json |
-		python3 -c 'import json, sys; print(json.load(sys.stdin)["ike"]["malformed"])'
-}
+ike_received() { relay_status n3 --json | jq .ike.malformed; }
 shadow=("udp:500:$WEB:9001" "udp:1194:$WEB:9001" "udp:$first:$WEB:9001")
 c2 send "$(hold_address of-client2)" 3 "${shadow[@]}"
 check "they arrive, from NAPT ports" wait_for 5 test "$(seen "src $EXIT and dst $WEB and dst port 9001 and src portrange $LO-$HI")" -ge 9
 before=$(ike_received)
-ns_exec web python3 "$SOURCE/netns/traffic.py" send "$WEB" 1 "udp:9001:$EXIT:500"
+ns_exec web python3 -I -S "$SOURCE/netns/traffic.py" send "$WEB" 1 "udp:9001:$EXIT:500"
 received_more() { [ "$(ike_received)" = $((before + 1)) ]; }
 check "what asks the exit's port 500 reaches its IKE" wait_for 5 received_more
 check_eq "what asks the exit's port 1194 reaches who listens there" 9001 \
-	"$(ns_exec web python3 "$SOURCE/netns/traffic.py" ports "$EXIT:1194" 9001)"
+	"$(ns_exec web python3 -I -S "$SOURCE/netns/traffic.py" ports "$EXIT:1194" 9001)"
 
 # 4. Echo ids.
 for n in 1 2; do
@@ -151,7 +148,7 @@ ns_ip rb route add 100.64.0.0/10 via "$EXIT"
 arrived() { in_hold of-client1 ip -s link show dev ippriv0 | awk '/RX:/ { getline; print $2 }'; }
 before=$(arrived)
 check "the client's interface counts" test "$before" -gt 0
-ns_exec web python3 "$SOURCE/netns/traffic.py" send "$WEB" 2 "icmp:$own" "udp:9000:$own:40000" "50:$own" "udp:500:$own:500"
+ns_exec web python3 -I -S "$SOURCE/netns/traffic.py" send "$WEB" 2 "icmp:$own" "udp:9000:$own:40000" "50:$own" "udp:500:$own:500"
 check "eight packets for a pool address reach the exit" wait_for 5 test "$(seen "src $WEB and dst $own")" = 8
 check_eq "none gets to the client" "$before" "$(arrived)"
 ns_ip rb route del 100.64.0.0/10 via "$EXIT"

@@ -13,12 +13,7 @@ BYTES=100000
 KEEPALIVE=1 # seconds
 
 must "hosts on a routed Internet, some behind NATs" nat_up
-TRAFFIC=$(world_ip web):9000
-traffic_start() {
-	spawn web traffic python3 "$SOURCE/netns/traffic.py" serve "$TRAFFIC" 900
-	wait_for 20 grep -q 'traffic: ready' "$OUT/traffic.log"
-}
-must "the servers start" eval "world_services && traffic_start"
+must "the servers start" eval "world_services && traffic_server 900"
 must "what observers see is recorded" eval '
 	capture_start nat1 lan -s 128 && capture_start nat2 lan -s 128 && capture_start rc to-clientD -s 128 &&
 	capture_start dmz to-n6 -s 128 && capture_start n2 to-rb -s 128 && capture_start n3 to-rb -s 128 &&

@@ -43,7 +43,7 @@ lie() {
 SENT=8
 # send_all WHERE SOURCE NEXT: eight packets of what a client could send: to the next relay's IKE and ESP, to a server by UDP and ICMP.
 send_all() {
-	$1 python3 "$SOURCE/netns/traffic.py" send "$2" 2 "udp:500:$3:500" "50:$3" "udp:4000:$(world_ip web):7" "icmp:$(world_ip web)"
+	$1 python3 -I -S "$SOURCE/netns/traffic.py" send "$2" 2 "udp:500:$3:500" "50:$3" "udp:4000:$(world_ip web):7" "icmp:$(world_ip web)"
 }
 
 # behind RELAY FILTER: how many packets with that the relay's link has shown so far.

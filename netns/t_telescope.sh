@@ -86,12 +86,6 @@ test_client_status() {
 	check "status: for people" grep -q "exit .*$exit .*$(world_ip "$exit")" <(ippriv client1 status)
 }
 
-relay_status() {
-	local name=$1
-	shift
-	ns_exec "$name" "$BUILD_DIR/ippriv-node" -c "$OUT/etc/$name.conf" status "$@"
-}
-
 ask_status() { grep -q '"circuits"' <(echo '{"command":"status"}' | timeout 10 socat -t 5 - "UNIX-CONNECT:$SCRATCH/$1.sock"); }
 
 # circuits_via RELAY FROM: all that it tells of the circuits that came by the overlay tunnel with FROM.

@@ -51,9 +51,8 @@ circuits_client client2 n5 n4 n3 "liveness = 5"
 must "client 1 wants n4 to n5" world_start client1
 must "client 2 wants n5 to n4" world_start client2
 starting() {
-	ns_exec "$1" "$BUILD_DIR/ippriv-node" -c "$OUT/etc/$1.conf" status --json | python3 -c '
-import json, sys
-print(sum(t["relay"] == sys.argv[1] and t["state"] == "starting" and t["started_by_us"] for t in json.load(sys.stdin)["tunnels"]))' "$2"
+	relay_status "$1" --json |
+		jq --arg with "$2" '[.tunnels[] | select(.relay == $with and .state == "starting" and .started_by_us)] | length'
 }
 both_started() { [ "$(starting n4 n5) $(starting n5 n4)" = "1 1" ]; }
 check "both have started a tunnel" wait_for 20 both_started

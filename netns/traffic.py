@@ -7,10 +7,12 @@ usage: traffic.py serve ADDR:PORT [SECONDS]             TCP and UDP, until SECON
        traffic.py ports ADDR:PORT PORT[-PORT]...        the port that each of these is seen to come from, by UDP
        traffic.py send FROM COUNT PACKET...             no answer is awaited; FROM need not be free. PACKET:
               udp:PORT:ADDR:PORT, icmp:ADDR or the number of a protocol as 50:ADDR
+       traffic.py agent FIFO                            until it is killed: what lines "FILE COMMAND ARGS..." in FIFO
+              ask for, side by side; FILE appears with what the command prints when it is done
 
 tcp prints "good" when both sides have got exactly the other's bytes; udp "sent N back N foreign N".
 """
-import hashlib
+import os
 import random
 import signal
 import socket
@@ -93,7 +95,7 @@ def tcp(where, seed, count):
     up.start()
     good = receive_stream(file, seed + " down", int(count))
     up.join()
-    print("good" if good and file.readline() == b"good\n" else "bad")
+    return "good" if good and file.readline() == b"good\n" else "bad"
 
 
 def udp_socket(where, port):
@@ -106,7 +108,7 @@ def udp_socket(where, port):
 
 def udp(where, seed, count, port="0"):
     sock = udp_socket(where, port)
-    tokens = [hashlib.sha256(f"{seed} {i}".encode()).digest() * 30 for i in range(int(count))]
+    tokens = [random.Random(f"{seed} {i}").randbytes(960) for i in range(int(count))]
     back = set()
     foreign = 0
     for token in tokens:
@@ -118,7 +120,7 @@ def udp(where, seed, count, port="0"):
                 back.add(got)
         except (TimeoutError, ConnectionError):
             pass
-    print(f"sent {count} back {len(back) - foreign} foreign {foreign}")
+    return f"sent {count} back {len(back) - foreign} foreign {foreign}"
 
 
 def ports(where, *ranges):
@@ -126,12 +128,14 @@ def ports(where, *ranges):
     for text in ranges:
         first, _, last = text.partition("-")
         socks += [udp_socket(where, port) for port in range(int(first), int(last or first) + 1)]
+    seen = []
     for sock in socks:
         sock.send(b"port?")
         try:
-            print(sock.recv(UDP_MAX).decode())
+            seen.append(sock.recv(UDP_MAX).decode())
         except (TimeoutError, ConnectionError):
-            print("lost")
+            seen.append("lost")
+    return "\n".join(seen)
 
 
 def raw_packet(what):
@@ -152,7 +156,25 @@ def send(source, count, *packets):
             sock.sendto(data, (target, 0))
 
 
-commands = {"serve": serve, "tcp": tcp, "udp": udp, "ports": ports, "send": send}
+def answer(reply, command, *args):
+    try:
+        said = commands[command](*args) or ""
+    except Exception as error:
+        said = f"{command}: {error!r}"
+    with open(reply + ".new", "w") as file:
+        file.write(said)
+    os.rename(reply + ".new", reply)
+
+
+def agent(fifo):
+    with open(os.open(fifo, os.O_RDWR)) as asked:
+        for line in asked:
+            threading.Thread(target=answer, args=line.split(), daemon=True).start()
+
+
+commands = {"serve": serve, "tcp": tcp, "udp": udp, "ports": ports, "send": send, "agent": agent}
 if len(sys.argv) < 3 or sys.argv[1] not in commands:
     sys.exit(__doc__)
-commands[sys.argv[1]](*sys.argv[2:])
+said = commands[sys.argv[1]](*sys.argv[2:])
+if said:
+    print(said)
