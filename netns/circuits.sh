@@ -81,10 +81,7 @@ traffic_server() {
 	wait_for 30 has_line "$OUT/traffic.log" 'traffic: ready'
 }
 traffic() { # TAG ARGS…
-	local tag=$1 reply=$SCRATCH/reply-$BASHPID-${EPOCHREALTIME/[.,]/}
-	shift
-	echo "$reply $*" >&"${hold_ask[$tag]}"
-	wait_for 300 test -e "$reply" && echo "$(<"$reply")"
+	ask "${hold_ask[$1]}" "${@:2}"
 }
 ping_all() { # TAG COUNT: "COUNT received", duplicates show; it goes on until COUNT answers are there, for 30 s at most
 	in_hold "$1" ping -n -c "$2" -w 30 -i 0.2 "$(world_ip web)" | sed -n 's/.*transmitted, \(.*received.*\), .*loss.*/\1/p'

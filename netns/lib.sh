@@ -279,6 +279,7 @@ pids=()
 spawn() {
 	local name=$1 log=$2
 	shift 2
+	: >"$OUT/$log.log" # now, before somebody reads what an earlier one said
 	if [ "$name" = - ]; then
 		"$@" </dev/null >"$OUT/$log.log" 2>&1 &
 	else
@@ -367,6 +368,14 @@ preload() {
 		find "$(realpath "$file")" -type f
 		[ -d "$file" ] || ldd "$file" 2>/dev/null | grep -o '/[^ ]*'
 	done | sort -u | xargs -r -d '\n' cat >/dev/null
+}
+
+# ask FD ARGS…: a program that has lines "FILE ARGS…" from there puts its answer in FILE.
+ask() {
+	local fd=$1 reply=$SCRATCH/reply-$BASHPID-${EPOCHREALTIME/[.,]/}
+	shift
+	echo "$reply $*" >&"$fd"
+	wait_for 300 test -e "$reply" && echo "$(<"$reply")"
 }
 
 # --- captures

@@ -14,7 +14,7 @@ chmod 755 "$SCRATCH"
 D=$SCRATCH/conf
 mkdir -m 755 "$D" "$D/state"
 
-program() { case $1 in dir) echo ippriv-directory ;; *) echo "ippriv-$1" ;; esac; }
+declare -A program=([node]=ippriv-node [client]=ippriv-client [dir]=ippriv-directory)
 
 # run PROGRAM ARGS…: in the host's namespace; output in D/out and D/err, status in $status.
 run() {
@@ -27,12 +27,13 @@ wrap=()
 
 # said TEXT STATUS PATTERN: the last run ended with STATUS, and its only words are one line on stderr that matches PATTERN.
 said() {
-	local wrong=''
+	local wrong='' lines
+	mapfile lines <"$D/err"
 	[ "$status" = "$2" ] || wrong="status $status, wanted $2. "
 	[ ! -s "$D/out" ] || wrong+="it wrote to stdout. "
-	[ "$(wc -l <"$D/err")" = 1 ] || wrong+="not one line. "
-	grep -qE -- "$3" "$D/err" || wrong+="the line does not match: $3. "
-	[ "$(wc -c <"$D/err")" -le 600 ] || wrong+="the line is too long. "
+	[[ ${#lines[@]} = 1 && $lines == *$'\n' ]] || wrong+="not one line. "
+	[[ $lines =~ $3 ]] || wrong+="the line does not match: $3. "
+	[ ${#lines} -le 600 ] || wrong+="the line is too long. "
 	if [ -z "$wrong" ]; then
 		ok "$1"
 	else
@@ -42,17 +43,21 @@ said() {
 
 # bad KIND KEY LINE PATTERN TEXT: the good configuration, KEY's line away and LINE ('' for none) at its end. The error stands there.
 bad() {
-	local file=$D/bad.conf
-	grep -v "^${2:-nothing} = " "$D/$1.conf" >"$file"
-	[ -z "$3" ] || echo "$3" >>"$file"
-	run "$(program "$1")" -c "$file"
-	said "$(program "$1"): $5" 2 "^$(program "$1"): $file:$(wc -l <"$file"): .*$4"
+	local file=$D/bad.conf line lines=()
+	while read -r line; do
+		[[ $line == "${2:-nothing} = "* ]] || lines+=("$line")
+	done <"$D/$1.conf"
+	[ -z "$3" ] || lines+=("$3")
+	printf '%s\n' "${lines[@]}" >"$file"
+	mapfile lines <"$file"
+	run "${program[$1]}" -c "$file"
+	said "${program[$1]}: $5" 2 "^${program[$1]}: $file:${#lines[@]}: .*$4"
 }
 
 # refused KIND PATTERN TEXT [CONF]: the daemon does not start with this machine.
 refused() {
-	run "$(program "$1")" -c "${4:-$D/$1.conf}"
-	said "$(program "$1"): $3" 2 "^$(program "$1"): .*$2"
+	run "${program[$1]}" -c "${4:-$D/$1.conf}"
+	said "${program[$1]}: $3" 2 "^${program[$1]}: .*$2"
 }
 
 unchanged() { check_eq "$1: the kernel is as before" "$before" "$(ns_state host)"; }
@@ -91,8 +96,8 @@ before=$(ns_state host)
 # --- good ones
 
 for kind in node client dir; do
-	run "$(program $kind)" -c "$D/$kind.conf" -t
-	check_eq "$(program $kind) -t is content with a good file" "0 $D/$kind.conf: good" "$status $(cat "$D/out" "$D/err")"
+	run "${program[$kind]}" -c "$D/$kind.conf" -t
+	check_eq "${program[$kind]} -t is content with a good file" "0 $D/$kind.conf: good" "$status $(cat "$D/out" "$D/err")"
 done
 rm -f "$D/out" "$D/err"
 check_eq "-t makes no file" "$files" "$(ls -R "$D")"
@@ -104,10 +109,10 @@ unchanged "after -t"
 for kind in node client dir; do
 	bad $kind '' 'colour = "red"' 'unknown key colour; known are: ' "an unknown key"
 	bad $kind '' 'log_level = "info' '' "a string that does not end"
-	run "$(program $kind)" -c "$D/none.conf"
-	said "$(program $kind): no file" 2 "^$(program $kind): $D/none.conf: "
-	run "$(program $kind)" -c "$D/bad.conf" -t
-	said "$(program $kind) -t says the same" 2 "^$(program $kind): $D/bad.conf:$(wc -l <"$D/bad.conf"): "
+	run "${program[$kind]}" -c "$D/none.conf"
+	said "${program[$kind]}: no file" 2 "^${program[$kind]}: $D/none.conf: "
+	run "${program[$kind]}" -c "$D/bad.conf" -t
+	said "${program[$kind]} -t says the same" 2 "^${program[$kind]}: $D/bad.conf:$(wc -l <"$D/bad.conf"): "
 done
 chmod 600 "$D/node.conf"
 wrap=("${NOBODY[@]}")
@@ -137,7 +142,7 @@ bad dir '' "state = \"$D\"" 'state stands in line 3 already' "a key twice"
 echo garbage >"$D/garbage" && chmod 600 "$D/garbage"
 cp "$D/key" "$D/open" && chmod 644 "$D/open"
 for kind in node dir; do
-	bad $kind identity "identity = \"$D/nokey\"" "$(program $kind) --keygen" "no key file"
+	bad $kind identity "identity = \"$D/nokey\"" "${program[$kind]} --keygen" "no key file"
 	bad $kind identity "identity = \"$D/garbage\"" 'holds? no key|is no key' "a key file with something else"
 	bad $kind identity "identity = \"$D/open\"" 'others can read.*chmod 600' "a key file that others can read"
 	wrap=("${NOBODY[@]}")
@@ -235,8 +240,8 @@ run ippriv --control "$D/client.sock" run -- true
 said "ippriv run without a client daemon" 125 "^ippriv: $D/client.sock: .*; start ippriv-client"
 
 for kind in node client dir; do
-	spawn host $kind "$BUILD_DIR/$(program $kind)" -c "$D/$kind.conf"
-	must "$(program $kind) starts" wait_for 20 grep -q ': ready$' "$OUT/$kind.log"
+	spawn host $kind "$BUILD_DIR/${program[$kind]}" -c "$D/$kind.conf"
+	must "${program[$kind]} starts" wait_for 20 grep -q ': ready$' "$OUT/$kind.log"
 done
 running=$(ns_state host)
 refused node 'another ippriv-node runs in this network namespace.*; stop it first' "a second relay"
@@ -247,8 +252,8 @@ check "and answer" ns_exec host "$BUILD_DIR/ippriv-node" -c "$D/node.conf" statu
 check "all of them" ns_exec host "$BUILD_DIR/ippriv" --control "$D/client.sock" status
 check "over HTTP, too" ns_exec host curl -sS --max-time 10 -o /dev/null "http://$PUBLIC:8080/list"
 for kind in node client dir; do
-	run "$(program $kind)" -c "$D/$kind.conf" -t
-	check_eq "$(program $kind) -t while it runs" "0 $D/$kind.conf: good" "$status $(cat "$D/out" "$D/err")"
+	run "${program[$kind]}" -c "$D/$kind.conf" -t
+	check_eq "${program[$kind]} -t while it runs" "0 $D/$kind.conf: good" "$status $(cat "$D/out" "$D/err")"
 done
 check_eq "-t changes nothing" "$running" "$(ns_state host)"
 stop "${pids[@]}"

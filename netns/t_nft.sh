@@ -11,38 +11,41 @@ require_programs tests/kernel/check_nft
 
 relay() { ns_exec relay "$@"; }
 check_nft() { relay "$BUILD_DIR/tests/kernel/check_nft" "$@"; }
-counted() { # CHAIN COMMENT: what the first such drop has counted
-	relay nft list chain ip ippriv_node "$1" | sed -n "s/.*packets \([0-9]*\) .*comment \"$2\".*/\1/p" | head -n 1
-}
-counted_all() {
-	relay nft list table ip ippriv_node |
-		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
+counted() { # CHAIN COMMENT: what the first such drop has counted, and all counters
+	relay nft list table ip ippriv_node | awk -v chain="$1" -v comment="comment \"$2\"" '
+		$1 == "chain" { here = $2 == chain }
+		{
+			for (i = 1; i < NF; i++)
+				if ($i == "packets") {
+					all += $(i + 1)
+					if (here && index($0, comment) && found == "")
+						found = $(i + 1)
+				}
+		}
+		END { print found == "" ? "none" : found, all + 0 }'
 }
 check_dropped() { # TEXT CHAIN COMMENT CMD…: CMD gets no answer; this drop has counted one packet, no other any
 	local text=$1 chain=$2 comment=$3 before all
 	shift 3
-	before=$(counted "$chain" "$comment")
-	all=$(counted_all)
+	read -r before all < <(counted "$chain" "$comment")
 	check_eq "$text: no answer" nothing "$("$@")"
-	check_eq "$text: counted in $chain, '$comment', once" "$((before + 1)) $((all + 1))" \
-		"$(counted "$chain" "$comment") $(counted_all)"
+	check_eq "$text: counted in $chain, '$comment', once" "$((before + 1)) $((all + 1))" "$(counted "$chain" "$comment")"
 }
 check_nat_port() { check "$1: $2 is a NAPT port" test "$2" -ge 16384 -a "$2" -le 65535; }
 
-# probe.py udp FROM PORT TO PORT: one datagram; prints the answer or, after half a second, "nothing".
-# probe.py raw PROTOCOL FROM TO: one packet of that protocol.
-# probe.py refuse FROM CLIENT PORT TO PORT: tells TO that FROM refuses what TO has sent to CLIENT.
+# probe.py does in its namespace what lines "FILE WHAT ARGS" ask for, until it is killed; FILE appears with the answer:
+#   udp FROM PORT TO PORT: one datagram; the answer or, after half a second, "nothing".
+#   raw PROTOCOL FROM TO: one packet of that protocol.
+#   refuse FROM CLIENT PORT TO PORT: tells TO that FROM refuses what TO has sent to CLIENT.
 cat >"$OUT/probe.py" <<'PY'
-import socket, struct, sys
-kind, args = sys.argv[1], sys.argv[2:]
-answer = b"nothing"
+import os, socket, struct, sys
 
 def send_raw(protocol, source, target, data):
     s = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
     s.bind((source, 0))
     s.sendto(data, (target, 0))
 
-try:
+def probe(kind, args):
     if kind == "raw":
         send_raw(int(args[0]), args[1], args[2], bytes(32))
     elif kind == "refuse":
@@ -57,10 +60,20 @@ try:
         s.settimeout(0.5)
         s.bind((args[0], int(args[1])))
         s.sendto(b"?", (args[2], int(args[3])))
-        answer = s.recv(100)
-except (TimeoutError, PermissionError, ConnectionError):
-    pass
-print(answer.decode().strip())
+        return s.recv(100).decode().strip()
+    return "nothing"
+
+for line in open(os.open(sys.argv[1], os.O_RDWR)):
+    reply, kind, *args = line.split()
+    try:
+        answer = probe(kind, args)
+    except (TimeoutError, PermissionError, ConnectionError):
+        answer = "nothing"
+    except OSError as error:
+        answer = repr(error)
+    with open(reply + ".new", "w") as file:
+        file.write(answer)
+    os.rename(reply + ".new", reply)
 PY
 # echoes.py: prints the id of each echo request that arrives, for five minutes at most.
 cat >"$OUT/echoes.py" <<'PY'
@@ -73,11 +86,17 @@ while True:
     if packet[20] == 8:
         print(struct.unpack_from(">H", packet, 24)[0], flush=True)
 PY
-probe_in() { # NAME ARGS…
-	local name=$1
-	shift
-	ns_exec "$name" python3 "$OUT/probe.py" "$@"
+declare -A prober=()
+probers() { # NAME…
+	local name
+	scratch
+	mkfifo "${@/#/$SCRATCH/probe-}" || return 1
+	for name; do
+		exec {prober[$name]}<>"$SCRATCH/probe-$name"
+		spawn "$name" "probe-$name" python3 -I -S "$OUT/probe.py" "$SCRATCH/probe-$name"
+	done
 }
+probe_in() { ask "${prober[$1]}" "${@:2}"; } # NAME ARGS…
 probe() { probe_in client "$@"; }
 
 esp() { # NAME SOURCE DESTINATION SPI REQID
@@ -120,11 +139,12 @@ check_eq "a relay without exit has neither NAPT nor conntrack" "ok 0" \
 
 # 2. No circuit yet: a pool address in clear goes nowhere; others' traffic passes as it is.
 check_nft exit >/dev/null
-spawn server services "$SOURCE/netns/services.py" --udp 203.0.113.2:7 --seconds 300
+must "who sends packets is there" probers client relay server
+spawn server services python3 -I -S "$SOURCE/netns/services.py" --udp 203.0.113.2:7 --seconds 300
 check "the server is there" wait_for 10 grep -q ready "$OUT/services.log"
-spawn relay ike "$SOURCE/netns/services.py" --udp 192.0.2.1:500 --seconds 300
+spawn relay ike python3 -I -S "$SOURCE/netns/services.py" --udp 192.0.2.1:500 --seconds 300
 check "something listens on the relay's port 500" wait_for 10 grep -q ready "$OUT/ike.log"
-spawn server echoes python3 "$OUT/echoes.py"
+spawn server echoes python3 -I -S "$OUT/echoes.py"
 check "the server counts echo requests" wait_for 10 grep -q ready "$OUT/echoes.log"
 check_eq "others pass" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 203.0.113.2 7)"
 check_eq "others reach the relay" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 192.0.2.1 500)"
@@ -178,7 +198,7 @@ check_dropped "from the Internet to a client" into_pool "not an answer to a clie
 check_dropped "an ICMP error about another client's connection" out_of_pool "no connection of its own" \
 	probe refuse 100.64.0.2 100.64.0.3 40000 203.0.113.2 7
 check_eq "nothing with a pool address had to be caught behind NAT" "0 0" \
-	"$(counted last "pool address in clear") $(counted last "no circuit")"
+	"$(for comment in "pool address in clear" "no circuit"; do counted last "$comment" | cut -d' ' -f1; done | paste -sd' ')"
 
 # 5. Tunnel traffic to another relay: only ESP and IKE, whatever the exit policy says.
 esp relay 192.0.2.1 203.0.113.2 0x2001 2
@@ -191,5 +211,5 @@ check_eq "a relay without exit forwards it too" ok "$(check_nft middle)"
 probe raw 50 100.64.0.2 203.0.113.2 >/dev/null
 probe udp 100.64.0.2 500 203.0.113.2 500 >/dev/null
 check_eq "ESP and IKE leave in ESP" 2 "$(seen)"
-check_eq "and nothing of it was dropped" 0 "$(counted_all)"
+check_eq "and nothing of it was dropped" 0 "$(counted - - | cut -d' ' -f2)"
 check_dropped "it is no exit" out_of_pool "no exit" probe udp 100.64.0.2 4000 203.0.113.3 7

@@ -44,11 +44,7 @@ watcher() {
 	spawn client1 roam python3 -I -S "$ROAM" watch "$SCRATCH/roam.ask"
 	wait_for 30 has_line "$OUT/roam.log" 'roam: ready'
 }
-roam() { # ARGS…: what the watcher answers
-	local reply=$SCRATCH/reply-$BASHPID-${EPOCHREALTIME/[.,]/}
-	echo "$reply $*" >&"$roam_ask"
-	wait_for 60 test -e "$reply" && echo "$(<"$reply")"
-}
+roam() { ask "$roam_ask" "$@"; }
 
 # go ROUTE [LINE…]: that is the client's network from now on, after these changes.
 go() {
@@ -84,7 +80,7 @@ must "the client starts" world_start client1
 must "a circuit is held" hold client1 H
 before=$(in_use)
 must "what the client sends and gets is watched" watcher
-in_hold H ping -n -q -i 0.2 -w 300 "$(world_ip web)" >/dev/null &
+in_hold H ping -n -q -i 0.5 -w 300 "$(world_ip web)" >/dev/null &
 pids+=($!)
 check_eq "the entry sees the client's address" "$HOME_NET" "$(seen_at_entry)"
 

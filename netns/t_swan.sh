@@ -20,7 +20,7 @@ world_router+=([s1]=ra [s2]=rb [s3]=rc)
 world_number+=([s1]=10 [s2]=11 [s3]=12)
 
 PAGE=1 # MB
-page_sum() { python3 -c "import hashlib; print(hashlib.sha256(bytes(range(256)) * (4096 * $1)).hexdigest())"; }
+PAGE_SUM=$(python3 -c "import hashlib; print(hashlib.sha256(bytes(range(256)) * (4096 * $PAGE)).hexdigest())")
 
 # through CLIENT ENTRY MIDDLE EXIT: that client's daemon, with a circuit of that path; `in_hold CLIENT` is inside.
 through() {
@@ -38,7 +38,7 @@ visit() {
 
 # visited TEXT EXIT SAID
 visited() {
-	check_eq "$1: page, its server saw $2, ping" "$(page_sum $PAGE) $(world_ip "$2") 2" \
+	check_eq "$1: page, its server saw $2, ping" "$PAGE_SUM $(world_ip "$2") 2" \
 		"$(awk 'NR == 2 { $0 = $1 } 1' <<<"$3" | paste -sd ' ')"
 }
 
@@ -148,7 +148,7 @@ test_client() {
 	swan_client client2 n1
 	must "e: charon runs on client2" swan_start client2
 	check "the trap brings the tunnel up" wait_for 20 ns_exec client2 ping -c 1 -W 1 "$web"
-	check_eq "e: strongSwan is a client: the page comes" "$(page_sum $PAGE)" \
+	check_eq "e: strongSwan is a client: the page comes" "$PAGE_SUM" \
 		"$(ns_exec client2 curl -sS --max-time 60 "http://$web/mb/$PAGE" | sha256sum | cut -d' ' -f1)"
 	seen=$(ns_exec client2 curl -sS --max-time 20 "http://$web/ip")
 	check_eq "the server sees n1" "$(world_ip n1)" "${seen% *}"
