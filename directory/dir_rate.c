@@ -6,18 +6,17 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-enum { MINUTE = 60000 /* milliseconds, and what one request costs */ };
+#include "common/base/bucket.h"
 
-struct bucket {
+struct caller {
 	struct addr from;
-	uint64_t credit; /* PER_MINUTE more each millisecond, a request costs MINUTE */
-	uint64_t seen;
+	struct bucket bucket;
 	UT_hash_handle hh;
 };
 
 struct dir_rate {
-	uint32_t per_minute;
-	struct bucket *buckets; /* the one not seen for longest comes first */
+	struct bucket_rate each; /* no tokens: no limit */
+	struct caller *callers;  /* the one not seen for longest comes first */
 };
 
 int dir_rate_new(uint32_t per_minute, struct dir_rate **out)
@@ -26,73 +25,63 @@ int dir_rate_new(uint32_t per_minute, struct dir_rate **out)
 
 	if (!rate)
 		return -ENOMEM;
-	rate->per_minute = per_minute;
+	rate->each = (struct bucket_rate){ per_minute, 60000, per_minute };
 	*out = rate;
 	return 0;
 }
 
 void dir_rate_free(struct dir_rate *rate)
 {
-	struct bucket *b, *next;
+	struct caller *c, *next;
 
 	if (!rate)
 		return;
-	HASH_ITER(hh, rate->buckets, b, next) {
-		HASH_DEL(rate->buckets, b);
-		free(b);
+	HASH_ITER(hh, rate->callers, c, next) {
+		HASH_DEL(rate->callers, c);
+		free(c);
 	}
 	free(rate);
 }
 
-/* Takes the bucket of KEY out of the table, or the oldest's memory, or new memory; full then. */
-static struct bucket *take_out(struct dir_rate *rate, const struct addr *key, uint64_t now)
+/* Takes KEY's entry out of the table, or the oldest's memory, or new memory; full then. */
+static struct caller *take_out(struct dir_rate *rate, const struct addr *key)
 {
-	struct bucket *b;
+	struct caller *c;
 
-	HASH_FIND(hh, rate->buckets, key, sizeof(*key), b);
-	if (b) {
-		HASH_DEL(rate->buckets, b);
-		return b;
+	HASH_FIND(hh, rate->callers, key, sizeof(*key), c);
+	if (c) {
+		HASH_DEL(rate->callers, c);
+		return c;
 	}
-	if (HASH_COUNT(rate->buckets) >= DIR_RATE_ADDRESSES) {
-		b = rate->buckets;
-		HASH_DEL(rate->buckets, b);
+	if (HASH_COUNT(rate->callers) >= DIR_RATE_ADDRESSES) {
+		c = rate->callers;
+		HASH_DEL(rate->callers, c);
 	} else {
-		b = malloc(sizeof(*b));
+		c = malloc(sizeof(*c));
 	}
-	if (!b)
+	if (!c)
 		return NULL;
-	memset(b, 0, sizeof(*b));
-	b->from = *key;
-	b->credit = (uint64_t)rate->per_minute * MINUTE;
-	b->seen = now;
-	return b;
+	memset(c, 0, sizeof(*c));
+	c->from = *key;
+	return c;
 }
 
 bool dir_rate_take(struct dir_rate *rate, const struct addr *from, uint64_t now)
 {
-	const uint64_t most = (uint64_t)rate->per_minute * MINUTE;
 	struct addr key = { .family = from->family };
-	struct bucket *b;
+	struct caller *c;
 	bool allowed;
 
-	if (rate->per_minute == 0)
+	if (rate->each.tokens == 0)
 		return true;
 	memcpy(key.bytes, from->bytes, from->family == AF_INET6 ? 8 : addr_size(from));
-	b = take_out(rate, &key, now);
-	if (!b)
+	c = take_out(rate, &key);
+	if (!c)
 		return false;
-	if (now - b->seen >= MINUTE || (now - b->seen) * rate->per_minute >= most - b->credit)
-		b->credit = most;
-	else
-		b->credit += (now - b->seen) * rate->per_minute;
-	b->seen = now;
-	allowed = b->credit >= MINUTE;
-	if (allowed)
-		b->credit -= MINUTE;
-	HASH_ADD(hh, rate->buckets, from, sizeof(b->from), b);
-	if (!b->hh.tbl) { /* no memory for the table */
-		free(b);
+	allowed = bucket_take(&c->bucket, &rate->each, now);
+	HASH_ADD(hh, rate->callers, from, sizeof(c->from), c);
+	if (!c->hh.tbl) { /* no memory for the table */
+		free(c);
 		return false;
 	}
 	return allowed;

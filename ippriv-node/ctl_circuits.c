@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/base/bucket.h"
 #include "common/base/log.h"
 #include "ippriv-node/ctl_circuit.h"
 #include "ippriv-node/ctl_peer.h"
@@ -14,7 +15,7 @@ enum {
 };
 
 /* For each share that may be full; looking for the most silent one costs a look at all. */
-static const struct ctl_rate look_rate = { .rate = 10, .burst = 10 };
+static const struct bucket_rate look_rate = { .tokens = 10, .period = 1000, .burst = 10 };
 
 struct ctl_circuits {
 	struct ctl_circuits_conf conf;
@@ -23,7 +24,7 @@ struct ctl_circuits {
 	struct ctl_quota *quota;
 	struct ctl_circuit *table;
 	uint32_t next_number;
-	struct ctl_bucket looks[CTL_QUOTA_FULLS];
+	struct bucket looks[CTL_QUOTA_FULLS];
 };
 
 static uint64_t now_of(const struct ctl_circuits *circuits)
@@ -151,9 +152,8 @@ static void make_room(struct ctl_circuits *circuits, const struct addr *outer, u
 	struct ctl_circuit *c, *next, *quiet = NULL;
 	uint64_t since = UINT64_MAX;
 
-	if (full == CTL_QUOTA_ROOM || !ctl_bucket_has(&circuits->looks[full], &look_rate, now))
+	if (full == CTL_QUOTA_ROOM || !bucket_take(&circuits->looks[full], &look_rate, now))
 		return;
-	ctl_bucket_take(&circuits->looks[full], &look_rate, now);
 	HASH_ITER(hh, circuits->table, c, next) {
 		uint64_t at = is_of(c, full, outer, index) ? silent_since(circuits, c, now) :
 							     UINT64_MAX;

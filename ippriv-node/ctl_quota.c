@@ -8,12 +8,13 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "common/base/bucket.h"
 #include "ippriv-node/dp.h"
 
 /* Milliseconds from an empty bucket of an address to a full one. */
 enum { FULL = 1000 * CTL_QUOTA_BURST / CTL_QUOTA_RATE };
 
-static const struct ctl_rate address_rate = { CTL_QUOTA_RATE, CTL_QUOTA_BURST };
+static const struct bucket_rate address_rate = { CTL_QUOTA_RATE, 1000, CTL_QUOTA_BURST };
 
 struct quota_key {
 	uint8_t address[16];
@@ -23,7 +24,7 @@ struct quota_key {
 struct holder {
 	struct quota_key key;
 	uint32_t count;
-	struct ctl_bucket bucket;
+	struct bucket bucket;
 	struct holder *prev, *next; /* in IDLE when COUNT is 0 */
 	uint64_t idle_since;
 	UT_hash_handle hh;
@@ -32,8 +33,8 @@ struct holder {
 /* The relay as a whole, or what comes through one overlay peer. */
 struct share {
 	uint32_t most, count;
-	struct ctl_rate rate;
-	struct ctl_bucket bucket;
+	struct bucket_rate rate;
+	struct bucket bucket;
 };
 
 struct ctl_quota {
@@ -45,8 +46,7 @@ struct ctl_quota {
 
 static struct share share_of(uint32_t most, uint32_t rate)
 {
-	return (struct share){ .most = most,
-			       .rate = { .rate = rate, .burst = rate * CTL_QUOTA_AHEAD } };
+	return (struct share){ .most = most, .rate = { rate, 1000, rate * CTL_QUOTA_AHEAD } };
 }
 
 int ctl_quota_new(const struct ctl_quota_conf *conf, struct ctl_quota **out)
@@ -121,12 +121,12 @@ static struct holder *holder_new(struct ctl_quota *q, const struct quota_key *ke
 
 static bool has_room(const struct share *s, uint64_t now)
 {
-	return s->count < s->most && ctl_bucket_has(&s->bucket, &s->rate, now);
+	return s->count < s->most && bucket_has(&s->bucket, &s->rate, now);
 }
 
 static void share_take(struct share *s, uint64_t now)
 {
-	ctl_bucket_take(&s->bucket, &s->rate, now);
+	bucket_take(&s->bucket, &s->rate, now);
 	s->count++;
 }
 
@@ -167,9 +167,8 @@ int ctl_quota_take(struct ctl_quota *q, const struct addr *outer, uint32_t index
 	h = find_or_make(q, outer, index, now);
 	if (!h)
 		return -ENOMEM;
-	if (h->count >= CTL_QUOTA_ADDRESS || !ctl_bucket_has(&h->bucket, &address_rate, now))
+	if (h->count >= CTL_QUOTA_ADDRESS || !bucket_take(&h->bucket, &address_rate, now))
 		return -EBUSY;
-	ctl_bucket_take(&h->bucket, &address_rate, now);
 	share_take(&q->all, now);
 	share_take(peer, now);
 	holder_take(q, h);

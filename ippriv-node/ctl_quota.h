@@ -8,7 +8,6 @@
 
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
-#include "ippriv-node/ctl_bucket.h"
 
 struct ctl_quota;
 

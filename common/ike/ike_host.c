@@ -51,7 +51,6 @@ int ike_host_new(const struct ike_host_conf *conf, struct ike_host **out)
 	set_default(&host->conf.keepalive, 20000);
 	set_default(&host->conf.fragment_size, 1200);
 	ike_cookie_jar_init(&host->jar, conf->ops, conf->user);
-	host->stray = ike_bucket_full(IKE_STRAY_BURST, IKE_STRAY_INTERVAL, ike_host_now(host));
 	ike_host_random(host, host->digest_key, sizeof(host->digest_key));
 	*out = host;
 	return 0;

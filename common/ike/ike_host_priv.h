@@ -1,6 +1,6 @@
 #pragma once
 /* The host from the inside; only for the files of this folder. */
-#include "common/ike/ike_bucket.h"
+#include "common/base/bucket.h"
 #include "common/ike/ike_cookie.h"
 #include "common/ike/ike_heap.h"
 #include "common/ike/ike_host.h"
@@ -15,7 +15,7 @@ struct ike_host {
 	struct ike_heap timers;
 	struct ike_limit half_open;
 	struct ike_cookie_jar jar;
-	struct ike_bucket stray;   /* answers to who has an SA that we have not */
+	struct bucket stray;       /* answers to who has an SA that we have not */
 	uint8_t digest_key[CRYPTO_PRF];
 	struct ike_host_counters counters;
 	size_t sa_count;

@@ -1,5 +1,7 @@
 #include "common/ike/ike_sa_priv.h"
 
+static const struct bucket_rate move_rate = { 1, IKE_PATH_PERIOD, IKE_PATH_BURST };
+
 bool ike_path_equal(const struct ike_path *a, const struct ike_path *b)
 {
 	return addr_equal(&a->local.addr, &b->local.addr) && a->local.port == b->local.port &&
@@ -12,7 +14,6 @@ void ike_path_start(struct ike_sa *sa)
 	struct ike_path_state *s = &sa->paths;
 
 	s->moves = sa->initiator;
-	s->tries = ike_bucket_full(IKE_PATH_BURST, IKE_PATH_PERIOD, ike_host_now(sa->host));
 	s->first_layer = sa->path.mark == 0 && (sa->initiator ? sa->hs->conf.first_layer :
 								 sa->host->conf.first_layer);
 	s->force_encap = s->first_layer && sa->initiator && sa->hs->conf.force_encap;
@@ -160,7 +161,7 @@ static bool may_try(struct ike_sa *sa, const struct ike_path *path, const struct
 {
 	struct ike_path_state *s = &sa->paths;
 
-	if (ike_bucket_take(&s->tries, ike_host_now(sa->host)))
+	if (bucket_take(&s->tries, &move_rate, ike_host_now(sa->host)))
 		return true;
 	s->late = (struct ike_path_late){ .on = true, .go = go, .path = *path, .nat = *nat };
 	return false;
@@ -255,8 +256,8 @@ static uint64_t late_at(const struct ike_sa *sa)
 {
 	const struct ike_path_state *s = &sa->paths;
 
-	return sa->state == IKE_STATE_ESTABLISHED && s->late.on ? ike_bucket_next(&s->tries) :
-								   UINT64_MAX;
+	return sa->state == IKE_STATE_ESTABLISHED && s->late.on ?
+		       bucket_next(&s->tries, &move_rate) : UINT64_MAX;
 }
 
 uint64_t ike_path_deadline(const struct ike_sa *sa)

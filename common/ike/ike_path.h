@@ -16,7 +16,7 @@
  * A move costs the follower a check and changes in the kernel, so there is only a number of them.
  * The peer's requests are answered in any case; where it is by then is tried when that may be.
  */
-#include "common/ike/ike_bucket.h"
+#include "common/base/bucket.h"
 #include "common/ike/ike_nat.h"
 
 enum {
@@ -58,7 +58,7 @@ struct ike_path_state {
 	struct ike_path used;    /* moving: the path that ESP still goes */
 	bool lost;               /* the peer was not found where it wanted to go */
 	struct ike_path_check check;
-	struct ike_bucket tries; /* checks and changes that may be */
+	struct bucket tries;     /* checks and changes that may be */
 	struct ike_path_late late;
 };
 

@@ -5,6 +5,8 @@
 
 #include "common/ike/ike_sa_priv.h"
 
+static const struct bucket_rate peer_rate = { 1, IKE_REKEY_PERIOD, IKE_REKEY_BURST };
+
 int ike_rekey_begin(struct ike_sa *sa)
 {
 	sa->rekey = calloc(1, sizeof(*sa->rekey));
@@ -90,7 +92,7 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_path *path,
 		return IKE_NOTIFY_INVALID_SYNTAX;
 	/* Each time costs a key exchange. */
 	if (sa->state != IKE_STATE_ESTABLISHED ||
-	    !ike_bucket_take(&sa->peer_rekeys, ike_host_now(sa->host)))
+	    !bucket_take(&sa->peer_rekeys, &peer_rate, ike_host_now(sa->host)))
 		return IKE_NOTIFY_TEMPORARY_FAILURE;
 	return n ? ike_rekey_child_request(sa, path, p, n) : ike_rekey_ike_request(sa, path, p);
 }

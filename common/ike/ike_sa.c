@@ -39,7 +39,6 @@ static struct ike_sa *create(struct ike_host *host, bool initiator, uint64_t spi
 	sa->initiator = initiator;
 	sa->path = *path;
 	sa->idle = host->conf.liveness;
-	sa->peer_rekeys = ike_bucket_full(IKE_REKEY_BURST, IKE_REKEY_PERIOD, ike_host_now(host));
 	sa->spi_local = spi;
 	*(initiator ? &sa->spi_i : &sa->spi_r) = spi;
 	HASH_ADD(hh, host->by_spi, spi_local, sizeof(sa->spi_local), sa);

@@ -75,7 +75,7 @@ struct ike_sa {
 	enum ike_task asking;       /* whose request is being made */
 	struct ike_retry retry[IKE_TASK_COUNT];
 	struct ike_rekey *rekey;    /* owned: our CREATE_CHILD_SA request, NULL: none is out */
-	struct ike_bucket peer_rekeys; /* how often the peer may have us rekey */
+	struct bucket peer_rekeys;  /* how often the peer may have us rekey */
 	uint64_t rekey_at;          /* this IKE SA is old then, 0: never */
 	uint64_t replaces;          /* a candidate: SPI of the one whose place it may take, else 0 */
 	uint64_t predecessor, successor; /* SPIs of whose place it took, and who took its own */

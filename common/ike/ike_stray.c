@@ -7,6 +7,8 @@ enum { /* bytes of the shortest encrypted message */
 		     CRYPTO_AEAD_TAG,
 };
 
+static const struct bucket_rate answer_rate = { 1, IKE_STRAY_INTERVAL, IKE_STRAY_BURST };
+
 static bool deserves_answer(const struct ike_host *host, const struct ike_header *h, size_t len)
 {
 	return host->conf.responder && !host->closing && !(h->flags & IKE_FLAG_RESPONSE) &&
@@ -25,7 +27,7 @@ void ike_stray_answer(struct ike_host *host, const struct ike_path *path,
 
 	host->counters.dropped++;
 	if (!deserves_answer(host, h, len) ||
-	    !ike_bucket_take(&host->stray, ike_host_now(host)))
+	    !bucket_take(&host->stray, &answer_rate, ike_host_now(host)))
 		return;
 	answer.flags = (~h->flags & IKE_FLAG_INITIATOR) | IKE_FLAG_RESPONSE;
 	ike_build_init(&b, buf, sizeof(buf), &answer);

@@ -3,7 +3,6 @@
  * Messages of IKE SAs that one side has forgotten (RFC 7296 sections 1.5, 2.4 and 2.21.4): nobody
  * vouches for what is said of them. Only for the files of this folder.
  */
-#include "common/ike/ike_bucket.h"
 #include "common/ike/ike_ops.h"
 #include "common/wire/ike_parse.h"
 

@@ -108,6 +108,7 @@ Test(ike_mobike_rate, into_udp_and_out_of_it_counts_as_moves)
 
 Test(ike_mobike_rate, mappings_are_moves)
 {
+	static const struct bucket_rate rate = { 1, IKE_PATH_PERIOD, IKE_PATH_BURST };
 	struct endpoint elsewhere = { { AF_INET, { 203, 0, 113, 99 } }, 4500 };
 
 	start("10.0.0.2", true);
@@ -116,7 +117,7 @@ Test(ike_mobike_rate, mappings_are_moves)
 		r->sa->paths.check.on = false; /* as if the answer had come from elsewhere */
 		elsewhere.port++;
 	}
-	cr_assert_eq(r->sa->paths.tries.tokens, 0);
+	cr_assert_not(bucket_has(&r->sa->paths.tries, &rate, duo.now));
 	cr_assert(r->sa->paths.late.on);
 	duo_run(&duo, duo.now + 60000);
 	cr_assert_eq(r->moves, 0);
