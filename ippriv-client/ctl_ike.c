@@ -19,7 +19,6 @@ enum {
 	TRIES = 6,
 	DATAGRAM_MAX = 4096,
 	DATAGRAMS_AT_ONCE = 64,
-	MARKER = 4, /* zero octets that tell IKE from ESP in UDP (RFC 3948 section 2.2) */
 };
 
 struct channel {
@@ -52,16 +51,6 @@ static struct channel *find(struct ctl_ike *ike, uint32_t number)
 	return NULL;
 }
 
-static ssize_t send_marked(int fd, const struct endpoint *to, const uint8_t *msg, size_t len)
-{
-	uint8_t buf[MARKER + DATAGRAM_MAX] = { 0 };
-
-	if (len > DATAGRAM_MAX)
-		return -EMSGSIZE;
-	memcpy(buf + MARKER, msg, len);
-	return udp_send(fd, buf, MARKER + len, to, 0);
-}
-
 static void op_send(void *user, const struct ike_path *path, const uint8_t *msg, size_t len)
 {
 	struct ctl_ike *ike = user;
@@ -72,7 +61,7 @@ static void op_send(void *user, const struct ike_path *path, const uint8_t *msg,
 	io_timer_start(ike->timer, 0);
 	if (!ch)
 		return;
-	r = ch->floated ? send_marked(ch->fd, &path->remote, msg, len) :
+	r = ch->floated ? udp_encap_send(ch->fd, msg, len, &path->remote, 0) :
 			  udp_send(ch->fd, msg, len, &path->remote, 0);
 	if (r < 0)
 		log_debug("sending %zu bytes of IKE: %s", len, strerror((int)-r));
@@ -80,11 +69,10 @@ static void op_send(void *user, const struct ike_path *path, const uint8_t *msg,
 
 static void op_keepalive(void *user, const struct ike_path *path)
 {
-	static const uint8_t octet = 0xff;
 	struct channel *ch = find(user, path->channel);
 
 	if (ch && ch->floated)
-		(void)udp_send(ch->fd, &octet, sizeof(octet), &path->remote, 0);
+		(void)udp_encap_keepalive(ch->fd, &path->remote);
 }
 
 static uint64_t op_now(void *user)
@@ -196,24 +184,11 @@ static void on_timer(void *data)
 	rearm(ike);
 }
 
-/* Where the message begins, NULL: it is none. What the kernel takes is not seen here. */
-static const uint8_t *message_of(const struct channel *ch, const uint8_t *buf, size_t *len)
-{
-	static const uint8_t marker[MARKER];
-
-	if (!ch->floated)
-		return buf;
-	if (*len < MARKER || memcmp(buf, marker, MARKER) != 0)
-		return NULL;
-	*len -= MARKER;
-	return buf + MARKER;
-}
-
 static void on_readable(void *data)
 {
 	struct ctl_ike *ike = ((struct channel *)data)->ike;
 	uint32_t number = ((struct channel *)data)->number;
-	uint8_t buf[MARKER + DATAGRAM_MAX];
+	uint8_t buf[IKE_PORT_MARKER + DATAGRAM_MAX];
 
 	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
 		struct channel *ch = find(ike, number); /* input may have closed it */
@@ -231,7 +206,7 @@ static void on_readable(void *data)
 			break;
 		path.mark = 0;
 		len = (size_t)n;
-		msg = message_of(ch, buf, &len);
+		msg = ch->floated ? udp_encap_strip(buf, &len) : buf;
 		if (msg)
 			ike_host_input(ike->host, &path, msg, len);
 	}

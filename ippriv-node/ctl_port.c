@@ -1,12 +1,9 @@
 #include "ippriv-node/ctl_port.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "common/io/udp.h"
 #include "ippriv-node/dp.h"
-
-static const uint8_t marker[4]; /* non-ESP marker: no ESP has SPI 0 */
 
 static int bind_port(struct ctl_port *port, const struct ctl_port_conf *conf)
 {
@@ -57,46 +54,33 @@ void ctl_port_close(struct ctl_port *port)
 int ctl_port_recv(struct ctl_port *port, const uint8_t **msg, size_t *len, struct endpoint *from,
 		  uint32_t *mark)
 {
-	size_t skip = port->floated ? sizeof(marker) : 0;
-	ssize_t got = udp_recv(port->fd, port->room->in, CTL_PORT_MSG_MAX, from, mark);
+	ssize_t got = udp_recv(port->fd, port->room->bytes, sizeof(port->room->bytes), from, mark);
 
 	if (got < 0)
 		return (int)got;
 	*mark = dp_mark_of_ours(*mark);
+	*msg = port->room->bytes;
+	*len = (size_t)got;
+	if (!port->floated)
+		return 0;
+	*msg = udp_encap_strip(*msg, len);
 	/* Nobody behind an overlay tunnel has a NAT. */
-	if (port->floated && (*mark != 0 || (size_t)got < skip ||
-			      memcmp(port->room->in, marker, skip) != 0))
-		return -EBADMSG;
-	*msg = port->room->in + skip;
-	*len = (size_t)got - skip;
-	return 0;
+	return *msg && *mark == 0 ? 0 : -EBADMSG;
 }
 
-static int send_bytes(struct ctl_port *port, const uint8_t *msg, size_t len,
-		      const struct endpoint *to, uint32_t mark)
+static int send_result(ssize_t sent)
 {
-	ssize_t sent = udp_send(port->fd, msg, len, to, mark);
-
 	return sent < 0 ? (int)sent : 0;
 }
 
 int ctl_port_send(struct ctl_port *port, const uint8_t *msg, size_t len, const struct endpoint *to,
 		  uint32_t mark)
 {
-	uint8_t *with_marker = port->room->out;
-
-	if (!port->floated)
-		return send_bytes(port, msg, len, to, mark);
-	if (len > CTL_PORT_MSG_MAX - sizeof(marker))
-		return -EMSGSIZE;
-	memcpy(with_marker, marker, sizeof(marker));
-	memcpy(with_marker + sizeof(marker), msg, len);
-	return send_bytes(port, with_marker, len + sizeof(marker), to, mark);
+	return send_result(port->floated ? udp_encap_send(port->fd, msg, len, to, mark) :
+					   udp_send(port->fd, msg, len, to, mark));
 }
 
 int ctl_port_keepalive(struct ctl_port *port, const struct endpoint *to)
 {
-	static const uint8_t octet = 0xff;
-
-	return send_bytes(port, &octet, sizeof(octet), to, 0);
+	return send_result(udp_encap_keepalive(port->fd, to));
 }

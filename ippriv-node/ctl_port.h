@@ -5,9 +5,9 @@
 
 enum { CTL_PORT_MSG_MAX = 65535 }; /* bytes of a datagram */
 
-/* All ports may use the same. */
+/* What came last. All ports may use the same. */
 struct ctl_port_room {
-	uint8_t in[CTL_PORT_MSG_MAX], out[CTL_PORT_MSG_MAX];
+	uint8_t bytes[CTL_PORT_MSG_MAX];
 };
 
 struct ctl_port {

@@ -3,10 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/ike_port.h"
 #include "common/ike/ike_sa_priv.h"
 #include "common/ike/ike_ts.h"
-
-enum { KEEPALIVE = 0xff }; /* the octet of a NAT keepalive, RFC 3948 section 2.3 */
 
 static void enter(struct ike_host *host)
 {
@@ -165,7 +164,7 @@ void ike_host_input(struct ike_host *host, const struct ike_path *path, const ui
 	struct ike_header h;
 
 	host->counters.received++;
-	if (len == 1 && msg[0] == KEEPALIVE) {
+	if (len == 1 && msg[0] == IKE_PORT_KEEPALIVE) {
 		host->counters.dropped++;
 		return;
 	}

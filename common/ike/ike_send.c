@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/ike_port.h"
 #include "common/base/log.h"
-
-enum { MARKER = 4 }; /* bytes in front of what goes to port 4500 */
 
 /* One message, or all fragments of one, one after the other. */
 struct sealed {
@@ -78,7 +77,7 @@ void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *
 /* Encrypts OUT. It cannot fail but by a mistake of ours; that ends this SA, and nothing else. */
 static int seal(struct ike_sa *sa, struct ike_out *out, struct sealed *to)
 {
-	size_t size = sa->host->conf.fragment_size - (sa->path.floated ? MARKER : 0);
+	size_t size = sa->host->conf.fragment_size - (sa->path.floated ? IKE_PORT_MARKER : 0);
 	int r = ike_frag_seal(&sa->out, &out->b, sa->fragments ? size : 0, to->buf,
 			      sizeof(to->buf), &to->len);
 

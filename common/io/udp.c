@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "common/base/ike_port.h"
+
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75 /* Linux 5.19 */
 #endif
@@ -88,12 +90,12 @@ ssize_t udp_recv(int fd, void *buf, size_t size, struct endpoint *from, uint32_t
 	return n;
 }
 
-ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to, uint32_t mark)
+static ssize_t send_parts(int fd, struct iovec *parts, size_t count, const struct endpoint *to,
+			  uint32_t mark)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(mark))] = { 0 };
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 	struct sockaddr_storage sa;
-	struct msghdr msg = { .msg_name = &sa, .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = { .msg_name = &sa, .msg_iov = parts, .msg_iovlen = count };
 	struct cmsghdr *c;
 	ssize_t n;
 
@@ -111,4 +113,37 @@ ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to,
 	}
 	n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return n < 0 ? -errno : n;
+}
+
+ssize_t udp_send(int fd, const void *buf, size_t len, const struct endpoint *to, uint32_t mark)
+{
+	struct iovec part = { (void *)buf, len };
+
+	return send_parts(fd, &part, 1, to, mark);
+}
+
+const uint8_t *udp_encap_strip(const uint8_t *datagram, size_t *len)
+{
+	static const uint8_t marker[IKE_PORT_MARKER];
+
+	if (*len < sizeof(marker) || memcmp(datagram, marker, sizeof(marker)) != 0)
+		return NULL;
+	*len -= sizeof(marker);
+	return datagram + sizeof(marker);
+}
+
+ssize_t udp_encap_send(int fd, const void *msg, size_t len, const struct endpoint *to,
+		       uint32_t mark)
+{
+	uint8_t marker[IKE_PORT_MARKER] = { 0 };
+	struct iovec parts[] = { { marker, sizeof(marker) }, { (void *)msg, len } };
+
+	return send_parts(fd, parts, ARRAY_SIZE(parts), to, mark);
+}
+
+ssize_t udp_encap_keepalive(int fd, const struct endpoint *to)
+{
+	static const uint8_t octet = IKE_PORT_KEEPALIVE;
+
+	return udp_send(fd, &octet, sizeof(octet), to, 0);
 }

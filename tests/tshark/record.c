@@ -22,12 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/ike_port.h"
 #include "common/ike/ike_sa_priv.h"
 #include "ike/duo_assert.h"
 #include "ike/natbox.h"
 #include "pcap.h"
 
-enum { MARKER = 4 /* bytes of zeros, non-ESP, RFC 3948 section 2.2 */, KEYS_MAX = 16 };
+enum { KEYS_MAX = 16 };
 
 /* Keys of one IKE SA. */
 struct session_keys {
@@ -170,7 +171,7 @@ static void reseal(const struct ike_header *h, uint8_t *msg, const struct ike_pa
 static void write_packet(const struct duo_datagram *g, uint64_t ms, const uint8_t *msg, size_t len)
 {
 	cr_assert_eq(pcap_udp(pcap, ms, &g->path.remote, &g->path.local,
-			      g->path.floated ? MARKER : 0, msg, len), 0);
+			      g->path.floated ? IKE_PORT_MARKER : 0, msg, len), 0);
 	packets++;
 }
 

@@ -163,3 +163,39 @@ Test(udp, both_families)
 	close(f4);
 	close(f6);
 }
+
+Test(udp, ike_comes_and_goes_behind_a_marker)
+{
+	struct endpoint a, b, from;
+	int fa = open_bound("127.0.0.1:0", false, &a), fb = open_bound("127.0.0.1:0", false, &b);
+	uint8_t buf[8];
+	size_t len;
+	uint32_t mark;
+
+	cr_assert_eq(udp_encap_send(fa, "ike", 3, &b, 0), 4 + 3);
+	wait_readable(fb);
+	cr_assert_eq(udp_recv(fb, buf, sizeof(buf), &from, &mark), 4 + 3);
+	cr_assert_eq(memcmp(buf, "\0\0\0\0ike", 7), 0);
+	len = 7;
+	cr_assert_eq(udp_encap_strip(buf, &len), buf + 4);
+	cr_assert_eq(len, 3u);
+	cr_assert_eq(udp_encap_keepalive(fa, &b), 1);
+	wait_readable(fb);
+	cr_assert_eq(udp_recv(fb, buf, sizeof(buf), &from, &mark), 1);
+	cr_assert_eq(buf[0], 0xff);
+	close(fa);
+	close(fb);
+}
+
+Test(udp, what_has_no_marker_is_no_ike)
+{
+	static const uint8_t esp[] = { 0, 0, 1, 0, 9 }, zeros[4];
+	size_t len = sizeof(esp);
+
+	cr_assert_null(udp_encap_strip(esp, &len));
+	cr_assert_eq(len, sizeof(esp));
+	for (len = 0; len < 4; len++)
+		cr_assert_null(udp_encap_strip(zeros, &len));
+	cr_assert_eq(udp_encap_strip(zeros, &len), zeros + 4);
+	cr_assert_eq(len, 0u);
+}

@@ -123,7 +123,7 @@ Test(ctl_port, port_4500_has_a_marker)
 	cr_expect_eq(memcmp(msg, "question", 8), 0);
 	cr_assert_eq(received(buf, sizeof(buf)), (size_t)10);
 	cr_expect_eq(memcmp(buf, "\0\0\0\0answer", 10), 0);
-	cr_expect_eq(ctl_port_send(&port, room.in, CTL_PORT_MSG_MAX, &client_at, 0), -EMSGSIZE);
+	cr_expect_eq(ctl_port_send(&port, room.bytes, CTL_PORT_MSG_MAX, &client_at, 0), -EMSGSIZE);
 	cr_assert_eq(ctl_port_keepalive(&port, &client_at), 0);
 	cr_assert_eq(received(buf, sizeof(buf)), (size_t)1);
 	cr_expect_eq(buf[0], 0xff);
