@@ -60,6 +60,8 @@ size_t dp_plan_base(const struct dp_self *self, const struct kern_firewall *fire
 	size_t count = 0;
 
 	ops[count++] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = firewall };
+	/* Circuits' policies: one assigned address, the remote end, and any other one. */
+	ops[count++] = (struct kern_op){ .type = KERN_OP_SPD_HASH, .spd_hash = { 0, 32 } };
 	/* Gives pool addresses a route; what is not encapsulated on the way dies on this link. */
 	ops[count] = (struct kern_op){ .type = KERN_OP_LINK,
 				       .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };

@@ -8,7 +8,7 @@
 #include "ippriv-node/dp.h"
 
 enum {
-	DP_BASE_OPS = 4,
+	DP_BASE_OPS = 5,
 	DP_TRAP_OPS = 2,
 	DP_LINK_OPS = 4,
 	DP_PAIR_OPS = 2,

@@ -35,6 +35,7 @@ kernel_of() {
 			rule show
 			route show table all
 		END
+		ip -s -s xfrm policy count | grep thresholds
 		nft list ruleset' |
 		sed -E 's/^[0-9]+: //; s/@[^:]*:/:/; s/ (qdisc|valid_lft|expires) .*//; /anti-replay|^$/d' | sort
 }

@@ -334,6 +334,17 @@ nap() {
 	clock_hold
 }
 
+# has_line FILE PATTERN: one of its lines matches, as [[ compares. No process either: for small files that are asked often.
+has_line() {
+	local line lines=()
+	{ mapfile -t lines <"$1"; } 2>/dev/null
+	for line in "${lines[@]}"; do
+		# shellcheck disable=SC2053
+		[[ $line != $2 ]] || return 0
+	done
+	return 1
+}
+
 # --- the deterministic guest's clock (guest.sh --icount). Elsewhere these do nothing.
 
 # While all processes wait, it jumps to the next timer: also when they only wait until the host has read a file, by minutes when

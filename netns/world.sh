@@ -150,19 +150,12 @@ world_services() {
 
 # world_listed COUNT: every relay that runs has a list with that many. Before that, not every path can be had. Tried often: no process.
 world_listed() {
-<<<<<<< HEAD
 	local name lines
 	for name in $WORLD_RELAYS; do
 		[ -n "${world_pid[$name]:-}" ] || continue
 		mapfile lines <"$OUT/$name.log"
 		[[ ${lines[*]} == *"relay list with $1 relays"* ]] || return 1
-=======
-	local name logs=()
-	for name in $WORLD_RELAYS; do
-		[ -z "${world_pid[$name]:-}" ] || logs+=("$OUT/$name.log")
->>>>>>> 713b35e (netns: wait in tests without starting programs)
 	done
-	[ -z "$(grep -L "relay list with $1 relays" "${logs[@]}")" ]
 }
 
 # world_daemons [RELAY…]: directory, then these relays (all without arguments), dns and exit as configured here.

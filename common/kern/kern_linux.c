@@ -142,6 +142,13 @@ static int link_up(struct kern_netns *ns, const char *name)
 	return talk_route(ns, link_msg_up(r.buf, sizeof(r.buf), name, 0, &r.len), &r);
 }
 
+static int set_spd_hash(struct kern_netns *ns, const struct kern_spd_hash *hash)
+{
+	struct request r;
+
+	return talk_xfrm(ns, xfrm_msg_set_spd_hash(r.buf, sizeof(r.buf), hash, &r.len), &r);
+}
+
 static int add_op(struct kern_netns *ns, const struct kern_op *op)
 {
 	struct request r;
@@ -162,6 +169,8 @@ static int add_op(struct kern_netns *ns, const struct kern_op *op)
 		return change_route(ns, &op->route, true);
 	case KERN_OP_LINK_UP:
 		return link_up(ns, op->link_up);
+	case KERN_OP_SPD_HASH:
+		return set_spd_hash(ns, &op->spd_hash);
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, true);
 	}
@@ -188,6 +197,8 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 		return change_route(ns, &op->route, false);
 	case KERN_OP_LINK_UP:
 		return 0;
+	case KERN_OP_SPD_HASH:
+		return set_spd_hash(ns, &(struct kern_spd_hash){ 32, 32 });
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, false);
 	}
@@ -215,6 +226,9 @@ static const char *op_text(const struct kern_op *op, char out[64])
 		break;
 	case KERN_OP_LINK_UP:
 		snprintf(out, 64, "state up of %.15s", op->link_up);
+		break;
+	case KERN_OP_SPD_HASH:
+		snprintf(out, 64, "hash thresholds of XFRM policies");
 		break;
 	case KERN_OP_FIREWALL:
 		snprintf(out, 64, "nftables table %.31s", op->firewall->table);

@@ -112,6 +112,15 @@ struct kern_route {
 	uint32_t mtu; /* 0: the link's */
 };
 
+/*
+ * IPv4 policies whose local and remote prefixes have so many bits or more are found by hash; the
+ * kernel's own values, 32 and 32, are what deleting puts back. Others are in trees: found in time,
+ * but each insertion takes longer the more there are.
+ */
+struct kern_spd_hash {
+	uint8_t local_bits, remote_bits;
+};
+
 /* Exit policy and forwarding rules of a relay, compiled to one table, see kern_firewall.h. */
 struct kern_firewall;
 
@@ -122,6 +131,7 @@ enum kern_op_type {
 	KERN_OP_ADDRESS,
 	KERN_OP_ROUTE,
 	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
+	KERN_OP_SPD_HASH, /* how policies are found, for the whole namespace */
 	KERN_OP_FIREWALL, /* add replaces a table of that name, whole and at once */
 };
 
@@ -135,6 +145,7 @@ struct kern_op {
 		struct kern_address address;
 		struct kern_route route;
 		char link_up[KERN_NAME];
+		struct kern_spd_hash spd_hash;
 		const struct kern_firewall *firewall; /* borrowed for the call */
 	};
 };

@@ -35,6 +35,8 @@ int xfrm_msg_set_policy(void *buf, size_t size, const struct kern_policy *policy
 /* By direction, selector, mark and if_id; templates and priority do not count. */
 int xfrm_msg_del_policy(void *buf, size_t size, const struct kern_policy *policy,
 			size_t *len) _must_check_;
+int xfrm_msg_set_spd_hash(void *buf, size_t size, const struct kern_spd_hash *hash,
+			  size_t *len) _must_check_;
 /* All SAs, all policies: messages for xfrm_msg_parse_sa, xfrm_msg_parse_policy. */
 int xfrm_msg_dump_sas(void *buf, size_t size, size_t *len) _must_check_;
 int xfrm_msg_dump_policies(void *buf, size_t size, size_t *len) _must_check_;

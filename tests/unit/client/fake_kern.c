@@ -32,6 +32,7 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_ROUTE:
 		return strcmp(a->route.link, b->route.link) == 0;
 	case KERN_OP_LINK_UP:
+	case KERN_OP_SPD_HASH:
 	case KERN_OP_FIREWALL:
 		return true;
 	}

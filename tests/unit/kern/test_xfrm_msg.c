@@ -285,6 +285,18 @@ Test(xfrm_msg, name_larval)
 	cr_assert(xfrm_msg_name_larval(buf, sizeof(buf), &larval, 0x4950004d, &len) == -EINVAL);
 }
 
+Test(xfrm_msg, set_spd_hash)
+{
+	struct kern_spd_hash hash = { 0, 32 };
+
+	dirty();
+	cr_assert(xfrm_msg_set_spd_hash(buf, sizeof(buf), &hash, &len) == 0);
+	EXPECT_BYTES(buf, len, spd_hash);
+	cr_expect(xfrm_msg_set_spd_hash(buf, XFRM_MSG_ROOM - 1, &hash, &len) == -ENOSPC);
+	hash.local_bits = 33;
+	cr_expect(xfrm_msg_set_spd_hash(buf, sizeof(buf), &hash, &len) == -EINVAL);
+}
+
 Test(xfrm_msg, parse_sa)
 {
 	struct kern_sa want = sa_of_relay();

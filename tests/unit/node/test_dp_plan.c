@@ -235,9 +235,9 @@ Test(dp_plan, behind_a_nat_of_its_own)
 	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS - 1);
 	self.listen = addr_of("10.0.0.2");
 	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS);
-	cr_expect_eq(base[3].type, KERN_OP_ADDRESS);
-	cr_expect_str_eq(base[3].address.link, base[1].link.name);
-	cr_expect(prefix_equal(&base[3].address.prefix, &published));
+	cr_expect_eq(base[4].type, KERN_OP_ADDRESS);
+	cr_expect_str_eq(base[4].address.link, base[2].link.name);
+	cr_expect(prefix_equal(&base[4].address.prefix, &published));
 	dp_plan_trap(&self, &peer, trap);
 	expect_template(&trap[0].policy.templates[0], "10.0.0.2", "203.0.113.1", 0x49500007);
 	dp_plan_link(&self, &peer, link);
