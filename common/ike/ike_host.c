@@ -214,6 +214,7 @@ void ike_host_probe_finally(struct ike_host *host, struct ike_sa *sa, uint32_t t
 {
 	struct ike_request *request = &sa->request;
 
+	sa->quiet = false; /* no time for what the peer may still say over its predecessor */
 	if (request->data && !request->forgotten) /* it may have been waiting for a minute */
 		ike_send_hurry(sa);
 	ike_host_probe_briefly(host, sa, tries);
@@ -223,9 +224,13 @@ void ike_host_probe_finally(struct ike_host *host, struct ike_sa *sa, uint32_t t
 void ike_host_set_patience(struct ike_host *host, struct ike_sa *sa, uint32_t idle,
 			   uint32_t tolerate)
 {
+	struct ike_sa *old = ike_sa_find(host, sa->predecessor);
+
 	enter(host);
 	sa->idle = idle ? idle : host->conf.liveness;
 	sa->tolerate = tolerate;
+	if (old && ike_rekey_ike_unheard(old))
+		old->tolerate = tolerate;
 	if (sa->state != IKE_STATE_DEAD)
 		ike_send_arm(sa);
 	leave(host);

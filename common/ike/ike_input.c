@@ -199,7 +199,7 @@ void ike_input(struct ike_sa *sa, const struct ike_path *path, const struct ike_
 	if (gather(sa, h, &p, plain, &plain_len, &first) < 0)
 		return;
 	sa->last_heard = ike_host_now(sa->host);
-	sa->quiet_until = 0;
+	sa->quiet = false;
 	if (sa->state == IKE_STATE_HALF_OPEN)
 		ike_path_decrypted(sa, path);
 	sa->paths.check.there = ike_path_equal(path, &sa->paths.check.path);

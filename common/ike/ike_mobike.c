@@ -48,10 +48,10 @@ static void move_predecessor(struct ike_sa *old, const struct ike_path *path)
 	if (!old || old->state != IKE_STATE_CLOSING)
 		return;
 	old->path = *path;
-	if (old->request.data)
-		ike_send_hurry(old);
-	else
-		send_update(old);
+	old->paths.moving = true;
+	ike_task_want(old, IKE_TASK_UPDATE);
+	ike_send_hurry(old);
+	ike_task_run(old);
 }
 
 int ike_mobike_move(struct ike_sa *sa, const struct ike_path *path)

@@ -12,6 +12,7 @@ enum {
 	IKE_REKEY_BURST = 16,      /* rekeyings of the peer at once, then one for each period */
 	IKE_REKEY_PERIOD = 1000,   /* milliseconds */
 	IKE_NEW_LIFE = 60000,      /* the peer has so long to finish what it began, milliseconds */
+	IKE_OLD_SHIFT = 3,         /* is asked over the old one each retransmit_first << this */
 };
 
 /* Our request that waits for its answer. */
@@ -62,8 +63,11 @@ uint16_t ike_rekey_ike_request(struct ike_sa *sa, const struct ike_path *path,
  * another one: it has decided, and SA takes its place.
  */
 void ike_rekey_ike_claimed(struct ike_sa *sa);
-/*
- * The peer deletes SA: a candidate takes its place, if there is one. So the peer has the SA that
- * took its place, now or before.
- */
+/* The peer deletes SA: a candidate takes its place, if there is one, and the peer has it. */
 void ike_rekey_ike_closed(struct ike_sa *sa);
+/* Whether SA was replaced by one that the peer may not know. */
+bool ike_rekey_ike_unheard(const struct ike_sa *sa);
+/* SA is to be closed, and the peer may know its predecessor only: that is closed too. */
+void ike_rekey_ike_closing(struct ike_sa *sa);
+/* SA is dead: what took its place speaks for itself. */
+void ike_rekey_ike_ended(struct ike_sa *sa);

@@ -66,8 +66,6 @@ static void replace(struct ike_sa *old, struct ike_sa *sa)
 	bool closing = old->state == IKE_STATE_CLOSING;
 
 	drop_predecessor(old);
-	if (old->request.task != IKE_TASK_REKEY)
-		ike_send_forget(old);
 	ike_sa_inherit(sa, old);
 	ike_sa_set_state(old, IKE_STATE_CLOSING);
 	old->expires_at = ike_host_now(old->host) + IKE_NEW_LIFE;
@@ -85,17 +83,44 @@ static void replace(struct ike_sa *old, struct ike_sa *sa)
 
 /*
  * The same, but the peer knows SA only when it has our answer. Until it says something over SA, or
- * deletes OLD, it is asked nothing; if it never does, then after its last try.
+ * OLD has ended, it is asked nothing over SA; over OLD, whether it is there and, after a move, to
+ * agree to where we are: it may be waiting for our answer elsewhere.
  */
 static void replace_quietly(struct ike_sa *old, struct ike_sa *sa)
 {
-	const struct ike_host_conf *conf = &sa->host->conf;
-	uint64_t wait = conf->retransmit_first;
-
-	for (uint32_t i = 0; i < conf->retransmit_tries && wait < IKE_NEW_LIFE; i++)
-		wait *= 2;
-	sa->quiet_until = ike_host_now(sa->host) + (wait < IKE_NEW_LIFE ? wait : IKE_NEW_LIFE);
+	sa->quiet = true;
 	replace(old, sa);
+	if (old->state == IKE_STATE_CLOSING)
+		ike_task_later(old, IKE_TASK_PROBE, old->host->conf.retransmit_first << IKE_OLD_SHIFT);
+}
+
+bool ike_rekey_ike_unheard(const struct ike_sa *sa)
+{
+	const struct ike_sa *successor = ike_sa_find(sa->host, sa->successor);
+
+	return successor && successor->predecessor == sa->spi_local && successor->quiet;
+}
+
+void ike_rekey_ike_closing(struct ike_sa *sa)
+{
+	struct ike_sa *old = ike_sa_find(sa->host, sa->predecessor);
+
+	if (old && old->state == IKE_STATE_CLOSING && ike_rekey_ike_unheard(old)) {
+		ike_task_want(old, IKE_TASK_DELETE);
+		ike_task_run(old);
+	}
+	sa->quiet = false;
+}
+
+void ike_rekey_ike_ended(struct ike_sa *sa)
+{
+	struct ike_sa *successor = ike_sa_find(sa->host, sa->successor);
+
+	if (!ike_rekey_ike_unheard(sa))
+		return;
+	successor->quiet = false;
+	if (successor->state != IKE_STATE_DEAD)
+		ike_send_arm(successor);
 }
 
 /* The candidate that the peer's request made, while ours waits; NULL: none (any more). */
@@ -283,14 +308,9 @@ void ike_rekey_ike_claimed(struct ike_sa *sa)
 void ike_rekey_ike_closed(struct ike_sa *sa)
 {
 	struct ike_sa *rival = sa->rekey ? rival_of(sa, sa->rekey) : NULL;
-	struct ike_sa *successor = ike_sa_find(sa->host, sa->successor);
 
-	if (rival) {
-		sa->rekey->lost = true;
-		replace(sa, rival);
-	} else if (successor && successor->predecessor == sa->spi_local) {
-		successor->quiet_until = 0;
-		if (successor->state != IKE_STATE_DEAD)
-			ike_task_run(successor);
-	}
+	if (!rival)
+		return;
+	sa->rekey->lost = true;
+	replace(sa, rival);
 }

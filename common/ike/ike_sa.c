@@ -127,7 +127,7 @@ void ike_sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	choose_rekey_time(sa);
 	old->known = false;
 	old->children = NULL;
-	old->wanted = 0;
+	old->wanted &= 1u << IKE_TASK_UPDATE; /* the peer may know no other */
 }
 
 bool ike_sa_set_state(struct ike_sa *sa, enum ike_state to)
@@ -185,6 +185,7 @@ static bool die(struct ike_sa *sa, enum ike_end why)
 	if (sa->known)
 		conf->ops->ended(conf->user, sa, why);
 	ike_child_free_all(sa);
+	ike_rekey_ike_ended(sa);
 	return true;
 }
 
@@ -222,6 +223,7 @@ void ike_sa_close(struct ike_sa *sa, enum ike_end why)
 	if (!ike_sa_set_state(sa, IKE_STATE_CLOSING))
 		return;
 	sa->why = why;
+	ike_rekey_ike_closing(sa);
 	ike_task_want(sa, IKE_TASK_DELETE);
 	ike_task_run(sa);
 }

@@ -79,7 +79,7 @@ struct ike_sa {
 	uint64_t rekey_at;          /* this IKE SA is old then, 0: never */
 	uint64_t replaces;          /* a candidate: SPI of the one whose place it may take, else 0 */
 	uint64_t predecessor, successor; /* SPIs of whose place it took, and who took its own */
-	uint64_t quiet_until;       /* the peer may not know it yet, and nothing is asked; 0: it does */
+	bool quiet;                 /* the peer may not know it yet: its predecessor asks instead */
 	uint32_t rekeys, ike_rekeys;
 	uint32_t next_id;           /* of our next request */
 	uint32_t peer_id;           /* of the peer's next request */

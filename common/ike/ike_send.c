@@ -44,12 +44,21 @@ static void transmit(struct ike_sa *sa, const struct ike_path *path, const uint8
 	}
 }
 
-/* Transmissions of a request. */
-static uint32_t tries_of(const struct ike_sa *sa)
+/* SA was replaced, and what it asks (TASK) it asks for the one in its place. */
+static bool asks_for_another(const struct ike_sa *sa, enum ike_task task)
+{
+	return sa->state == IKE_STATE_CLOSING && sa->successor && task != IKE_TASK_DELETE;
+}
+
+/* Transmissions of a request for TASK. */
+static uint32_t tries_of(const struct ike_sa *sa, enum ike_task task)
 {
 	uint32_t tries = sa->host->conf.retransmit_tries;
 
-	return sa->state == IKE_STATE_CLOSING && tries > IKE_CLOSE_TRIES ? IKE_CLOSE_TRIES : tries;
+	if (sa->state == IKE_STATE_CLOSING && !asks_for_another(sa, task) &&
+	    tries > IKE_CLOSE_TRIES)
+		return IKE_CLOSE_TRIES;
+	return tries;
 }
 
 void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *msg, size_t len)
@@ -68,7 +77,7 @@ void ike_send_plain_request(struct ike_sa *sa, uint8_t exchange, const uint8_t *
 		.id = sa->next_id++,
 		.interval = conf->retransmit_first,
 		.next_at = ike_host_now(sa->host) + conf->retransmit_first,
-		.tries_left = tries_of(sa) - 1,
+		.tries_left = tries_of(sa, sa->asking) - 1,
 	};
 	ike_send_arm(sa);
 	transmit(sa, ike_path_out(sa), msg, len);
@@ -136,7 +145,7 @@ void ike_send_hurry(struct ike_sa *sa)
 		return;
 	q->interval = sa->host->conf.retransmit_first;
 	q->next_at = ike_host_now(sa->host) + q->interval;
-	q->tries_left = tries_of(sa) - 1;
+	q->tries_left = tries_of(sa, q->task) - 1;
 	q->forgotten = q->final = false;
 	ike_send_arm(sa);
 	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
@@ -195,20 +204,25 @@ static void give_up(struct ike_sa *sa)
 		ike_sa_end(sa, sa->notify ? IKE_END_REFUSED : IKE_END_TIMEOUT);
 }
 
-/* Out of tries, but a peer may be silent for so long. */
-static bool tolerated(const struct ike_sa *sa, uint64_t now)
+/* Out of tries, a request is repeated until then: a peer may be silent for so long. */
+static uint64_t patience_end(const struct ike_sa *sa)
 {
-	return sa->state == IKE_STATE_ESTABLISHED && !sa->request.forgotten && !sa->request.final &&
-	       sa->last_heard + sa->tolerate > now;
+	const struct ike_request *q = &sa->request;
+
+	if (q->forgotten || q->final ||
+	    (sa->state != IKE_STATE_ESTABLISHED && !asks_for_another(sa, q->task)))
+		return 0;
+	return sa->last_heard + sa->tolerate;
 }
 
 static void retransmit(struct ike_sa *sa, uint64_t now)
 {
 	struct ike_request *q = &sa->request;
+	uint64_t end = patience_end(sa);
 
 	if (!ike_path_wait(sa))
 		return;
-	if (q->tries_left == 0 && !tolerated(sa, now)) {
+	if (q->tries_left == 0 && end <= now) {
 		give_up(sa);
 		return;
 	}
@@ -217,8 +231,11 @@ static void retransmit(struct ike_sa *sa, uint64_t now)
 	q->next_at = now + q->interval;
 	if (q->tries_left > 0)
 		q->tries_left--;
-	if (q->tries_left == 0 && tolerated(sa, now))
-		earlier(&q->next_at, sa->last_heard + sa->tolerate);
+	if (q->tries_left == 0 && end > now) {
+		earlier(&q->next_at, end);
+		if (sa->expires_at) /* the peer's time to finish begins when it is there again */
+			sa->expires_at = q->next_at + IKE_NEW_LIFE;
+	}
 	ike_send_arm(sa);
 	ike_send_again(sa, ike_path_out(sa), q->data, q->len);
 }

@@ -16,8 +16,17 @@ static void delete_answered(struct ike_sa *sa, const struct ike_payloads *p)
 
 static bool ask_probe(struct ike_sa *sa)
 {
+	if (sa->state == IKE_STATE_CLOSING && !ike_rekey_ike_unheard(sa))
+		return false;
 	ike_info_probe(sa);
 	return true;
+}
+
+static void probe_answered(struct ike_sa *sa, const struct ike_payloads *p)
+{
+	ike_info_response(sa, p);
+	if (sa->state == IKE_STATE_CLOSING)
+		ike_task_later(sa, IKE_TASK_PROBE, sa->host->conf.retransmit_first << IKE_OLD_SHIFT);
 }
 
 static const struct {
@@ -31,12 +40,19 @@ static const struct {
 	[IKE_TASK_DELETE_CHILD] = { ike_child_ask_delete, ike_child_delete_answered },
 	[IKE_TASK_REKEY_CHILD] = { ike_rekey_child_ask, ike_rekey_child_answered },
 	[IKE_TASK_REKEY] = { ike_rekey_ike_ask, ike_rekey_ike_answered },
-	[IKE_TASK_PROBE] = { ask_probe, ike_info_response },
+	[IKE_TASK_PROBE] = { ask_probe, probe_answered },
 };
 
 void ike_task_want(struct ike_sa *sa, enum ike_task task)
 {
 	sa->wanted |= 1u << task;
+}
+
+void ike_task_later(struct ike_sa *sa, enum ike_task task, uint32_t delay)
+{
+	sa->retry[task].at = ike_host_now(sa->host) + delay;
+	ike_task_want(sa, task);
+	ike_send_arm(sa);
 }
 
 bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
@@ -45,22 +61,19 @@ bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task)
 }
 
 /* A candidate says nothing before it is more than that. */
-static bool has_voice(const struct ike_sa *sa)
+static bool may_ask(const struct ike_sa *sa)
 {
-	return !sa->request.data && !sa->replaces &&
+	return !sa->request.data && !sa->replaces && !sa->quiet &&
 	       (sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING);
 }
 
-static bool may_ask(const struct ike_sa *sa)
-{
-	return has_voice(sa) && sa->quiet_until <= ike_host_now(sa->host);
-}
-
-/* A closing SA has nothing to say but that. */
+/* A closing SA has nothing to say but that; one that was replaced has a little more. */
 static bool is_pending(const struct ike_sa *sa, enum ike_task task)
 {
-	return ike_task_is_wanted(sa, task) &&
-	       (task == IKE_TASK_DELETE || sa->state == IKE_STATE_ESTABLISHED);
+	if (!ike_task_is_wanted(sa, task))
+		return false;
+	return task == IKE_TASK_DELETE || sa->state == IKE_STATE_ESTABLISHED ||
+	       (sa->successor && (task == IKE_TASK_UPDATE || task == IKE_TASK_PROBE));
 }
 
 void ike_task_again(struct ike_sa *sa, enum ike_task task)
@@ -93,10 +106,10 @@ uint64_t ike_task_deadline(const struct ike_sa *sa)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (enum ike_task t = IKE_TASK_NONE + 1; has_voice(sa) && t < IKE_TASK_COUNT; t++)
+	for (enum ike_task t = IKE_TASK_NONE + 1; may_ask(sa) && t < IKE_TASK_COUNT; t++)
 		if (is_pending(sa, t) && sa->retry[t].at < at)
 			at = sa->retry[t].at;
-	return at < sa->quiet_until ? sa->quiet_until : at;
+	return at;
 }
 
 /* The most urgent, or IKE_TASK_NONE. */

@@ -27,6 +27,8 @@ struct ike_retry {
 /* The request for TASK is to go out as soon as no other waits for its answer: see ike_task_run. */
 void ike_task_want(struct ike_sa *sa, enum ike_task task);
 bool ike_task_is_wanted(const struct ike_sa *sa, enum ike_task task);
+/* The same, but not before DELAY milliseconds have passed. */
+void ike_task_later(struct ike_sa *sa, enum ike_task task, uint32_t delay);
 /*
  * The same, but after a while, which grows and is not the same at both sides: the peer could not
  * do it now (TEMPORARY_FAILURE and the like). After minutes of that the IKE SA is closed.

@@ -34,6 +34,7 @@ static inline void teardown(void)
 {
 	if (duo.a.host)
 		duo_fini(&duo);
+	duo.a.host = NULL;
 }
 
 static inline struct ike_sa_info info(const struct duo_record *record)

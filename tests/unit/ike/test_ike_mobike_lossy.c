@@ -6,6 +6,8 @@
 #include "duo_rekey.h"
 #include "natbox.h"
 
+enum { SEEDS = 400 };
+
 static struct duo duo;
 static struct natbox box;
 static struct duo_record *i, *r; /* the client's, the relay's */
@@ -102,18 +104,18 @@ static void live_through(uint64_t seed, unsigned int kinds)
 
 Test(ike_mobike_lossy, moves)
 {
-	for (uint64_t seed = 1; seed <= 150; seed++)
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		live_through(seed, 3);
 }
 
 Test(ike_mobike_lossy, moves_and_rekeyings_of_children)
 {
-	for (uint64_t seed = 1; seed <= 150; seed++)
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		live_through(seed, 4);
 }
 
 Test(ike_mobike_lossy, moves_and_rekeyings_of_all)
 {
-	for (uint64_t seed = 1; seed <= 150; seed++)
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		live_through(seed, 5);
 }
