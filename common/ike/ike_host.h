@@ -23,7 +23,7 @@ struct ike_host_conf {
 	 * room the oldest goes, of the address that holds most behind the fullest mark.
 	 */
 	uint32_t half_open_max;
-	uint32_t half_open_per_path;   /* [16] per remote address and mark, then drop */
+	uint32_t half_open_per_path;   /* [16] per remote address (IPv6: /64) and mark, then drop */
 	uint32_t sa_max;               /* [65536] */
 	/*
 	 * An IKE SA that has lived so long is rekeyed by this side; up to an eighth less, drawn at

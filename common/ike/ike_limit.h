@@ -1,7 +1,7 @@
 #pragma once
 /*
- * Half-open IKE SAs: how many in all, behind each mark, and from each remote address behind one;
- * and who has to go when there is no room. Whoever counts has to be bounded: one step is made for
+ * Half-open IKE SAs: how many in all, behind each mark, and from each remote address (of
+ * IPv6: each /64) behind one; and who has to go when there is no room. Whoever counts has to be bounded: one step is made for
  * each holder.
  */
 #include "common/ike/ike_ops.h"

@@ -368,6 +368,46 @@ Test(ike_limit, the_oldest_of_who_has_most)
 	cr_assert_null(l.groups);
 }
 
+Test(ike_limit, an_ipv6_network_is_one_address)
+{
+	struct ike_path one = duo_path(), same, other;
+	struct ike_limit_item a, b, c;
+	struct ike_limit l = { 0 };
+
+	cr_assert_eq(addr_parse("2001:db8:1:2::1", &one.remote.addr), 0);
+	same = other = one;
+	cr_assert_eq(addr_parse("2001:db8:1:2:ffff:ffff:ffff:ffff", &same.remote.addr), 0);
+	cr_assert_eq(addr_parse("2001:db8:1:3::1", &other.remote.addr), 0);
+	cr_assert_eq(ike_limit_enter(&l, &one, &a), 0);
+	cr_assert_eq(ike_limit_enter(&l, &same, &b), 0);
+	cr_assert_eq(ike_limit_enter(&l, &other, &c), 0);
+	cr_assert_eq(ike_limit_count(&l, &one), 2);
+	cr_assert_eq(ike_limit_count(&l, &same), 2);
+	cr_assert_eq(ike_limit_count(&l, &other), 1);
+	ike_limit_leave(&l, &a);
+	ike_limit_leave(&l, &b);
+	ike_limit_leave(&l, &c);
+	cr_assert_null(l.slots);
+}
+
+Test(ike_flood, an_ipv6_network_has_no_more_than_an_address)
+{
+	struct ike_init_conf conf;
+
+	start(&(struct ike_host_conf){ .half_open_per_path = 6 });
+	conf = duo_client(&duo);
+	cr_assert_eq(addr_parse("2001:db8:1:2::1", &conf.path.local.addr), 0);
+	duo.tap = only_cookies_back;
+	for (uint8_t k = 0; k < 40; k++) {
+		conf.path.local.addr.bytes[8] = conf.path.local.addr.bytes[15] = k;
+		duo_connect(&duo, &conf);
+	}
+	cr_assert_eq(duo_counters(&duo.b).half_open, 6);
+	duo.tap = NULL;
+	conf.path.local.addr.bytes[7]++;
+	cr_assert_eq(duo_connect(&duo, &conf)->established, 1, "the next network is served");
+}
+
 Test(ike_flood, all_sas_are_bounded)
 {
 	struct ike_init_conf conf;
