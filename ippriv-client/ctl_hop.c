@@ -8,7 +8,10 @@
 #include "common/base/log.h"
 #include "ippriv-client/ctl_roam.h"
 
-enum { EARLY = 1000 }; /* milliseconds by which the kernel may tell: its clock has seconds */
+enum {
+	EARLY = 1000, /* milliseconds by which the kernel may tell: its clock has seconds */
+	SPREAD = 20,  /* this part of its life an SA is used on when a rekeying is put off */
+};
 
 /* Every relay assigns from these: RFC 6598's shared address space. */
 static const struct prefix pools = { { AF_INET, { 100, 64 } }, 10 };
@@ -121,6 +124,39 @@ void ctl_hop_poll(struct ctl_hop *hop)
 		ike_host_spoke(c->conf.host, hop->sa);
 }
 
+/* Whether the kernel may have told that the newest pair is to be replaced: for its age, */
+static bool is_old(const struct ctl_hop *hop)
+{
+	const struct ctl_circuit_conf *conf = &hop->circuit->conf;
+
+	return conf->ops->now(conf->user) + EARLY >= hop->since + hop->life.soft_seconds * 1000;
+}
+
+/* or for what it has carried. */
+static bool has_carried(const struct ctl_hop *hop, uint64_t bytes)
+{
+	struct dp_stats now;
+
+	return dp_circuit_stats(hop->circuit->dp, ctl_hop_index(hop), &now) == 0 &&
+	       (now.in.bytes - hop->from.in.bytes >= bytes ||
+		now.out.bytes - hop->from.out.bytes >= bytes);
+}
+
+/*
+ * The kernel's clock goes on while the host sleeps, ours does not: then all layers of all circuits
+ * are past their limits at once, and hops that were asked in one moment could tell that they belong
+ * together. The entry knows anyway. Milliseconds by which HOP is asked later.
+ */
+static uint32_t spread(const struct ctl_hop *hop)
+{
+	const struct ctl_circuit_rules *rules = &hop->circuit->conf.rules;
+	uint64_t most = (uint64_t)rules->life.seconds * 1000 / SPREAD;
+
+	if (ctl_hop_index(hop) == 0 || has_carried(hop, hop->life.soft_bytes / 2))
+		return 0;
+	return crypto_random_below((uint32_t)(most < rules->liveness ? most : rules->liveness) + 1);
+}
+
 void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 {
 	struct ctl_circuit *c = hop->circuit;
@@ -131,7 +167,8 @@ void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 		return;
 	ike_sa_info(hop->sa, &info);
 	if (!event->hard)
-		ike_host_rekey_child(c->conf.host, hop->sa, event->spi);
+		ike_host_rekey_child_later(c->conf.host, hop->sa, event->spi,
+					   is_old(hop) ? 0 : spread(hop));
 	else if (event->spi == info.child_in || event->spi == info.child_out)
 		ctl_circuit_fail(c, c->away ? CTL_CIRCUIT_NO_HOP : i,
 				 "hop %zu: the SA has expired before there was another", i + 1);
@@ -148,28 +185,16 @@ static void note_pair(struct ctl_hop *hop, const struct dp_life *life)
 		hop->from = (struct dp_stats){ 0 };
 }
 
-/* Whether the kernel may have told that the newest pair is to be replaced. */
-static bool is_due(struct ctl_hop *hop)
-{
-	struct ctl_circuit *c = hop->circuit;
-	struct dp_stats now;
-
-	if (c->conf.ops->now(c->conf.user) + EARLY >= hop->since + hop->life.soft_seconds * 1000)
-		return true;
-	return dp_circuit_stats(c->dp, ctl_hop_index(hop), &now) == 0 &&
-	       (now.in.bytes - hop->from.in.bytes >= hop->life.soft_bytes ||
-		now.out.bytes - hop->from.out.bytes >= hop->life.soft_bytes);
-}
-
 void ctl_hop_renew(struct ctl_hop *hop)
 {
 	struct ike_sa_info info;
 
-	if (!hop->sa || !hop->up || !is_due(hop))
+	if (!hop->sa || !hop->up || !(is_old(hop) || has_carried(hop, hop->life.soft_bytes)))
 		return;
 	ike_sa_info(hop->sa, &info);
 	if (info.child_in)
-		ike_host_rekey_child(hop->circuit->conf.host, hop->sa, info.child_in);
+		ike_host_rekey_child_later(hop->circuit->conf.host, hop->sa, info.child_in,
+					   spread(hop));
 }
 
 struct dp_path ctl_hop_layer_path(const struct ike_sa *sa)

@@ -247,6 +247,12 @@ void ike_host_put_off(struct ike_host *host, struct ike_sa *sa, uint64_t until)
 
 void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi)
 {
+	ike_host_rekey_child_later(host, sa, spi, 0);
+}
+
+void ike_host_rekey_child_later(struct ike_host *host, struct ike_sa *sa, uint32_t spi,
+				uint32_t delay)
+{
 	struct ike_slot *current = ike_child_current(sa);
 
 	if (!current || sa->state != IKE_STATE_ESTABLISHED ||
@@ -255,6 +261,8 @@ void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi
 		return;
 	enter(host);
 	current->due = true;
+	if (delay > 0 && !ike_task_is_wanted(sa, IKE_TASK_REKEY_CHILD))
+		ike_task_later(sa, IKE_TASK_REKEY_CHILD, delay);
 	ike_task_want(sa, IKE_TASK_REKEY_CHILD);
 	ike_task_run(sa);
 	leave(host);

@@ -99,6 +99,9 @@ void ike_host_put_off(struct ike_host *host, struct ike_sa *sa, uint64_t until);
  * Nothing happens when that is under way, when it was replaced or when there is no such child SA.
  */
 void ike_host_rekey_child(struct ike_host *host, struct ike_sa *sa, uint32_t spi);
+/* The same, but not before DELAY milliseconds have passed, and not when the peer was faster. */
+void ike_host_rekey_child_later(struct ike_host *host, struct ike_sa *sa, uint32_t spi,
+				uint32_t delay);
 /* Rekeys the IKE SA itself, now or as soon as nothing else is under way. */
 void ike_host_rekey(struct ike_host *host, struct ike_sa *sa);
 /*

@@ -76,7 +76,7 @@ bool ike_rekey_child_ask(struct ike_sa *sa)
 	const struct ike_slot *old = ike_child_current(sa);
 	struct ike_slot *slot;
 
-	if (!old || ike_child_replacement(sa, old))
+	if (!old || !old->due || ike_child_replacement(sa, old))
 		return false;
 	if (ike_child_choose(sa, &slot) < 0) {
 		ike_task_again(sa, IKE_TASK_REKEY_CHILD);

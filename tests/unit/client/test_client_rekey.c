@@ -47,12 +47,19 @@ static void expect_pair(size_t i)
 	cr_expect(in->life.soft_seconds >= 2880 && in->life.soft_seconds <= 3240);
 }
 
+/* The SAs of layer I are past their limit, by the client's own clock too. */
+static void grow_old(size_t i)
+{
+	t.circuit->hops[i].life.soft_seconds = 0;
+}
+
 Test(client_rekey, is_started_by_the_kernel_s_limit_in_every_layer)
 {
 	for (size_t i = 0; i < TRIO_HOPS; i++) {
 		for (uint32_t dir = 0; dir < 2; dir++) {
 			struct ike_child old = t.relays[i].child;
 
+			grow_old(i);
 			fake_kern_expire(&t.kern, dir ? old.spi_in : old.spi_out, false);
 			trio_events(&t);
 			trio_run(&t, 100);
@@ -108,6 +115,7 @@ Test(client_rekey, never_lets_counters_fall)
 
 	for (unsigned int n = 1; n <= 5; n++) {
 		t.kern.packets += 10;
+		grow_old(1);
 		fake_kern_expire(&t.kern, t.relays[1].child.spi_in, false);
 		trio_events(&t);
 		trio_run(&t, 100);
@@ -127,6 +135,7 @@ Test(client_rekey, is_tried_again_when_the_kernel_refuses)
 		uint32_t in = trio_hop(&t, 1).child_in;
 
 		t.kern.fail_at = t.kern.adds + n;
+		grow_old(1);
 		fake_kern_expire(&t.kern, in, false);
 		trio_events(&t);
 		trio_run(&t, 10);
@@ -154,6 +163,7 @@ Test(client_rekey, ends_the_circuit_when_it_came_too_late)
 {
 	uint32_t old = trio_hop(&t, 2).child_in;
 
+	grow_old(2);
 	fake_kern_expire(&t.kern, old, false);
 	trio_events(&t);
 	trio_run(&t, 100);
@@ -183,11 +193,81 @@ Test(client_rekey, is_done_for_those_that_are_due_when_events_are_lost)
 		cr_expect_eq(trio_hop(&t, i).rekeys, 0, "young; hops are not asked in one moment");
 	trio_run(&t, 3600 * 1000 / 10 * 9);
 	ctl_circuit_renew(t.circuit);
-	trio_run(&t, LINGER + 100);
+	trio_run(&t, LIVENESS + LINGER + 100);
 	for (size_t i = 0; i < TRIO_HOPS; i++) {
 		cr_expect_eq(trio_hop(&t, i).rekeys, 1);
 		expect_pair(i);
 	}
+}
+
+/* Milliseconds until each layer has been rekeyed. */
+static void wait_for_rekeyings(uint64_t after[TRIO_HOPS])
+{
+	uint32_t before[TRIO_HOPS];
+
+	for (size_t i = 0; i < TRIO_HOPS; i++) {
+		before[i] = trio_hop(&t, i).rekeys;
+		after[i] = 2 * LIVENESS;
+	}
+	for (uint64_t ms = 0; ms <= LIVENESS + 100; ms += 100) {
+		trio_run(&t, 100);
+		for (size_t i = 0; i < TRIO_HOPS; i++)
+			if (trio_hop(&t, i).rekeys != before[i] && after[i] > ms)
+				after[i] = ms;
+	}
+}
+
+/* The kernel counts the time that the host has slept, and tells of all layers at once. */
+Test(client_rekey, is_not_in_one_moment_when_the_host_has_slept)
+{
+	unsigned int early = 0;
+
+	for (unsigned int round = 1; round <= 6; round++) {
+		uint64_t after[TRIO_HOPS];
+
+		for (size_t i = 0; i < TRIO_HOPS; i++) {
+			fake_kern_expire(&t.kern, trio_hop(&t, i).child_in, false);
+			fake_kern_expire(&t.kern, trio_hop(&t, i).child_out, false);
+		}
+		trio_events(&t);
+		wait_for_rekeyings(after);
+		cr_expect_eq(after[0], 0, "the entry may know");
+		for (size_t i = 1; i < TRIO_HOPS; i++) {
+			cr_expect_leq(after[i], LIVENESS);
+			early += after[i] < LIVENESS / 4;
+		}
+		trio_run(&t, LINGER);
+		for (size_t i = 0; i < TRIO_HOPS; i++) {
+			cr_expect_eq(trio_hop(&t, i).rekeys, round, "once");
+			expect_pair(i);
+		}
+	}
+	cr_expect_lt(early, 12, "drawn anew for each hop");
+}
+
+Test(client_rekey, waits_for_no_draw_when_so_much_was_carried)
+{
+	for (size_t i = 0; i < TRIO_HOPS; i++) {
+		t.circuit->hops[i].life.soft_bytes = 1000;
+		t.kern.packets += 10; /* of 100 bytes */
+		fake_kern_expire(&t.kern, trio_hop(&t, i).child_out, false);
+		trio_events(&t);
+		trio_run(&t, 100);
+		cr_expect_eq(trio_hop(&t, i).rekeys, 1);
+		trio_run(&t, LINGER);
+	}
+}
+
+Test(client_rekey, of_a_relay_makes_ours_unnecessary)
+{
+	uint32_t in = trio_hop(&t, 2).child_in;
+
+	ike_host_rekey_child_later(t.host, t.circuit->hops[2].sa, in, 20000);
+	trio_run(&t, 10000);
+	ike_host_rekey_child(t.relays[2].host, t.relays[2].sa, t.relays[2].child.spi_in);
+	trio_run(&t, 30000 + LINGER);
+	cr_expect_eq(trio_hop(&t, 2).rekeys, 1);
+	expect_pair(2);
 }
 
 Test(client_rekey, is_all_that_the_kernel_s_news_are_for)
