@@ -21,6 +21,7 @@ struct stocked {
 	void *taker; /* NULL: not taken, or over */
 	struct ctl_stock_holder holder;
 	bool released;
+	uint64_t next_look; /* at its counters; 0: not ready so far */
 	struct stocked *prev, *next;
 };
 
@@ -362,16 +363,30 @@ static void fill(struct ctl_stock *stock)
 		have++;
 }
 
+/*
+ * Each circuit at times of its own: a look may end with a question to its hops, and hops of several
+ * circuits that were asked in one moment could tell that these have one owner.
+ */
+static void look(struct stocked *s, uint64_t now)
+{
+	const uint32_t every = s->stock->conf.look_every;
+
+	if (state_of(s) != CTL_CIRCUIT_READY || now < s->next_look)
+		return;
+	if (s->next_look > 0)
+		ctl_circuit_poll(s->circuit);
+	s->next_look = now + (s->next_look > 0 ? every : 1 + crypto_random_below(every));
+}
+
 static void poll_counters(struct ctl_stock *stock)
 {
+	uint64_t now = now_ms(stock);
 	struct stocked *s;
 
-	if (now_ms(stock) < stock->next_poll)
-		return;
-	stock->next_poll = now_ms(stock) + stock->conf.look_every;
 	DL_FOREACH(stock->all, s)
-		if (state_of(s) == CTL_CIRCUIT_READY)
-			ctl_circuit_poll(s->circuit);
+		look(s, now);
+	if (now >= stock->next_poll)
+		stock->next_poll = now + stock->conf.look_every;
 }
 
 static bool have_ready(const struct ctl_stock *stock)
@@ -391,9 +406,12 @@ static void rearm(struct ctl_stock *stock)
 
 	if (stock->next_try > now && stock->next_try < at)
 		at = stock->next_try;
-	DL_FOREACH(stock->all, s)
+	DL_FOREACH(stock->all, s) {
 		if (ctl_circuit_deadline(s->circuit) < at)
 			at = ctl_circuit_deadline(s->circuit);
+		if (state_of(s) == CTL_CIRCUIT_READY && s->next_look < at)
+			at = s->next_look;
+	}
 	io_timer_start(stock->timer, stock->kicked || at <= now ? 0 : at - now);
 }
 
