@@ -84,4 +84,4 @@ check_eq "in the same telescope" "$before" "$(in_use)"
 check "a new connection works, too" session bash -c "exec 6<>/dev/tcp/$(world_ip web)/7 && echo x >&6 && read -r -t 20 y <&6 && [ \$y = x ]"
 must "the shell ends" session_close
 took=$((EPOCHSECONDS - begun - 2 * SLEEP))
-check "the clock did not jump: all else took less than a minute ($took s)" test $took -lt 60
+check "the clock did not jump: all else took less than two minutes ($took s)" test $took -lt 120
