@@ -46,13 +46,13 @@ hold_address() { in_hold "$1" ip -o -4 addr show dev ippriv0 | awk '{print $4}' 
 
 # circuits_of RELAY: its circuits, sorted: "ASSIGNED OUTER VIA".
 circuits_of() {
-	relay_status "$1" --json --addresses |
+	relay_json "$1" |
 		jq -r '[.circuits[] | select(.state == "established")] | sort_by(.assigned, .via)[] | "\(.assigned) \(.outer) \(.via)"'
 }
 
 # tunnels_of RELAY: its overlay tunnels that are up, sorted: "RELAY us|them AGE".
 tunnels_of() {
-	relay_status "$1" --json | jq -r '[.tunnels[] | select(.state == "established")] | sort_by(.relay)[] |
+	relay_json "$1" | jq -r '[.tunnels[] | select(.state == "established")] | sort_by(.relay)[] |
 		"\(.relay) \(if .started_by_us then "us" else "them" end) \(.age)"'
 }
 

@@ -62,8 +62,8 @@ has_ready() { ippriv "$1" status | grep -q ': ready, free'; }
 # census NAME RELAY…: asks those relays: how many circuits they have, and how many overlay tunnels with NAME ('-': nobody).
 # Tunnels that are wanted in vain do not count.
 census() {
-	local name said
-	said=$(for name in "${@:2}"; do relay_status "$name" --json || exit 1; done) || return 1
+	local said
+	said=$(relay_json "${@:2}") || return 1
 	jq -rs --arg with "$1" '[(map(.circuits | length) | add),
 		(map(.tunnels[]) | map(select(.relay == $with and .state == "established")) | length)] | join(" ")' <<<"$said"
 }

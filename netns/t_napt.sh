@@ -80,7 +80,7 @@ together_end
 check_eq "a client cannot ask the exit's own address" "lost lost" "$(said own1) $(said own2)"
 
 # 3. The exit's own ports (CVE-2021-3773): a client sends from them to where they will be asked from.
-ike_received() { relay_status n3 --json | jq .ike.malformed; }
+ike_received() { relay_json n3 | jq .ike.malformed; }
 shadow=("udp:500:$WEB:9001" "udp:1194:$WEB:9001" "udp:$first:$WEB:9001")
 c2 send "$(hold_address of-client2)" 3 "${shadow[@]}"
 check "they arrive, from NAPT ports" wait_for 5 test "$(seen "src $EXIT and dst $WEB and dst port 9001 and src portrange $LO-$HI")" -ge 9

@@ -52,7 +52,7 @@ go() {
 	printf '%s\n' "${@:2}" "route replace $1" | ns_ip client1 -batch -
 }
 seen_at_entry() {
-	relay_status n1 --json --addresses | jq -r '[.circuits[] | select(.state == "established").outer] | unique | join(" ")'
+	relay_json n1 | jq -r '[.circuits[] | select(.state == "established").outer] | unique | join(" ")'
 }
 is_seen() { [ "$(seen_at_entry)" = "$1" ]; }
 # check_back TEXT ADDRESS SEEN KIND: ESP has come within two round trips, as KIND; the entry sees the client there.

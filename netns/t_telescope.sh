@@ -88,6 +88,12 @@ test_client_status() {
 
 ask_status() { grep -q '"circuits"' <(echo '{"command":"status"}' | timeout 10 socat -t 5 - "UNIX-CONNECT:$SCRATCH/$1.sock"); }
 
+relay_status() {
+	local name=$1
+	shift
+	"$BUILD_DIR/ippriv-node" -c "$OUT/etc/$name.conf" status "$@"
+}
+
 # circuits_via RELAY FROM: all that it tells of the circuits that came by the overlay tunnel with FROM.
 circuits_via() {
 	relay_status "$1" --json --addresses | jq ".circuits[] | select(.via == \"$2\")"

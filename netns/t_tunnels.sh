@@ -51,7 +51,7 @@ circuits_client client2 n5 n4 n3 "liveness = 5"
 must "client 1 wants n4 to n5" world_start client1
 must "client 2 wants n5 to n4" world_start client2
 starting() {
-	relay_status "$1" --json |
+	relay_json "$1" |
 		jq --arg with "$2" '[.tunnels[] | select(.relay == $with and .state == "starting" and .started_by_us)] | length'
 }
 both_started() { [ "$(starting n4 n5) $(starting n5 n4)" = "1 1" ]; }

@@ -93,7 +93,7 @@ world_relay_conf() {
 	local name=$1
 	shift
 	mkdir -p "$OUT/state/$name"
-	[ -s "$OUT/etc/$name.key" ] || "$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$name.key" >"$OUT/etc/$name.pub"
+	[ -s "$OUT/etc/$name.key" ] || "$BUILD_DIR/ippriv-directory" --keygen "$OUT/etc/$name.key" >"$OUT/etc/$name.pub"
 	world_conf "$name" "address = $(world_ip "$name")" "identity = \"$OUT/etc/$name.key\"" "nickname = \"$name\"" \
 		"directory = \"http://$(world_ip dir):8080\"" "authorities = { \"$(cat "$OUT/etc/dir.pub")\" }" \
 		"control = \"$SCRATCH/$name.sock\"" "refresh = $WORLD_REFRESH" "state = \"$OUT/state/$name\"" \
@@ -170,11 +170,19 @@ world_daemons() {
 	world_start "$@" && wait_for 30 world_listed $#
 }
 
-# relay_status NAME [OPTIONS]: what that relay says of itself.
-relay_status() {
-	local name=$1
-	shift
-	"$BUILD_DIR/ippriv-node" -c "$OUT/etc/$name.conf" status "$@"
+# relay_json RELAY…: what each says of itself and, to root, of its clients: a line of JSON. It is asked often, and ippriv-node has
+# more libraries to load than perl.
+relay_json() {
+	local socks=("${@/#/$SCRATCH/}")
+	# shellcheck disable=SC2016
+	perl -MSocket -e '
+		alarm 10;
+		for my $path (@ARGV) {
+			my $relay;
+			socket($relay, AF_UNIX, SOCK_STREAM, 0) && connect($relay, sockaddr_un($path)) or die "$path: $!\n";
+			syswrite $relay, "{\"command\": \"status\", \"addresses\": true}\n";
+			print scalar readline($relay) // die "$path: no answer\n";
+		}' "${socks[@]/%/.sock}"
 }
 
 # ippriv NAME ARGS…: the command, on that client.
