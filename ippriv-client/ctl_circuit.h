@@ -5,6 +5,7 @@
  */
 #include "common/ike/ike_host.h"
 #include "ippriv-client/ctl_life.h"
+#include "ippriv-client/ctl_path.h"
 
 enum {
 	CTL_CIRCUIT_HOPS = DP_LAYERS,

@@ -16,12 +16,6 @@ enum {
 /* Every relay assigns from these: RFC 6598's shared address space. */
 static const struct prefix pools = { { AF_INET, { 100, 64 } }, 10 };
 
-static void random_bytes(void *ctx, void *out, size_t len)
-{
-	(void)ctx;
-	crypto_random(out, len);
-}
-
 /* The first hop is spoken to by the host's sockets, the others from inside the layer before. */
 static int open_channel(struct ctl_hop *hop)
 {
@@ -243,7 +237,7 @@ static struct dp_pair pair_of(const struct ctl_hop *hop, const struct ike_child 
 		.esn = child->esn,
 		.key_in = child->key_in,
 		.key_out = child->key_out,
-		.life = ctl_life_draw(&hop->circuit->conf.rules.life, random_bytes, NULL),
+		.life = ctl_life_draw(&hop->circuit->conf.rules.life, crypto_random_source, NULL),
 	};
 }
 

@@ -80,12 +80,6 @@ static uint64_t op_now(void *user)
 	return io_loop_now(((struct ctl_ike *)user)->loop);
 }
 
-static void op_random(void *user, void *out, size_t len)
-{
-	(void)user;
-	crypto_random(out, len);
-}
-
 static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *child,
 		       const struct ike_lease *lease)
 {
@@ -152,7 +146,7 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 static const struct ike_ops ops = {
 	.send = op_send,
 	.now = op_now,
-	.random = op_random,
+	.random = crypto_random_source,
 	.child_up = op_child_up,
 	.child_add = op_child_add,
 	.child_switch = op_child_switch,

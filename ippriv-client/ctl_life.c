@@ -1,11 +1,11 @@
 #include "ippriv-client/ctl_life.h"
 
-static uint64_t draw(uint64_t limit, ctl_path_random random, void *ctx)
+static uint64_t draw(uint64_t limit, random_source random, void *ctx)
 {
-	return limit - limit / 5 + ctl_path_below(random, ctx, limit / 10 + 1);
+	return limit - limit / 5 + random_below(random, ctx, limit / 10 + 1);
 }
 
-struct dp_life ctl_life_draw(const struct ctl_life *life, ctl_path_random random, void *ctx)
+struct dp_life ctl_life_draw(const struct ctl_life *life, random_source random, void *ctx)
 {
 	return (struct dp_life){
 		.soft_seconds = draw(life->seconds, random, ctx),

@@ -1,6 +1,6 @@
 #pragma once
 /* How long SAs of ESP live. Pure: randomness comes in. */
-#include "ippriv-client/ctl_path.h"
+#include "common/base/random.h"
 #include "ippriv-client/dp.h"
 
 /* What a pair of SAs may be used for before another one has to be in its place. */
@@ -14,4 +14,4 @@ struct ctl_life {
  * the layers of a circuit, whose SAs came up together, are not rekeyed together; a responder waits
  * for longer. When nobody has managed to, it ends after 1.5 of LIFE.
  */
-struct dp_life ctl_life_draw(const struct ctl_life *life, ctl_path_random random, void *ctx);
+struct dp_life ctl_life_draw(const struct ctl_life *life, random_source random, void *ctx);

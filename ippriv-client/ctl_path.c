@@ -22,17 +22,6 @@ struct drawing {
 	uint8_t fit[DIR_LIST_ENTRIES]; /* by relay: one bit for each hop that it may be */
 };
 
-uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound)
-{
-	uint64_t most = UINT64_MAX - UINT64_MAX % bound;
-	uint64_t v;
-
-	do
-		random(ctx, &v, sizeof(v));
-	while (v >= most);
-	return v % bound;
-}
-
 static uint64_t weight(const struct dir_entry *e)
 {
 	if (e->bandwidth == 0)
@@ -129,7 +118,7 @@ static bool possible(struct drawing *d, size_t i, size_t hop)
 	return yes;
 }
 
-static const struct dir_entry *draw(struct drawing *d, size_t hop, ctl_path_random random,
+static const struct dir_entry *draw(struct drawing *d, size_t hop, random_source random,
 				    void *ctx)
 {
 	uint64_t sum = 0, at;
@@ -139,7 +128,7 @@ static const struct dir_entry *draw(struct drawing *d, size_t hop, ctl_path_rand
 			sum += weight(&d->list->entries[i]);
 	if (sum == 0)
 		return NULL;
-	at = ctl_path_below(random, ctx, sum);
+	at = random_below(random, ctx, sum);
 	for (size_t i = 0; i < d->list->count; i++) {
 		const struct dir_entry *e = &d->list->entries[i];
 
@@ -152,7 +141,7 @@ static const struct dir_entry *draw(struct drawing *d, size_t hop, ctl_path_rand
 	return NULL;
 }
 
-static bool choose(struct drawing *d, ctl_path_random random, void *ctx, struct ctl_path *out)
+static bool choose(struct drawing *d, random_source random, void *ctx, struct ctl_path *out)
 {
 	for (size_t i = 0; i < CTL_PATH_HOPS; i++) {
 		const struct dir_entry *e = draw(d, order[i], random, ctx);
@@ -197,7 +186,7 @@ static const struct wish wishes[] = {
 };
 
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    const struct pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    const struct pins pins[CTL_PATH_HOPS], random_source random, void *ctx,
 		    struct ctl_path *out)
 {
 	struct ctl_path path = { 0 };

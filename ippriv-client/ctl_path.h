@@ -1,5 +1,6 @@
 #pragma once
 /* Choosing entry, middle and exit from the list. Pure: randomness comes in. */
+#include "common/base/random.h"
 #include "ippriv-client/pins.h"
 
 enum { CTL_PATH_HOPS = PINS_HOPS, CTL_PATH_AVOID = 12 };
@@ -18,8 +19,6 @@ struct ctl_path_avoid {
 	} items[CTL_PATH_AVOID];
 };
 
-typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
-
 /*
  * Three different relays (by key and by address), the last with DIR_FLAG_EXIT, each one that PINS
  * (entry, middle, exit; NULL: any relay) allow there, drawn with a chance in proportion to its
@@ -28,9 +27,7 @@ typedef void (*ctl_path_random)(void *ctx, void *out, size_t len);
  * -ENOENT: fewer than three relays. -ESRCH: no exit among them. -ENXIO: not with these pins.
  */
 int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
-		    const struct pins pins[CTL_PATH_HOPS], ctl_path_random random, void *ctx,
+		    const struct pins pins[CTL_PATH_HOPS], random_source random, void *ctx,
 		    struct ctl_path *out) _must_check_;
 /* After -ENXIO: what a person reads behind "no path: ". */
 const char *ctl_path_why(const struct dir_list *list, const struct pins pins[CTL_PATH_HOPS]);
-/* A uniform number below BOUND (at least 1). */
-uint64_t ctl_path_below(ctl_path_random random, void *ctx, uint64_t bound);

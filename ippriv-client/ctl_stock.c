@@ -54,13 +54,7 @@ static void kick(struct ctl_stock *stock)
 	io_timer_start(stock->timer, 0);
 }
 
-static void random_bytes(void *ctx, void *out, size_t len)
-{
-	(void)ctx;
-	crypto_random(out, len);
-}
-
-uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx)
+uint64_t ctl_stock_backoff(unsigned int failures, random_source random, void *ctx)
 {
 	uint64_t ms = BACKOFF_FIRST;
 
@@ -68,7 +62,7 @@ uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *
 		ms *= 2;
 	if (ms > BACKOFF_MOST)
 		ms = BACKOFF_MOST;
-	return ms / 2 + ctl_path_below(random, ctx, ms / 2 + 1);
+	return ms / 2 + random_below(random, ctx, ms / 2 + 1);
 }
 
 static enum ctl_circuit_state state_of(const struct stocked *s)
@@ -176,7 +170,7 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 	}
 	stock->failures++;
 	stock->away = info->away;
-	wait = ctl_stock_backoff(stock->failures, random_bytes, NULL);
+	wait = ctl_stock_backoff(stock->failures, crypto_random_source, NULL);
 	stock->next_try = now_ms(stock) + wait;
 	log_warning("circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
 		    (double)wait / 1000);
@@ -226,7 +220,8 @@ static bool choose(struct ctl_stock *stock, struct ctl_path *out)
 	int r;
 
 	forget_avoided(stock);
-	r = ctl_path_choose(stock->list, &stock->avoid, stock->conf.pins, random_bytes, NULL, out);
+	r = ctl_path_choose(stock->list, &stock->avoid, stock->conf.pins, crypto_random_source,
+			    NULL, out);
 	if (r < 0 && r != stock->path_error)
 		log_warning("no path: %s; waiting for a better list",
 			    r == -ENXIO ? ctl_path_why(stock->list, stock->conf.pins) :

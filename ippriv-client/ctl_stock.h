@@ -66,6 +66,6 @@ void ctl_stock_each(struct ctl_stock *stock,
 				 const struct ctl_stock_holder *holder),
 		    void *user);
 /* Milliseconds from the first failure on to the next attempt: doubled each time, jittered. */
-uint64_t ctl_stock_backoff(unsigned int failures, ctl_path_random random, void *ctx);
+uint64_t ctl_stock_backoff(unsigned int failures, random_source random, void *ctx);
 /* Whether LIST still names all relays of PATH, as they are (address, port and key). */
 bool ctl_stock_listed(const struct dir_list *list, const struct ctl_path *path);

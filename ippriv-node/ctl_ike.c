@@ -108,12 +108,6 @@ static uint64_t op_now(void *user)
 	return io_loop_now(ike->loop);
 }
 
-static void op_random(void *user, void *out, size_t len)
-{
-	(void)user;
-	crypto_random(out, len);
-}
-
 static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, bool want_lease,
 		    struct ike_lease *lease, struct ike_ts_list *local)
 {
@@ -236,7 +230,7 @@ static void op_ended(void *user, struct ike_sa *sa, enum ike_end why)
 static const struct ike_ops ops = {
 	.send = op_send,
 	.now = op_now,
-	.random = op_random,
+	.random = crypto_random_source,
 	.admit = op_admit,
 	.child_up = op_child_up,
 	.child_add = op_child_add,

@@ -19,6 +19,12 @@ void crypto_random(void *out, size_t len)
 	randombytes_buf(out, len);
 }
 
+void crypto_random_source(void *ctx, void *out, size_t len)
+{
+	(void)ctx;
+	crypto_random(out, len);
+}
+
 uint32_t crypto_random_below(uint32_t bound)
 {
 	return randombytes_uniform(bound);

@@ -38,6 +38,8 @@ int crypto_init(void) _must_check_;
 /* Whether the CPU has instructions for AES-GCM; without, ChaCha20 is several times as fast. */
 bool crypto_has_aes(void);
 void crypto_random(void *out, size_t len);
+/* The same as a random_source, whatever CTX is. */
+void crypto_random_source(void *ctx, void *out, size_t len);
 uint32_t crypto_random_below(uint32_t bound);
 bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 void crypto_wipe(void *p, size_t len);

@@ -259,25 +259,3 @@ Test(path, says_why_there_is_none)
 	cr_assert_eq(ctl_path_choose(&list, &nobody, NULL, numbers, &state, &p), -ENOENT);
 	cr_assert(p.shares_net, "the result was touched");
 }
-
-/* Counts up through the top of the range, so that what must be drawn anew is met. */
-static void from_the_top(void *ctx, void *out, size_t len)
-{
-	uint64_t *next = ctx;
-
-	cr_assert_eq(len, sizeof(*next));
-	memcpy(out, next, len);
-	(*next)++;
-}
-
-Test(path, numbers_below_a_bound_are_uniform)
-{
-	uint64_t next = UINT64_MAX; /* 2^64 - 1 = 0 modulo 3 and 5: only it is drawn anew */
-
-	cr_assert_eq(ctl_path_below(from_the_top, &next, 3), 0);
-	cr_assert_eq(next, 1);
-	next = 7;
-	cr_assert_eq(ctl_path_below(from_the_top, &next, 5), 2);
-	next = 123;
-	cr_assert_eq(ctl_path_below(from_the_top, &next, 1), 0);
-}
