@@ -244,7 +244,7 @@ settle() {
 		[ "$1" = 0 ] || { echo 1 >ipv4/ip_forward; echo 1 >ipv6/conf/all/forwarding; }
 		ip -batch "$0" || exit
 		for file in /sys/class/net/to-*/queues/rx-0/rps_cpus; do [ ! -e "$file" ] || echo "$2" >"$file"; done' \
-		"$SCRATCH/lines-$name" $forward "$(printf %x $(((1 << processors) - 1)))" &
+		"$SCRATCH/lines-$name" $forward "$(printf %x $((processors > 1 ? (1 << processors) - 1 : 0)))" &
 	settling+=($!)
 }
 

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""collect.py NAME WORK SCRIPT: the result lines of a benchmark and what they were taken with, as one JSON object."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main():
+    name, work, script = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    title = script.read_text(encoding="utf-8").splitlines()[1].split(": ", 1)[1]
+    environment = dict(line.split("=", 1) for line in (work / "environment").read_text().splitlines() if "=" in line)
+    said = subprocess.run(["git", "-C", script.parent, "describe", "--always", "--dirty", "--abbrev=10"], capture_output=True, text=True)
+    environment["commit"] = said.stdout.strip()
+    runs = [json.loads(line) for line in (work / f"{name}.jsonl").read_text().splitlines()]
+    head = json.dumps({"benchmark": name, "title": title, "environment": environment}, indent=1)[:-2]
+    # One run a line: a diff shows what changed.
+    print(head + ',\n "runs": [\n' + ",\n".join("  " + json.dumps(run) for run in runs) + "\n ]\n}")
+
+
+if __name__ == "__main__":
+    main()

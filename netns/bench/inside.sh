@@ -1,0 +1,72 @@
+#!/bin/bash
+# inside.sh NAME: one benchmark, where packets can pass: started by bench.sh, in the guest or here.
+# Result lines, a JSON object each, go to RESULTS/NAME.jsonl as they are there. Logs stay in memory until the end: what is written
+# to the host's files takes no time of this clock's, but lets it run ahead.
+. "$(dirname "$0")/../lib.sh"
+run_where_esp_is "$0" "$@"
+require_root
+RESULTS=$OUT
+BENCH=$1
+mkdir -p /run/ippriv-bench.$$
+OUT=/run/ippriv-bench.$$
+require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load
+LOAD=$BUILD_DIR/bench_load
+[ "${IPPRIV_GUEST:-}" != 1 ] || PATIENCE=10
+. "$SOURCE/netns/bench/topology.sh"
+. "$SOURCE/netns/bench/systems.sh"
+. "$SOURCE/netns/bench/tor.sh"
+. "$SOURCE/netns/bench/wireguard.sh"
+TOR_KEYS=$OUT/tor
+cp -r "$RESULTS/tor" "$TOR_KEYS"
+
+# The logs come out when it is over, however it is over.
+bench_end() {
+	local status=$?
+	cleanup
+	mkdir -p "$RESULTS/logs"
+	cp "$OUT"/*.log "$OUT"/etc-* "$RESULTS/logs/" 2>/dev/null
+	rm -rf "$OUT"
+	return $status
+}
+trap 'bench_end; at_exit' EXIT
+
+runs_done=0 runs_all=1
+
+# repeats DEFAULT: how many.
+repeats() { seq "${IPPRIV_BENCH_REPEATS:-$1}"; }
+# chosen SYSTEM…: those of them that were asked for.
+chosen() {
+	local system
+	for system; do
+		[ -z "${IPPRIV_BENCH_SYSTEMS:-}" ] || [[ " $IPPRIV_BENCH_SYSTEMS " == *" $system "* ]] || continue
+		echo "$system"
+	done
+}
+# quick A B: A in a quick run, else B.
+quick() { [ -n "${IPPRIV_BENCH_QUICK:-}" ] && echo "$1" || echo "$2"; }
+
+# result SYSTEM TAGS JSON: a result line; TAGS is the inside of an object. Says what it was.
+result() {
+	local said
+	runs_done=$((runs_done + 1))
+	if ! jq -e -c --arg system "$1" --argjson tags "{$2}" '{system: $system} + $tags + .' <<<"$3" >>"$RESULTS/$BENCH.jsonl"; then
+		echo "[$runs_done/$runs_all] $1 $2: NO RESULT: $3"
+		return 1
+	fi
+	said=$(jq -r '[(if .goodput then "\(.goodput / 10000 | floor / 100) MB/s" else empty end),
+		(if .delays and (.delays | length) > 0 then "\(.delays | sort | .[length / 2 | floor]) ms" else empty end)] | join(", ")' <<<"$3")
+	echo "[$runs_done/$runs_all] $1 $(tr -d '"' <<<"$2")${said:+: $said}"
+}
+
+# What the figures were taken with.
+{
+	echo "kernel=$(uname -r)"
+	echo "tor=$(tor --version | sed -n '1s/Tor version \(.*\)\.$/\1/p')"
+	echo "wireguard=$(modinfo -F version wireguard 2>/dev/null || echo in-tree)"
+	echo "processors=$(nproc)"
+	echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "deterministic guest" || echo "this machine")"
+	echo "cipher=$(uname -m)"
+} >"$RESULTS/environment"
+
+# shellcheck source=/dev/null
+. "$SOURCE/netns/bench/fig_$BENCH.sh"

@@ -1,0 +1,99 @@
+#!/bin/bash
+# systems.sh: what is measured, each with the same verbs: SYSTEM_up, through SYSTEM CMD…; source it after topology.sh.
+
+declare -A system_name=([direct]="direct" [ippriv]="IPpriv" [tor]="Tor" [torfixed]="Tor, fixed window" [wireguard]="WireGuard x3")
+SERVER=${address[D]}:80
+
+# systems_up SYSTEM…: all of them carry packets when it returns. Each server of the chain runs `load serve`.
+systems_up() {
+	local system
+	topology_up "$@" || return 1
+	for system; do
+		"${system}_up" || { echo "# ${system_name[$system]} did not start; logs: $OUT"; return 1; }
+		spawn "${letter[$system]}D" "load-$system" "$LOAD" serve "$SERVER"
+		wait_for 20 grep -q ready "$OUT/load-$system.log" || return 1
+		# Reads the program, fills caches, tells that the path is good.
+		load "$system" -n 200000 >/dev/null || { echo "# nothing passes through ${system_name[$system]}"; return 1; }
+		echo "# ${system_name[$system]} carries packets"
+	done
+}
+
+# load SYSTEM OPTIONS…: bench_load through it.
+load() {
+	local system=$1 proxy=()
+	shift
+	[[ $system != tor* ]] || proxy=(-s 127.0.0.1:9050)
+	through "$system" "$LOAD" "${proxy[@]}" "$@" "$SERVER"
+}
+
+# through SYSTEM CMD…: where the client's application is.
+through() {
+	local system=$1
+	shift
+	case $system in
+	ippriv) in_hold ippriv "$@" ;;
+	wireguard) ns_exec w3 "$@" ;;
+	*) ns_exec "${letter[$system]}S" "$@" ;;
+	esac
+}
+
+direct_up() { :; }
+
+# --- ours: the daemons, a circuit A B C held by `ippriv run`
+
+ippriv_up() {
+	local relay
+	mkdir -p "$OUT"/etc "$OUT"/state/{M,S,A,B,C}
+	"$BUILD_DIR/ippriv-directory" --keygen "$OUT/etc/M.key" >"$OUT/etc/M.pub"
+	printf '%s\n' "listen = \"${address[M]}:8080\"" "identity = \"$OUT/etc/M.key\"" "state = \"$OUT/state/M\"" \
+		"interval = 20" >"$OUT/etc/M.conf"
+	ippriv_start M ippriv-directory || return 1
+	for relay in $RELAYS; do
+		"$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$relay.key" >/dev/null
+		ippriv_conf $relay "address = ${address[$relay]}" "identity = \"$OUT/etc/$relay.key\"" "nickname = \"$relay\"" \
+			"refresh = 5" "exit = true" "exit_policy = { \"accept any *\" }"
+		ippriv_start $relay ippriv-node || return 1
+	done
+	wait_for 60 ippriv_listed || return 1
+	ippriv_conf S 'entry = { "A" }' 'middle = { "B" }' 'exit = { "C" }' "$@"
+	ippriv_start S ippriv-client || return 1
+	ippriv_hold
+}
+
+# ippriv_conf NAME LINES…
+ippriv_conf() {
+	local name=$1
+	shift
+	printf '%s\n' "directory = \"http://${address[M]}:8080\"" "authorities = { \"$(cat "$OUT/etc/M.pub")\" }" \
+		"control = \"$SCRATCH/$name.sock\"" "state = \"$OUT/state/$name\"" "$@" >"$OUT/etc/$name.conf"
+}
+
+declare -A ippriv_pid=()
+ippriv_start() {
+	spawn "i$1" "ippriv-$1" "$BUILD_DIR/$2" -c "$OUT/etc/$1.conf"
+	ippriv_pid[$1]=$spawned
+	wait_for 20 grep -q ': ready$' "$OUT/ippriv-$1.log"
+}
+
+# A relay's refresh is short until the list is whole; so short it would be in the figures.
+ippriv_listed() {
+	local relay
+	for relay in $RELAYS; do
+		grep -q 'relay list with 3 relays' "$OUT/ippriv-$relay.log" || return 1
+	done
+}
+
+declare -A hold_pid=()
+ippriv_hold() {
+	rm -f "$SCRATCH/hold"
+	# shellcheck disable=SC2016
+	spawn iS ippriv-hold "$BUILD_DIR/ippriv" --control "$SCRATCH/S.sock" run -- \
+		sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec sleep 1000000' "$SCRATCH/hold"
+	wait_for 60 test -s "$SCRATCH/hold" || return 1
+	hold_pid[ippriv]=$(cat "$SCRATCH/hold")
+}
+in_hold() {
+	local tag=$1
+	shift
+	nsenter -t "${hold_pid[$tag]}" -n -m -- "$@"
+}
