@@ -194,7 +194,7 @@ static void op_changed(void *user, struct ctl_circuit *c)
 	if (info.state == CTL_CIRCUIT_READY) {
 		stock->failures = 0;
 		stock->next_try = 0;
-		log_info("circuit %u is ready after %.2f s", info.id,
+		log_info("circuit %u is ready after %.3f s", info.id,
 			 (double)(info.ready - info.started) / 1000);
 	} else if (info.state == CTL_CIRCUIT_CLOSING) {
 		on_closing(s, &info);

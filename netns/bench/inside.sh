@@ -65,7 +65,6 @@ result() {
 	echo "wireguard=$(modinfo -F version wireguard 2>/dev/null || echo in-tree)"
 	echo "processors=$(nproc)"
 	echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "deterministic guest" || echo "this machine")"
-	echo "cipher=$(uname -m)"
 } >"$RESULTS/environment"
 
 # shellcheck source=/dev/null

@@ -8,7 +8,7 @@
  *     -u             upwards, not downwards
  *     -n BYTES       that many by each flow; without it, for
  *     -t SECONDS     of which the first -w SECONDS do not count
- *     -e             exchanges of 1024 bytes beside them, 100 ms after each other, from the end of -w on
+ *     -e             exchanges beside them, from the end of -w on, of 1024 bytes (-x BYTES), 100 ms after each other (-p MS)
  *     -b MS          also the bytes of each interval that long
  * Without -n flows go down: what counts is what arrives. Upwards, the server says when all is there.
  */
@@ -26,19 +26,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MANY = 256, EXCHANGE = 1024, SAMPLES = 20000, BINS = 10000, PAUSE_US = 100000 };
+enum { MANY = 256, EXCHANGE_MOST = 16384, SAMPLES = 20000, BINS = 10000 };
 
 struct ask {
 	char what; /* 'd' bytes down, 'u' bytes up and one back, 'e' echo */
 	char pad[7];
-	uint64_t bytes; /* 0: for ever */
+	uint64_t bytes; /* 0: for ever; of an exchange: how long */
 };
 
 struct flow {
 	struct ask ask;
 	uint64_t done;
 	size_t asked, held; /* bytes of ask that are here; of an echo, that wait to go back */
-	char echo[EXCHANGE];
+	char echo[EXCHANGE_MOST];
 };
 
 static char block[1 << 16];
@@ -116,13 +116,15 @@ static short serve_flow(int fd, struct flow *f)
 			return 0;
 		return again(n) || n > 0 ? POLLIN : 0;
 	}
-	n = read(fd, f->echo + f->held, sizeof(f->echo) - f->held);
+	if (f->ask.bytes > sizeof(f->echo))
+		return 0;
+	n = read(fd, f->echo + f->held, f->ask.bytes - f->held);
 	if (n <= 0)
 		return again(n) ? POLLIN : 0;
 	f->held += (size_t)n;
-	if (f->held == sizeof(f->echo)) {
+	if (f->held == f->ask.bytes) {
 		f->held = 0;
-		if (send(fd, f->echo, sizeof(f->echo), MSG_NOSIGNAL) != sizeof(f->echo))
+		if (send(fd, f->echo, f->ask.bytes, MSG_NOSIGNAL) != (ssize_t)f->ask.bytes)
 			return 0;
 	}
 	return POLLIN;
@@ -167,7 +169,7 @@ static void serve(const char *where)
 /* --- the client */
 
 struct load {
-	int flows, warm, seconds, bin_ms;
+	int flows, warm, seconds, bin_ms, size, pause_ms;
 	bool up, exchange;
 	uint64_t bytes;
 	struct sockaddr_in to, socks;
@@ -258,27 +260,27 @@ static bool carry(struct load *l, int i, struct pollfd *p, int64_t now)
 
 static void exchange(struct load *l, struct pollfd *p, int64_t now)
 {
-	char answer[EXCHANGE];
+	char answer[EXCHANGE_MOST];
 	ssize_t n;
 
 	if (!l->out && now >= l->asked) {
-		wish(p->fd, block, EXCHANGE);
+		wish(p->fd, block, (size_t)l->size);
 		l->out = true;
 		l->asked = now;
 		l->back = 0;
 	}
 	if (!p->revents || !l->out)
 		return;
-	n = read(p->fd, answer, sizeof(answer) - l->back);
+	n = read(p->fd, answer, (size_t)l->size - l->back);
 	if (n == 0 || (n < 0 && !again(n)))
 		die("the exchange");
 	l->back += n > 0 ? (size_t)n : 0;
-	if (l->back < sizeof(answer))
+	if (l->back < (size_t)l->size)
 		return;
 	if (l->sample_count < SAMPLES)
 		l->samples[l->sample_count++] = (double)(now_us() - l->asked) / 1000;
 	l->out = false;
-	l->asked = now_us() + PAUSE_US;
+	l->asked = now_us() + l->pause_ms * 1000;
 }
 
 static void run(struct load *l)
@@ -291,7 +293,7 @@ static void run(struct load *l)
 	for (i = 0; i < l->flows; i++)
 		fds[i] = (struct pollfd){ .fd = join(l, l->up ? 'u' : 'd', l->bytes), .events = l->up ? POLLOUT : POLLIN };
 	if (l->exchange)
-		fds[i] = (struct pollfd){ .fd = join(l, 'e', 0), .events = POLLIN };
+		fds[i] = (struct pollfd){ .fd = join(l, 'e', (uint64_t)l->size), .events = POLLIN };
 	now = now_us();
 	if (l->bytes)
 		l->counting = l->start;
@@ -339,11 +341,11 @@ static void print(const struct load *l)
 
 int main(int argc, char **argv)
 {
-	static struct load l = { .flows = 1, .seconds = 10 };
+	static struct load l = { .flows = 1, .seconds = 10, .size = 1024, .pause_ms = 100 };
 	int option;
 
 	signal(SIGPIPE, SIG_IGN);
-	while ((option = getopt(argc, argv, "s:f:un:t:w:eb:")) != -1) {
+	while ((option = getopt(argc, argv, "s:f:un:t:w:ex:p:b:")) != -1) {
 		switch (option) {
 		case 's': l.socks = address(optarg); break;
 		case 'f': l.flows = atoi(optarg); break;
@@ -352,13 +354,15 @@ int main(int argc, char **argv)
 		case 't': l.seconds = atoi(optarg); break;
 		case 'w': l.warm = atoi(optarg); break;
 		case 'e': l.exchange = true; break;
+		case 'x': l.size = atoi(optarg); break;
+		case 'p': l.pause_ms = atoi(optarg); break;
 		case 'b': l.bin_ms = atoi(optarg); break;
 		default: return 2;
 		}
 	}
 	if (argc - optind == 2 && strcmp(argv[optind], "serve") == 0)
 		serve(argv[optind + 1]);
-	if (argc - optind != 1 || l.flows < 0 || l.flows >= MANY || (l.up && !l.bytes)) {
+	if (argc - optind != 1 || l.flows < 0 || l.flows >= MANY || (l.up && !l.bytes) || l.size < 1 || l.size > EXCHANGE_MOST) {
 		fprintf(stderr, "load: see the top of load.c\n");
 		return 2;
 	}

@@ -1,1 +1,221 @@
-print(1)
+#!/usr/bin/env python3
+"""report.py DIR: from the results DIR/*.json, DIR/*.svg and the summary DIR/../RESULTS.md. No figure in it is typed."""
+import json
+import sys
+from pathlib import Path
+
+import plots
+from runs import MBIT, NAMES, Point, load, median
+
+HERE = Path(__file__).resolve().parent
+
+
+class Page:
+    def __init__(self):
+        self.lines = []
+
+    def say(self, *lines):
+        self.lines += lines
+
+    def table(self, head, rows):
+        self.say("", "| " + " | ".join(head) + " |", "|" + "---|" * len(head))
+        self.say(*("| " + " | ".join(str(c) for c in row) + " |" for row in rows), "")
+
+
+def verdict(met):
+    return "**met**" if met else "**not met**"
+
+
+# --- first: where Tor wins
+
+def tor_wins(page, found):
+    page.say("## Where Tor wins", "")
+    results = found.get("loss")
+    if not results:
+        page.say("Not measured yet (`loss`).", "")
+        return
+    rows = []
+    for rtt in results.values("rtt"):
+        for flows in results.values("flows"):
+            for loss in results.values("loss"):
+                tags = {"rtt": rtt, "flows": flows, "loss": loss}
+                ours = results.point(system="ippriv", **tags)
+                tors = [(results.point(system=s, **tags), NAMES[s]) for s in ("tor", "torfixed")]
+                best, name = max(((p, n) for p, n in tors if p.goodputs), key=lambda x: x[0].goodput, default=(None, ""))
+                if best and best.goodput > ours.goodput:
+                    rows.append([f"{rtt} ms", flows, f"{loss} %", f"{ours.goodput / MBIT:.2f}", f"{best.goodput / MBIT:.2f} ({name})",
+                                 f"{ours.delay:.0f}", f"{best.delay:.0f}"])
+    if not rows:
+        page.say("Nowhere in goodput, in these measurements.", "")
+        return
+    page.say("Tor repairs a loss between two relays, on the short way, and its segments carry more payload: a single flow can be "
+             "faster with it than with us or directly. In goodput it wins here, at the price of delay:")
+    page.table(["RTT", "flows", "loss", "IPpriv, Mbit/s", "Tor, Mbit/s", "delay with IPpriv, ms", "with Tor, ms"], rows)
+
+
+# --- targets: each gives rows (target, figure, met)
+
+def bulk_targets(results):
+    for other, factor in (("tor", 2.5), ("wireguard", 1.0)):
+        for gro in results.values("gro"):
+            for way in results.values("way"):
+                ours, theirs = (results.point(system=s, gro=gro, way=way).goodput for s in ("ippriv", other))
+                if theirs == theirs:
+                    yield (f"bulk {way}, GRO {gro}: at least {factor} x {NAMES[other]}",
+                           f"{ours / theirs:.2f} x ({ours / 1e6:.2f} and {theirs / 1e6:.2f} MB/s)", ours >= factor * theirs)
+
+
+def loss_targets(results):
+    ratio = results.segment_ratio()
+    for rtt in results.values("rtt"):
+        for loss in results.values("loss"):
+            direct, ours = (results.point(system=s, rtt=rtt, loss=loss, flows=5) for s in ("direct", "ippriv"))
+            if loss < 1 or not direct.goodputs or not ours.goodputs:
+                continue
+            share = ours.goodput / direct.goodput / ratio
+            yield (f"{loss} % loss, 5 flows, RTT {rtt} ms: goodput at least 0.95 of direct x {ratio:.3f} (segments)",
+                   f"{share:.2f}", share >= 0.95)
+            yield (f"{loss} % loss, 5 flows, RTT {rtt} ms: delay at most direct's + 2 ms",
+                   f"{ours.delay:.1f} and {direct.delay:.1f} ms", ours.delay <= direct.delay + 2)
+        direct, ours = (results.point(system=s, rtt=rtt, loss=1, flows=1) for s in ("direct", "ippriv"))
+        if direct.goodputs and ours.goodputs:
+            share = ours.goodput / direct.goodput
+            yield (f"1 % loss, 1 flow, RTT {rtt} ms: as near to direct as segments allow ({ratio:.3f})", f"{share:.2f}",
+                   share >= 0.95 * ratio)
+
+
+def setup_targets(results):
+    for hop in results.values("hop"):
+        build = median(results.point(system="ippriv", kind="circuit", hop=hop).times) * 1000
+        limit = 2 * (1 + 2 + 3) * hop + 5
+        if build == build:
+            yield (f"{hop} ms a hop: circuit in 6 round trips of its growing path + 5 ms = {limit} ms", f"{build:.0f} ms", build <= limit)
+        ours, direct = (median(results.point(system=s, kind="first byte", hop=hop).times) for s in ("ippriv", "direct"))
+        if ours == ours and direct == direct:
+            yield (f"{hop} ms a hop: warm first byte within 1.05 of direct's", f"{ours / direct:.3f}", ours <= 1.05 * direct)
+
+
+TARGETS = {"bulk": bulk_targets, "loss": loss_targets, "setup": setup_targets}
+
+
+def targets(page, found):
+    rows = [[text, figure, verdict(met)] for name, of in TARGETS.items() if name in found for text, figure, met in of(found[name])]
+    page.say("## Targets", "", f"{sum('not' not in r[2] for r in rows)} of {len(rows)} are met.")
+    page.table(["target", "figure", ""], rows)
+
+
+# --- a section for each benchmark
+
+def bulk(page, results, baseline):
+    rows = []
+    for system in results.systems():
+        row = [NAMES[system]]
+        for gro in results.values("gro"):
+            for way in results.values("way"):
+                row.append(Point.spread(results.point(system=system, gro=gro, way=way).goodputs, 1e-6, 2))
+        rows.append(row + [baseline["bulk"].get(NAMES[system], "–")])
+    page.say("MB/s of payload. GRO off is how veth comes, on is what network cards have. All hosts share one processor.")
+    page.table(["system"] + [f"{w}, GRO {g}" for g in results.values("gro") for w in results.values("way")] + ["baseline, down"], rows)
+
+
+def links(page, results, key, unit, tags):
+    head = [f"{key}", *(f"{NAMES[s]}: Mbit/s, delay (p95) ms" for s in results.systems())]
+    rows = []
+    for x in results.values(key):
+        row = [f"{x} {unit}"]
+        for system in results.systems():
+            point = results.point(system=system, **tags, **{key: x})
+            row.append(f"{Point.spread(point.goodputs, 1 / MBIT, 2)}, {point.delay:.0f} ({point.p95:.0f})" if point.goodputs else "–")
+        rows.append(row)
+    page.table(head, rows)
+
+
+def loss(page, results, baseline):
+    for rtt in results.values("rtt"):
+        for flows in results.values("flows"):
+            page.say("", f"RTT {rtt} ms, flows: {flows}")
+            links(page, results, "loss", "%", {"rtt": rtt, "flows": flows})
+    rows = []
+    for old in baseline["loss"]:
+        tags = {k: old[k] for k in ("rtt", "flows", "loss", "system")}
+        point = results.point(**tags)
+        if point.goodputs:
+            now = point.goodput / MBIT
+            rows.append([NAMES[old["system"]], old["flows"], f"{old['loss']} %", old["goodput"], f"{now:.2f}",
+                         f"{now / old['goodput'] - 1:+.0%}", old["delay"], f"{point.delay:.0f}"])
+    page.say("", "Beside the baseline (design.md section 9):")
+    page.table(["system", "flows", "loss", "then, Mbit/s", "now", "", "delay then, ms", "now"], rows)
+
+
+def capacity(page, results, _):
+    for flows in results.values("flows"):
+        page.say("", f"Flows: {flows}")
+        links(page, results, "rate", "Mbit/s", {"flows": flows})
+
+
+def overhead_ratio(results, system, kind, size):
+    """IP bytes by payload byte, of each link and of all four."""
+    tags = {"kind": kind} if size is None else {"kind": kind, "size": size}
+    runs = results.point(system=system, **tags).runs
+    found = {}
+    for link in ("S-A", "A-B", "B-C", "C-D"):
+        sums = [(r["after"][link][0] - r["before"][link][0]) / max(1, r["bytes"] or 2 * size * len(r["delays"])) for r in runs]
+        found[link] = median(sums)
+    found["all"] = sum(found.values())
+    return found
+
+
+def overhead(page, results, _):
+    rows = []
+    for kind, size in [("exchange", n) for n in results.values("size")] + [("down", None), ("up", None)]:
+        row = [f"{size} bytes there and back" if size else f"bulk {kind}"]
+        for system in results.systems():
+            ratio = overhead_ratio(results, system, kind, size)
+            row.append(f"{ratio['S-A']:.3f}, {ratio['A-B']:.3f}, {ratio['all']:.3f}")
+        rows.append(row)
+    page.say("IP bytes for a byte of payload, both directions: on the link S-A, on A-B, on all four together.")
+    page.table(["payload"] + [NAMES[s] for s in results.systems()], rows)
+
+
+def setup(page, results, _):
+    rows = []
+    for hop in results.values("hop"):
+        for kind in ("circuit", "first byte"):
+            rows.append([f"{hop} ms", kind] + [Point.spread(results.point(system=s, kind=kind, hop=hop).times, 1000, 0)
+                                               for s in results.systems()])
+    page.say("Milliseconds. First byte: a TCP connection through a circuit that stands, until a byte of the server's is there.")
+    page.table(["round trip of a hop", "what"] + [NAMES[s] for s in results.systems()], rows)
+
+
+SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup}
+PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup,
+         "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio)}
+
+
+def main():
+    folder = Path(sys.argv[1])
+    found = load(folder)
+    baseline = json.loads((HERE / "baseline.json").read_text(encoding="utf-8"))
+    page = Page()
+    page.say("# Results", "", "Made by `netns/bench.sh`, every figure from `results/*.json`; do not edit. Medians of the repeats, with least "
+             "and most of them where they differ. In the deterministic guest an instruction is a nanosecond and all hosts share one "
+             "processor: compare systems, not with iron.", "")
+    tor_wins(page, found)
+    targets(page, found)
+    for name in [n for n in SECTIONS if n in found]:
+        results = found[name]
+        e = results.environment
+        page.say(f"## {name}", "", f"{results.title[0].upper()}{results.title[1:]}.", "", f"`sudo netns/bench.sh {name}`, {results.repeats()} "
+                 f"repeat{'s' if results.repeats() != 1 else ''}, {e['where']}, Linux {e['kernel']}, Tor {e['tor']}, ESP with "
+                 f"{e.get('cipher', '?')}, inner MTU {e.get('mtu_ippriv', '?')}, commit {e['commit']}.", "")
+        SECTIONS[name](page, results, baseline)
+        PLOTS[name](results, folder / f"{name}.svg")
+        page.say("", f"![{results.title}]({folder.name}/{name}.svg)", "")
+    text = "\n".join(page.lines).rstrip() + "\n"
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    (folder.parent / "RESULTS.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

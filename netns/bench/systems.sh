@@ -16,6 +16,21 @@ systems_up() {
 		load "$system" -n 200000 >/dev/null || { echo "# nothing passes through ${system_name[$system]}"; return 1; }
 		echo "# ${system_name[$system]} carries packets"
 	done
+	systems_told "$@"
+}
+
+# systems_told SYSTEM…: what of it decides figures, for the environment.
+systems_told() {
+	local system
+	for system; do
+		case $system in
+		ippriv)
+			echo "mtu_ippriv=$(through ippriv cat /sys/class/net/ippriv0/mtu)"
+			echo "cipher=$(ns_exec iS ip xfrm state | awk '$1 == "aead" { print $2; exit }')"
+			;;
+		wireguard) echo "mtu_wireguard=$(through wireguard cat /sys/class/net/wg3/mtu)" ;;
+		esac
+	done >>"$RESULTS/environment"
 }
 
 # load SYSTEM OPTIONS…: bench_load through it.

@@ -72,6 +72,8 @@ tor_client_conf() {
 		DataDirectory $OUT/$1-S
 		Log notice file $OUT/$1-S.log
 		SocksPort 127.0.0.1:9050
+		ControlSocket $OUT/$1-S/control
+		CookieAuthentication 0
 		ClientRejectInternalAddresses 0
 		EnforceDistinctSubnets 0
 		PathsNeededToBuildCircuits 0.25
