@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 source_dir=$(cd "$here/.." && pwd)
 
 # What the benchmarks need beyond tests/install.sh; not part of CI's list.
-PACKAGES="tor wireguard-tools stress-ng python3-matplotlib"
+PACKAGES="tor wireguard-tools stress-ng python3-matplotlib bpftrace nginx-light"
 
 die() { echo "bench: $1" >&2; exit 2; }
 

@@ -27,25 +27,32 @@ counted() {
 	result "$system" "$tags, \"before\": {$before}, \"after\": {$after}" "$said"
 }
 
-systems=$(chosen direct ippriv tor wireguard)
-sizes="1 64 256 512 1024 4096 16384"
-# shellcheck disable=SC2086
-systems_up $systems || exit 1
-runs_all=$(($(wc -w <<<"$systems") * ($(wc -w <<<"$sizes") + 3) * $(repeats 1 | wc -l)))
-for system in $systems; do
-	# Counters are to see packets, not what a card would still cut.
+# cut_early SYSTEM: counters are to see packets, not what a card would still cut.
+cut_early() {
+	local host device
 	while read -r host device; do
 		ns_exec "$host" ethtool -K "$device" tso off gso off
-	done < <(links_of "$system")
-done
-for repeat in $(repeats 1); do
+	done < <(links_of "$1")
+}
+
+if [ "$BENCH" = overhead ]; then
+	systems=$(chosen direct ippriv tor wireguard)
+	sizes="1 64 256 512 1024 4096 16384"
+	# shellcheck disable=SC2086
+	systems_up $systems || exit 1
+	runs_all=$(($(wc -w <<<"$systems") * ($(wc -w <<<"$sizes") + 3) * $(repeats 1 | wc -l)))
 	for system in $systems; do
-		for size in $sizes; do
-			counted "$system" "\"kind\": \"exchange\", \"size\": $size, \"repeat\": $repeat" -f 0 -e -x "$size" -p 20 -t 4
-		done
-		counted "$system" "\"kind\": \"down\", \"repeat\": $repeat" -n "$(quick 500000 3000000)"
-		counted "$system" "\"kind\": \"up\", \"repeat\": $repeat" -u -n "$(quick 500000 3000000)"
-		# What passes by itself: padding, votes, keepalives.
-		counted "$system" "\"kind\": \"idle\", \"repeat\": $repeat" -f 0 -t 20
+		cut_early "$system"
 	done
-done
+	for repeat in $(repeats 1); do
+		for system in $systems; do
+			for size in $sizes; do
+				counted "$system" "\"kind\": \"exchange\", \"size\": $size, \"repeat\": $repeat" -f 0 -e -x "$size" -p 20 -t 4
+			done
+			counted "$system" "\"kind\": \"down\", \"repeat\": $repeat" -n "$(quick 500000 3000000)"
+			counted "$system" "\"kind\": \"up\", \"repeat\": $repeat" -u -n "$(quick 500000 3000000)"
+			# What passes by itself: padding, votes, keepalives.
+			counted "$system" "\"kind\": \"idle\", \"repeat\": $repeat" -f 0 -t 20
+		done
+	done
+fi

@@ -9,7 +9,7 @@ RESULTS=$OUT
 BENCH=$1
 mkdir -p /run/ippriv-bench.$$
 OUT=/run/ippriv-bench.$$
-require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load
+require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load bench_tunnel
 LOAD=$BUILD_DIR/bench_load
 [ "${IPPRIV_GUEST:-}" != 1 ] || PATIENCE=10
 . "$SOURCE/netns/bench/topology.sh"

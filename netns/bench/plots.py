@@ -95,3 +95,49 @@ def setup(results, path):
             if any(t == t for t in times):
                 groups[f"{NAMES[s]}, {kind}"] = (COLOURS[s], times)
     bars(groups, [f"{h} ms a hop" for h in labels], "ms", path)
+
+
+def tunnel(results, path):
+    links(results, "loss", "loss on the link A-B, %", path,
+          [(f"{f} flow{'s' if f > 1 else ''}", {"flows": f}) for f in results.values("flows")])
+
+
+def cpu(results, path, hosts, cases, shares):
+    """Bars of instructions by byte, a part for each host."""
+    bars_of = [(case, s) for case in cases for s in results.systems() if results.point(system=s, rate=case[0], way=case[1]).runs]
+    figure, axes = plt.subplots(figsize=(10, 0.3 * len(bars_of) + 1))
+    left = [0.0] * len(bars_of)
+    values = [shares(results, s, *case) for case, s in bars_of]
+    for host in hosts:
+        part = [v[host] for v in values]
+        axes.barh(range(len(bars_of)), part, left=left, label=host)
+        left = [a + b for a, b in zip(left, part)]
+    axes.set_yticks(range(len(bars_of)), [f"{NAMES[s]}, {way}, {rate}{'' if rate == 'no limit' else ' Mbit/s'}"
+                                          for (rate, way), s in bars_of], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("instructions for a byte of payload")
+    axes.legend(fontsize=7)
+    save(figure, path)
+
+
+def page(results, path, rows):
+    waits = results.values("wait")
+    bars({NAMES[s]: (COLOURS[s], [median([t for w, system, times, _ in rows if (w, system) == (wait, s) for t in times])
+                                  for wait in waits]) for s in results.systems()},
+         [f"{w} ms a link" for w in waits], "seconds", path)
+
+
+def stress(results, path):
+    cases = list(dict.fromkeys((r["kind"], r["nice"]) for r in results.runs))
+    figure, axes = plt.subplots(len(cases), 1, figsize=(10, 2 * len(cases)), squeeze=False)
+    for (kind, nice), (plot,) in zip(cases, axes):
+        for system in results.systems():
+            for run in results.point(system=system, kind=kind, nice=nice).runs[:1]:
+                plot.plot([i / 10 for i in range(len(run["bins"]))], [b * 10 / MBIT for b in run["bins"]],
+                          label=NAMES[system], color=COLOURS[system], linewidth=0.8)
+                plot.axvspan(run["from"], run["to"], color="#eeeeee")
+        plot.set_title(f"{kind}, nice {nice}", fontsize=8)
+        plot.set_ylabel("Mbit/s")
+        plot.legend(fontsize=7)
+    axes[-1][0].set_xlabel("seconds")
+    save(figure, path)

@@ -187,9 +187,95 @@ def setup(page, results, _):
     page.table(["round trip of a hop", "what"] + [NAMES[s] for s in results.systems()], rows)
 
 
-SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup}
-PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup,
-         "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio)}
+def tunnel(page, results, _):
+    for flows in results.values("flows"):
+        page.say("", f"Flows: {flows}")
+        links(page, results, "loss", "%", {"flows": flows})
+
+
+HOSTS = ("client", "entry", "middle", "exit", "server", "kernel threads")
+
+
+def cpu_shares(results, system, rate, way):
+    """Instructions by payload byte of each of HOSTS."""
+    found = {h: [] for h in HOSTS}
+    for run in results.point(system=system, rate=rate, way=way).runs:
+        names = {run["hosts"][k]: v for k, v in (("A", "entry"), ("B", "middle"), ("C", "exit"), ("D", "server"), ("init", "kernel threads"))}
+        sums = dict.fromkeys(HOSTS, 0)
+        for namespace, spent in run["spent"].items():
+            if namespace != "0":
+                # The client has several: of its host, of its layers, of the application.
+                sums[names.get(int(namespace), "client")] += spent
+        for host in HOSTS:
+            found[host].append(sums[host] / max(1, sum(run["each"])))
+    return {h: median(v) for h, v in found.items()}
+
+
+def cpu_cases(results):
+    cases = {(r["rate"], r["way"]) for r in results.runs}
+    return sorted(cases, key=lambda c: (c[0] != "no limit", -float(c[0]) if c[0] != "no limit" else 0, c[1]))
+
+
+def cpu(page, results, _):
+    rows = []
+    for rate, way in cpu_cases(results):
+        for system in results.systems():
+            shares = cpu_shares(results, system, rate, way)
+            if shares["client"] == shares["client"]:
+                rows.append([rate if rate == "no limit" else f"{rate} Mbit/s", way, NAMES[system]]
+                            + [f"{shares[h]:.1f}" for h in HOSTS] + [f"{sum(shares.values()):.1f}"])
+    page.say("Instructions for a byte of payload. Each is attributed to the network namespace whose packet or process the processor works "
+             "on (`cpu.bt`): where a packet is received, its device's; in a process, the process'. WireGuard encrypts in kernel threads "
+             "that belong to no host. The probes' own cost, a few percent, is included.")
+    page.table(["link A-B", "way", "system", *HOSTS, "all"], rows)
+
+
+def page_rows(results):
+    for wait in results.values("wait"):
+        for system in results.systems():
+            point = results.point(system=system, wait=wait)
+            times = [r["seconds"] for r in point.runs if "seconds" in r]
+            if times:
+                by_link = [median([(r["after"][k][0] - r["before"][k][0]) / r["bytes"] for r in point.runs]) for k in ("S-A", "A-B", "C-D")]
+                yield wait, system, times, by_link
+
+
+def page_section(page, results, _):
+    page.say("Seconds until all is there, with two starts of curl; IP bytes on links for a byte of content, both directions.")
+    page.table(["delay of each link, one way", "system", "seconds", "S-A", "A-B", "C-D"],
+               [[f"{w} ms", NAMES[s], Point.spread(t, 1, 2)] + [f"{x:.3f}" for x in links] for w, s, t, links in page_rows(results)])
+
+
+def stress_share(run):
+    """Goodput under load by goodput before it; the first second is slow start."""
+    calm, loaded = (run["bins"][int(a * 10):int(b * 10)] for a, b in ((1, run["from"]), (run["from"], run["to"])))
+    return (sum(loaded) / len(loaded)) / (sum(calm) / len(calm))
+
+
+def stress(page, results, _):
+    rows = []
+    for kind in dict.fromkeys(r["kind"] for r in results.runs):
+        for nice in sorted({r["nice"] for r in results.runs}, reverse=True):
+            rows.append([kind, nice] + [f"{median([stress_share(r) for r in results.point(system=s, kind=kind, nice=nice).runs]):.3f}"
+                                        for s in results.systems()])
+    page.say("Goodput under load by goodput before, link A-B 10 Mbit/s.")
+    page.table(["load", "nice of the middle's daemon"] + [NAMES[s] for s in results.systems()], rows)
+
+
+def stress_targets(results):
+    for kind in dict.fromkeys(r["kind"] for r in results.runs):
+        shares = [stress_share(r) for r in results.point(system="ippriv", kind=kind, nice=0).runs]
+        if shares:
+            yield f"middle under load of {kind}: goodput within 5 %", f"{median(shares):.3f}", median(shares) >= 0.95
+
+
+TARGETS["stress"] = stress_targets
+SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup, "cpu": cpu, "tunnel": tunnel,
+            "page": page_section, "stress": stress}
+PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup, "tunnel": plots.tunnel,
+         "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio),
+         "cpu": lambda results, path: plots.cpu(results, path, HOSTS, cpu_cases(results), cpu_shares),
+         "page": lambda results, path: plots.page(results, path, list(page_rows(results))), "stress": plots.stress}
 
 
 def main():

@@ -8,7 +8,7 @@
 # Each system has its own five hosts, so that nothing of one (policies, NAT, daemons) is in the way of another. They are called by
 # the system's letter: dS is the client of `direct`, tA the entry of `tor`. Only the link A-B is ever slow or lossy.
 
-declare -A letter=([direct]=d [ippriv]=i [tor]=t [torfixed]=f [wireguard]=w)
+declare -A letter=([direct]=d [ippriv]=i [tor]=t [torfixed]=f [wireguard]=w [tcptunnel]=c)
 declare -A address=([S]=203.0.113.2 [A]=203.0.113.9 [B]=203.0.113.17 [C]=203.0.113.25 [D]=203.0.113.26 [M]=198.51.100.1)
 RELAYS="A B C"
 

@@ -97,7 +97,7 @@ tor_network() {
 		spawn "${letter[$name]}$relay" "$name-$relay.out" tor -f "$OUT/etc-$name-$relay" --quiet
 		tor_pid[$name-$relay]=$spawned
 	done
-	wait_for 120 tor_has_list "$name" || return 1
+	wait_slowly 150 tor_has_list "$name" || return 1
 	tor_client_conf "$name" >"$OUT/etc-$name-S"
 	tor_client "$name"
 }
@@ -119,7 +119,7 @@ tor_client() {
 		mkdir -m 700 "$OUT/$name-S"
 		spawn "${letter[$name]}S" "$name-S.out" tor -f "$OUT/etc-$name-S" --quiet
 		tor_pid[$name-S]=$spawned
-		wait_for 90 grep -q 'Bootstrapped 100' "$OUT/$name-S.log" && return 0
+		wait_slowly 90 grep -q 'Bootstrapped 100' "$OUT/$name-S.log" && return 0
 		echo "# the client of $name is started again ($try): $(tail -n 1 "$OUT/$name-S.log")"
 		stop "$spawned"
 	done

@@ -1,0 +1,40 @@
+#!/bin/bash
+# fig_cpu.sh: instructions for a byte of payload at client, entry, middle, exit and server, by goodput (the report's figure 10)
+
+# counted_cpu SYSTEM TAGS LOAD_OPTIONS…: the same with cpu.bt beside it.
+counted_cpu() {
+	local system=$1 tags=$2 said spent host x=${letter[$1]}
+	shift 2
+	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt"
+	wait_slowly 120 grep -q counting "$OUT/cpu-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
+	said=$(load "$system" "$@" 2>&1)
+	kill -INT "$spawned"
+	wait_slowly 20 is_gone "$spawned"
+	spent=$(jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]' "$OUT/cpu-$system.log")
+	result "$system" "$tags, \"spent\": ${spent:-{\}}, \"hosts\": {$(
+		for host in A B C D; do
+			printf '"%s": %s, ' $host "$(stat -L -c %i "/run/netns/$PREFIX-$x$host")"
+		done
+		printf '"init": %s' "$(stat -L -c %i /proc/1/ns/net)"
+	)}" "$said"
+}
+
+systems=$(chosen direct ippriv tor wireguard)
+read -ra rates <<<"$(quick "10" "1 4 10")"
+# shellcheck disable=SC2086
+systems_up $systems || exit 1
+runs_all=$(($(wc -w <<<"$systems") * (${#rates[@]} + 2) * $(repeats 1 | wc -l)))
+for repeat in $(repeats 1); do
+	for system in $systems; do
+		for way in down up; do
+			options=(-n "$(quick 1000000 10000000)")
+			[ $way = down ] || options=(-u "${options[@]}")
+			counted_cpu "$system" "\"rate\": \"no limit\", \"way\": \"$way\", \"repeat\": $repeat" "${options[@]}"
+		done
+		for rate in "${rates[@]}"; do
+			shape "$system" 10 0 "${rate}mbit"
+			counted_cpu "$system" "\"rate\": \"$rate\", \"way\": \"down\", \"repeat\": $repeat" -t 8 -w 0
+		done
+		unshape "$system"
+	done
+done

@@ -1,0 +1,16 @@
+#!/bin/bash
+# fig_tunnel.sh: TCP through a TCP tunnel and through none, 1, 2 and 5 flows, 10 Mbit/s, RTT 20 ms (the report's figure 2)
+. "$SOURCE/netns/bench/fig_loss.sh"
+
+systems=$(chosen direct tcptunnel ippriv)
+seconds=$(quick 8 23)
+read -ra losses <<<"$(quick "0 1 3" "0 0.5 1 3 5")"
+# shellcheck disable=SC2086
+systems_up $systems || exit 1
+runs_all=$(($(wc -w <<<"$systems") * ${#losses[@]} * 3 * $(repeats 3 | wc -l)))
+for repeat in $(repeats 3); do
+	for loss in "${losses[@]}"; do
+		links_shape 10 "$loss" 10mbit
+		links_measure "$repeat" "\"loss\": $loss" 1 2 5
+	done
+done
