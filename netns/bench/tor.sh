@@ -50,6 +50,7 @@ tor_relay_conf() {
 		ServerDNSResolvConfFile /dev/null
 		ShutdownWaitLength 0
 		ExtendAllowPrivateAddresses 1
+		EnforceDistinctSubnets 0
 		TestingV3AuthInitialVotingInterval 20
 		TestingV3AuthInitialVoteDelay 4
 		TestingV3AuthInitialDistDelay 4
@@ -78,7 +79,6 @@ tor_client_conf() {
 		EnforceDistinctSubnets 0
 		PathsNeededToBuildCircuits 0.25
 		ConfluxEnabled 0
-		UseEntryGuards 0
 		EntryNodes relayA
 		MiddleNodes relayB
 		ExitNodes relayC
