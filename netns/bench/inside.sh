@@ -29,6 +29,7 @@ bench_end() {
 	return $status
 }
 trap 'bench_end; at_exit' EXIT
+trap '' PIPE # who reads our words may end first; then there is still to clean up
 
 runs_done=0 runs_all=1
 

@@ -37,7 +37,7 @@ systems_told() {
 	for system; do
 		case $system in
 		ippriv)
-			echo "mtu_ippriv=$(through ippriv cat /sys/class/net/ippriv0/mtu)"
+			echo "mtu_ippriv=$(through ippriv ip -o link show ippriv0 | sed 's/.* mtu \([0-9]*\).*/\1/')"
 			echo "cipher=$(ns_exec iS ip xfrm state | awk '$1 == "aead" { print $2; exit }')"
 			;;
 		wireguard) echo "mtu_wireguard=$(through wireguard cat /sys/class/net/wg3/mtu)" ;;
