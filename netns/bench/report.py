@@ -269,9 +269,27 @@ def stress_targets(results):
             yield f"middle under load of {kind}: goodput within 5 %", f"{median(shares):.3f}", median(shares) >= 0.95
 
 
+OWN, UNDER = 15, ("esp_output", "esp_input", "crypto_aead_encrypt", "crypto_aead_decrypt", "xfrm_lookup_with_ifid",
+                  "__xfrm_policy_check", "nf_hook_slow", "nf_conntrack_in", "ip_forward", "ip_route_input_noref", "veth_xmit",
+                  "__netif_receive_skb_core.constprop.0", "tcp_v4_rcv", "tcp_sendmsg", "tcp_write_xmit", "skb_copy_bits", "__alloc_skb",
+                  "skb_release_data", "wg_packet_encrypt_worker", "wg_packet_decrypt_worker", "wg_xmit", "user space")
+
+
+def profile(page, results, _):
+    for way in results.values("way"):
+        shares = {s: results.point(system=s, way=way).runs[-1]["profile"] for s in results.systems() if results.point(system=s, way=way).runs}
+        page.say("", f"Bulk {way}: share of samples in a function and what it calls, then in itself alone.")
+        page.table(["function, with what it calls"] + [NAMES[s] for s in shares],
+                   [[f"`{f}`"] + [f"{p['under'].get(f, p['own'].get(f, 0)):.1%}" for p in shares.values()] for f in UNDER
+                    if any(f in p["under"] or f in p["own"] for p in shares.values())])
+        for system, p in shares.items():
+            page.say(f"{NAMES[system]} alone, of {p['samples']} samples: "
+                     + ", ".join(f"`{f}` {share:.1%}" for f, share in list(p["own"].items())[:OWN]) + ".", "")
+
+
 TARGETS["stress"] = stress_targets
 SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup, "cpu": cpu, "tunnel": tunnel,
-            "page": page_section, "stress": stress}
+            "page": page_section, "stress": stress, "profile": profile}
 PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup, "tunnel": plots.tunnel,
          "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio),
          "cpu": lambda results, path: plots.cpu(results, path, HOSTS, cpu_cases(results), cpu_shares),
@@ -295,8 +313,9 @@ def main():
                  f"repeat{'s' if results.repeats() != 1 else ''}, {e['where']}, Linux {e['kernel']}, Tor {e['tor']}, ESP with "
                  f"{e.get('cipher', '?')}, inner MTU {e.get('mtu_ippriv', '?')}, commit {e['commit']}.", "")
         SECTIONS[name](page, results, baseline)
-        PLOTS[name](results, folder / f"{name}.svg")
-        page.say("", f"![{results.title}]({folder.name}/{name}.svg)", "")
+        if name in PLOTS:
+            PLOTS[name](results, folder / f"{name}.svg")
+            page.say("", f"![{results.title}]({folder.name}/{name}.svg)", "")
     text = "\n".join(page.lines).rstrip() + "\n"
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")

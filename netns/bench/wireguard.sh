@@ -3,7 +3,7 @@
 # through that to C, each in a namespace of its own as our layers are. No tunnels between the relays. Every relay translates addresses.
 
 # wireguard_key NAME: makes it; wireguard_public NAME: its public half.
-wireguard_key() { wg genkey >"$SCRATCH/wg-$1" && wg pubkey <"$SCRATCH/wg-$1" >"$SCRATCH/wg-$1.pub"; }
+wireguard_key() { (umask 077 && wg genkey >"$SCRATCH/wg-$1" && wg pubkey <"$SCRATCH/wg-$1" >"$SCRATCH/wg-$1.pub"); }
 
 wireguard_up() {
 	local name number=1
