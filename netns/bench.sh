@@ -7,6 +7,7 @@
 #   --quick         short measurements of few points, to see that it works
 #   --systems "…"   only these of: direct ippriv tor torfixed wireguard
 #   --out DIR       results (default netns/bench/results): NAME.json, NAME.svg; the summary goes beside it, DIR/../RESULTS.md
+#   --together      all in one run of the guest: starts the systems once
 #   --report        only the plots and the summary again, from the JSON that is there
 # It installs the Debian packages that it needs. Exit: 0 good · 1 a benchmark failed · 2 wrong use or environment
 set -uo pipefail
@@ -27,12 +28,13 @@ list() {
 }
 
 options() {
-	native=0 out=$here/bench/results report=0 names=()
+	native=0 together=0 out=$here/bench/results report=0 names=()
 	unset IPPRIV_BENCH_REPEATS IPPRIV_BENCH_QUICK IPPRIV_BENCH_SYSTEMS
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--list) list; exit 0 ;;
 		--native) native=1 ;;
+		--together) together=1 ;;
 		--quick) export IPPRIV_BENCH_QUICK=1 ;;
 		--report) report=1 ;;
 		--repeats | --systems | --out)
@@ -87,24 +89,27 @@ with_time_left() {
 	done
 }
 
-# one NAME: a benchmark; its result lines become DIR/NAME.json.
-one() {
-	local name=$1 work status
+# run NAME…: these benchmarks in one run; the result lines of each become DIR/NAME.json.
+run() {
+	local name work status=0
 	work=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-bench.XXXXXX")
-	echo "--- $name (work folder $work)"
+	echo "--- $* (work folder $work)"
 	(. "$here/bench/topology.sh" && . "$here/bench/tor.sh" && tor_keys "$work/tor") || return 1
 	if [ $native = 1 ]; then
 		export IPPRIV_WHERE=here
 	else
 		export IPPRIV_WHERE=guest IPPRIV_GUEST_OPTIONS="--icount --timeout ${BENCH_TIMEOUT:-14400}"
 	fi
-	IPPRIV_OUT=$work bash "$here/bench/inside.sh" "$name" 2>&1 | tee "$work/bench.log" | with_time_left
+	IPPRIV_OUT=$work bash "$here/bench/inside.sh" "$@" 2>&1 | tee "$work/bench.log" | with_time_left
 	status=${PIPESTATUS[0]}
-	[ -s "$work/$name.jsonl" ] || { echo "--- $name: no result"; return 1; }
 	mkdir -p "$out"
-	python3 "$here/bench/collect.py" "$name" "$work" "$here/bench/fig_$name.sh" >"$out/$name.json.new" &&
-		mv "$out/$name.json.new" "$out/$name.json" || status=1
-	echo "--- $name: $([ "$status" = 0 ] && echo done || echo "FAILED, what there is: $out/$name.json")"
+	for name; do
+		[ -s "$work/$name.jsonl" ] || { echo "--- $name: no result"; status=1; continue; }
+		python3 "$here/bench/collect.py" "$name" "$work" "$here/bench/fig_$name.sh" >"$out/$name.json.new" &&
+			mv "$out/$name.json.new" "$out/$name.json" || status=1
+		echo "--- $name: $out/$name.json"
+	done
+	[ "$status" = 0 ] || echo "--- FAILED: $*"
 	return "$status"
 }
 
@@ -112,9 +117,13 @@ options "$@"
 bad=0
 if [ $report = 0 ]; then
 	prepare
-	for name in "${names[@]}"; do
-		one "$name" || bad=1
-	done
+	if [ $together = 1 ]; then
+		run "${names[@]}" || bad=1
+	else
+		for name in "${names[@]}"; do
+			run "$name" || bad=1
+		done
+	fi
 fi
 # Debian's own python3: it has the matplotlib that is installed above.
 /usr/bin/python3 -B "$here/bench/report.py" "$out" || bad=1

@@ -1,12 +1,11 @@
 #!/bin/bash
-# inside.sh NAME: one benchmark, where packets can pass: started by bench.sh, in the guest or here.
+# inside.sh NAME…: benchmarks, where packets can pass: started by bench.sh, in the guest or here. All use the same running systems.
 # Result lines, a JSON object each, go to RESULTS/NAME.jsonl as they are there. Logs stay in memory until the end: what is written
 # to the host's files takes no time of this clock's, but lets it run ahead.
 . "$(dirname "$0")/../lib.sh"
 run_where_esp_is "$0" "$@"
 require_root
 RESULTS=$OUT
-BENCH=$1
 mkdir -p /run/ippriv-bench.$$
 OUT=/run/ippriv-bench.$$
 require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load bench_tunnel
@@ -68,5 +67,13 @@ result() {
 	echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "deterministic guest" || echo "this machine")"
 } >"$RESULTS/environment"
 
-# shellcheck source=/dev/null
-. "$SOURCE/netns/bench/fig_$BENCH.sh"
+for BENCH; do
+	runs_done=0
+	# shellcheck source=/dev/null
+	. "$SOURCE/netns/bench/fig_$BENCH.sh"
+	for system in $systems_running; do
+		unshape "$system"
+		gro off "$system"
+	done
+	echo "# $BENCH is done"
+done

@@ -5,19 +5,26 @@ declare -A system_name=([direct]="direct" [ippriv]="IPpriv" [tor]="Tor" [torfixe
 	[tcptunnel]="a TCP tunnel")
 SERVER=${address[D]}:80
 
-# systems_up SYSTEM…: all of them carry packets when it returns. Each server of the chain runs `load serve`.
+systems_running=''
+
+# systems_up SYSTEM…: all of them carry packets when it returns; those that run already stay. Each server of a chain runs `load serve`.
 systems_up() {
-	local system
-	topology_up "$@" || return 1
+	local system need=()
 	for system; do
+		[[ " $systems_running " == *" $system "* ]] || need+=("$system")
+	done
+	[ ${#need[@]} != 0 ] || return 0
+	topology_up "${need[@]}" || return 1
+	for system in "${need[@]}"; do
 		"${system}_up" || { echo "# ${system_name[$system]} did not start; logs: $OUT"; return 1; }
 		spawn "${letter[$system]}D" "load-$system" "$LOAD" serve "$SERVER"
 		wait_for 20 grep -q ready "$OUT/load-$system.log" || return 1
 		# Reads the program, fills caches, tells that the path is good.
 		load "$system" -n 200000 >/dev/null || { echo "# nothing passes through ${system_name[$system]}"; return 1; }
 		echo "# ${system_name[$system]} carries packets"
+		systems_running+=" $system"
 	done
-	systems_told "$@"
+	systems_told "${need[@]}"
 }
 
 # wait_slowly SECONDS CMD…: wait_for, for what takes long: in the guest waiting costs nothing, but each look costs 50 ms and more.
