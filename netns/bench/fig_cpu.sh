@@ -20,7 +20,7 @@ counted_cpu() {
 }
 
 systems=$(chosen direct ippriv tor wireguard)
-read -ra rates <<<"$(quick "10" "1 4 10")"
+read -ra rates <<<"$(quick "2" "1 4 10")"
 # shellcheck disable=SC2086
 systems_up $systems || exit 1
 runs_all=$(($(wc -w <<<"$systems") * (${#rates[@]} + 2) * $(repeats 1 | wc -l)))
@@ -33,7 +33,7 @@ for repeat in $(repeats 1); do
 		done
 		for rate in "${rates[@]}"; do
 			shape "$system" 10 0 "${rate}mbit"
-			counted_cpu "$system" "\"rate\": \"$rate\", \"way\": \"down\", \"repeat\": $repeat" -t 8 -w 0
+			counted_cpu "$system" "\"rate\": \"$rate\", \"way\": \"down\", \"repeat\": $repeat" -t "$(quick 4 8)" -w 0
 		done
 		unshape "$system"
 	done

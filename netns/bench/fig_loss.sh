@@ -24,9 +24,9 @@ links_shape() {
 
 if [ "$BENCH" = loss ]; then
 	systems=$(chosen direct ippriv tor torfixed wireguard)
-	seconds=$(quick 8 23)
+	seconds=$(quick 7 23)
 	read -ra rtts <<<"$(quick "20" "20 100")"
-	read -ra losses <<<"$(quick "0 1 3" "0 0.5 1 3 5")"
+	read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
 	# shellcheck disable=SC2086
 	systems_up $systems || exit 1
 	runs_all=$(($(wc -w <<<"$systems") * ${#rtts[@]} * ${#losses[@]} * 2 * $(repeats 3 | wc -l)))

@@ -3,14 +3,15 @@
 . "$SOURCE/netns/bench/fig_loss.sh"
 
 systems=$(chosen direct tcptunnel ippriv)
-seconds=$(quick 8 23)
-read -ra losses <<<"$(quick "0 1 3" "0 0.5 1 3 5")"
+seconds=$(quick 7 23)
+read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
 # shellcheck disable=SC2086
 systems_up $systems || exit 1
-runs_all=$(($(wc -w <<<"$systems") * ${#losses[@]} * 3 * $(repeats 3 | wc -l)))
+read -ra flows <<<"$(quick "1 5" "1 2 5")"
+runs_all=$(($(wc -w <<<"$systems") * ${#losses[@]} * ${#flows[@]} * $(repeats 3 | wc -l)))
 for repeat in $(repeats 3); do
 	for loss in "${losses[@]}"; do
 		links_shape 10 "$loss" 10mbit
-		links_measure "$repeat" "\"loss\": $loss" 1 2 5
+		links_measure "$repeat" "\"loss\": $loss" "${flows[@]}"
 	done
 done
