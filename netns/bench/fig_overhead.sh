@@ -21,7 +21,7 @@ counted() {
 	local system=$1 tags=$2 before after said
 	shift 2
 	before=$(bytes_on "$system")
-	said=$(load "$system" "$@" 2>&1)
+	said=$(load "$system" "$@" 2>&1 | jq -c '.exchanges = (.delays | length) | del(.delays)')
 	sleep 0.5
 	after=$(bytes_on "$system")
 	result "$system" "$tags, \"before\": {$before}, \"after\": {$after}" "$said"
@@ -47,7 +47,7 @@ if [ "$BENCH" = overhead ]; then
 	for repeat in $(repeats 1); do
 		for system in $systems; do
 			for size in $sizes; do
-				counted "$system" "\"kind\": \"exchange\", \"size\": $size, \"repeat\": $repeat" -f 0 -e -x "$size" -p 20 -t 4
+				counted "$system" "\"kind\": \"exchange\", \"size\": $size, \"repeat\": $repeat" -f 0 -e -x "$size" -p 20 -t "$(quick 1 4)"
 			done
 			counted "$system" "\"kind\": \"down\", \"repeat\": $repeat" -n "$(quick 500000 3000000)"
 			counted "$system" "\"kind\": \"up\", \"repeat\": $repeat" -u -n "$(quick 500000 3000000)"

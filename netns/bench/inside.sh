@@ -55,7 +55,7 @@ result() {
 	fi
 	said=$(jq -r '[(if .goodput then "\(.goodput / 10000 | floor / 100) MB/s" else empty end),
 		(if .delays and (.delays | length) > 0 then "\(.delays | sort | .[length / 2 | floor]) ms" else empty end)] | join(", ")' <<<"$3")
-	echo "[$runs_done/$runs_all] $1 $(tr -d '"' <<<"$2")${said:+: $said}"
+	echo "[$runs_done/$runs_all] $1 $(sed 's/, "before": .*//; s/, "spent": .*//; s/, "profile": .*//; s/"//g' <<<"$2")${said:+: $said}"
 }
 
 # What the figures were taken with.

@@ -159,7 +159,7 @@ def overhead_ratio(results, system, kind, size):
     runs = results.point(system=system, **tags).runs
     found = {}
     for link in ("S-A", "A-B", "B-C", "C-D"):
-        sums = [(r["after"][link][0] - r["before"][link][0]) / max(1, r["bytes"] or 2 * size * len(r["delays"])) for r in runs]
+        sums = [(r["after"][link][0] - r["before"][link][0]) / max(1, r["bytes"] or 2 * size * r["exchanges"]) for r in runs]
         found[link] = median(sums)
     found["all"] = sum(found.values())
     return found
