@@ -11,13 +11,12 @@ static struct duo duo;
 static struct natbox box;
 static struct duo_record *i, *r; /* the client's, the relay's */
 
-static inline void start(const char *address, bool nat)
+static inline void start_with(const struct ike_host_conf *conf, const char *address, bool nat)
 {
-	struct ike_host_conf conf = { .first_layer = true };
 	struct ike_init_conf client;
 
 	duo_init(&duo, 1);
-	duo_start(&duo, &conf);
+	duo_start(&duo, conf);
 	natbox_start(&box, &duo, address);
 	if (nat)
 		natbox_translate(&box, "203.0.113.9");
@@ -28,6 +27,13 @@ static inline void start(const char *address, bool nat)
 	r = duo_last(&duo.b);
 	duo_assert_up(i);
 	duo_assert_up(r);
+}
+
+static inline void start(const char *address, bool nat)
+{
+	const struct ike_host_conf conf = { .first_layer = true };
+
+	start_with(&conf, address, nat);
 }
 
 static inline void teardown(void)

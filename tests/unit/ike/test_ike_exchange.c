@@ -577,31 +577,12 @@ Test(ike_exchange, bad_configuration)
 
 /* ---- ends ---- */
 
-static void establish(struct duo_record **i, struct duo_record **r)
-{
-	struct ike_init_conf conf = duo_client(&duo);
-
-	*i = duo_connect(&duo, &conf);
-	*r = duo_last(&duo.b);
-	duo_assert_up(*i);
-	duo_assert_up(*r);
-}
-
-static void assert_nothing_left(void)
-{
-	duo_run(&duo, duo.now + 20000);
-	cr_assert_eq(duo_counters(&duo.a).sas, 0);
-	cr_assert_eq(duo_counters(&duo.b).sas, 0);
-	cr_assert_eq(ike_host_deadline(duo.a.host), UINT64_MAX);
-	cr_assert_eq(ike_host_deadline(duo.b.host), UINT64_MAX);
-}
-
 Test(ike_exchange, initiator_closes)
 {
 	struct duo_record *i, *r;
 	struct ike_sa_info info;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_close(duo.a.host, i->sa);
 	ike_sa_info(i->sa, &info);
 	cr_assert_eq(info.state, IKE_STATE_CLOSING);
@@ -610,32 +591,32 @@ Test(ike_exchange, initiator_closes)
 	duo_settle(&duo);
 	duo_assert_gone(i, IKE_END_LOCAL, 0);
 	duo_assert_gone(r, IKE_END_PEER, 0);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 }
 
 Test(ike_exchange, responder_closes)
 {
 	struct duo_record *i, *r;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_close(duo.b.host, r->sa);
 	duo_settle(&duo);
 	duo_assert_gone(i, IKE_END_PEER, 0);
 	duo_assert_gone(r, IKE_END_LOCAL, 0);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 }
 
 Test(ike_exchange, both_close_at_once)
 {
 	struct duo_record *i, *r;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_close(duo.b.host, r->sa);
 	ike_host_close(duo.a.host, i->sa);
 	duo_settle(&duo);
 	duo_assert_gone(i, IKE_END_LOCAL, 0);
 	duo_assert_gone(r, IKE_END_LOCAL, 0);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 	cr_assert_eq(duo.a.sent + duo.b.sent, 4 + 4, "a Delete and an answer each");
 }
 
@@ -643,14 +624,14 @@ Test(ike_exchange, close_while_a_probe_is_out)
 {
 	struct duo_record *i, *r;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_probe(duo.a.host, i->sa);
 	ike_host_close(duo.a.host, i->sa);
 	cr_assert_eq(duo.a.sent, 3, "one request at a time");
 	duo_settle(&duo);
 	duo_assert_gone(i, IKE_END_LOCAL, 0);
 	duo_assert_gone(r, IKE_END_PEER, 0);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 }
 
 Test(ike_exchange, close_before_established_is_at_once)
@@ -676,7 +657,7 @@ Test(ike_exchange, child_deleted)
 	struct ike_out out;
 	struct inside in;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	duo.recording = true;
 	ike_send_begin(i->sa, &out, IKE_EXCHANGE_INFORMATIONAL, false);
 	ike_build_delete(&out.b, true, i->child.spi_in);
@@ -689,7 +670,7 @@ Test(ike_exchange, child_deleted)
 	cr_assert_eq(in.p.deletes[0].spis.len, 4);
 	duo_assert_gone(i, IKE_END_PEER, 0);
 	duo_assert_gone(r, IKE_END_PEER, 0);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 }
 
 Test(ike_exchange, foreign_child_deleted)
@@ -697,7 +678,7 @@ Test(ike_exchange, foreign_child_deleted)
 	struct duo_record *i, *r;
 	struct ike_out out;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_send_begin(i->sa, &out, IKE_EXCHANGE_INFORMATIONAL, false);
 	ike_build_delete(&out.b, true, i->child.spi_in ^ 1);
 	ike_send_request(i->sa, &out);
@@ -712,7 +693,7 @@ Test(ike_exchange, no_second_child)
 	struct ike_out out;
 	struct inside in;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	duo.recording = true;
 	ike_send_begin(i->sa, &out, IKE_EXCHANGE_CREATE_CHILD_SA, false);
 	ike_send_request(i->sa, &out);
@@ -728,7 +709,7 @@ Test(ike_exchange, unknown_exchange_is_fatal)
 	struct duo_record *i, *r;
 	struct ike_out out;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_send_begin(i->sa, &out, IKE_EXCHANGE_AUTH, false);
 	ike_send_request(i->sa, &out);
 	duo_settle(&duo);

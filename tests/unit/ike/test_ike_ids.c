@@ -11,15 +11,9 @@ static struct duo_record *i, *r;
 
 static void setup(void)
 {
-	struct ike_init_conf conf;
-
 	duo_init(&duo, 31);
 	duo_start(&duo, NULL);
-	conf = duo_client(&duo);
-	i = duo_connect(&duo, &conf);
-	r = duo_last(&duo.b);
-	duo_assert_up(i);
-	duo_assert_up(r);
+	duo_establish(&duo, &i, &r);
 }
 
 static void teardown(void)

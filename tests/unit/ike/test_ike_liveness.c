@@ -21,31 +21,11 @@ static void teardown(void)
 
 TestSuite(ike_liveness, .init = setup, .fini = teardown);
 
-static void establish(struct duo_record **i, struct duo_record **r)
-{
-	struct ike_init_conf conf = duo_client(&duo);
-
-	*i = duo_connect(&duo, &conf);
-	*r = duo_last(&duo.b);
-	duo_assert_up(*i);
-	duo_assert_up(*r);
-}
-
-static void assert_nothing_left(void)
-{
-	duo_run(&duo, duo.now + 20000);
-	cr_assert_eq(duo_counters(&duo.a).sas, 0);
-	cr_assert_eq(duo_counters(&duo.b).sas, 0);
-	cr_assert_eq(ike_host_deadline(duo.a.host), UINT64_MAX);
-	cr_assert_eq(ike_host_deadline(duo.b.host), UINT64_MAX);
-}
-
-
 Test(ike_liveness, quiet_peers_probe_each_other)
 {
 	struct duo_record *i, *r;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	duo_run(&duo, duo.now + 3600 * 1000);
 	duo_assert_up(i);
 	duo_assert_up(r);
@@ -58,7 +38,7 @@ Test(ike_liveness, traffic_heard_saves_the_probe)
 	struct duo_record *i, *r;
 	size_t sent;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	sent = duo.a.sent + duo.b.sent;
 	for (int k = 0; k < 10; k++) {
 		duo_run(&duo, duo.now + 29000);
@@ -82,7 +62,7 @@ Test(ike_liveness, dead_peer_is_found)
 	struct duo_record *i, *r;
 	uint64_t start;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	start = duo.now;
 	duo.tap = cut;
 	/* liveness, then 100 + 200 + … + 3200 ms of tries */
@@ -93,7 +73,7 @@ Test(ike_liveness, dead_peer_is_found)
 	duo_assert_gone(i, IKE_END_TIMEOUT, 0);
 	duo_assert_gone(r, IKE_END_TIMEOUT, 0);
 	cr_assert_eq(duo.a.sent, 2 + 6);
-	assert_nothing_left();
+	duo_assert_nothing_left(&duo);
 }
 
 static bool cut_responder(struct duo *d, struct duo_side *from, uint8_t *msg, size_t *len)
@@ -109,7 +89,7 @@ Test(ike_liveness, a_brief_probe)
 	uint64_t began;
 	size_t sent;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_probe_briefly(duo.a.host, i->sa, 4);
 	duo_settle(&duo);
 	cr_assert_null(i->sa->request.data, "answered");
@@ -132,7 +112,7 @@ Test(ike_liveness, a_final_probe)
 	struct duo_record *i, *r;
 	uint64_t began;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_set_patience(duo.a.host, i->sa, 30000, 900000);
 	ike_host_probe_finally(duo.a.host, i->sa, 4);
 	duo_settle(&duo);
@@ -155,7 +135,7 @@ Test(ike_liveness, a_final_probe_that_is_answered_changes_no_patience)
 {
 	struct duo_record *i, *r;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	ike_host_set_patience(duo.a.host, i->sa, 30000, 900000);
 	ike_host_probe_finally(duo.a.host, i->sa, 4);
 	duo_settle(&duo);
@@ -172,7 +152,7 @@ Test(ike_liveness, old_answer_is_no_answer)
 	struct ike_path path;
 	uint64_t heard;
 
-	establish(&i, &r);
+	duo_establish(&duo, &i, &r);
 	duo.recording = true;
 	ike_host_probe(duo.a.host, i->sa);
 	duo_settle(&duo);

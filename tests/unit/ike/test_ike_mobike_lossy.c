@@ -2,35 +2,12 @@
 #include <criterion/criterion.h>
 
 #include "common/ike/ike_sa_priv.h"
-#include "duo_assert.h"
 #include "duo_rekey.h"
-#include "natbox.h"
+#include "mover.h"
 
 enum { SEEDS = 400 };
 
-static struct duo duo;
-static struct natbox box;
-static struct duo_record *i, *r; /* the client's, the relay's */
-
-static void start(void)
-{
-	struct ike_host_conf conf = { .first_layer = true, .child_linger = 2000 };
-	struct ike_init_conf client;
-
-	duo_init(&duo, 1);
-	duo_start(&duo, &conf);
-	natbox_start(&box, &duo, "192.0.2.1");
-	natbox_translate(&box, "203.0.113.9");
-	client = duo_client(&duo);
-	client.path = natbox_first_path(&box);
-	client.first_layer = true;
-	i = duo_connect(&duo, &client);
-	r = duo_last(&duo.b);
-	duo_assert_up(i);
-	duo_assert_up(r);
-}
-
-static void move(uint64_t *seed)
+static void roam(uint64_t *seed)
 {
 	static const char *const addresses[] = { "192.0.2.1", "10.0.0.5", "2001:db8::9",
 						 "198.18.7.7" };
@@ -49,7 +26,7 @@ static void do_something(uint64_t *seed, unsigned int kinds)
 	switch (duo_random(seed) % kinds) {
 	case 0:
 	case 1:
-		move(seed);
+		roam(seed);
 		break;
 	case 2:
 		ike_host_probe(who->side->host, who->sa);
@@ -82,9 +59,10 @@ static void assert_together(uint64_t seed)
 
 static void live_through(uint64_t seed, unsigned int kinds)
 {
+	const struct ike_host_conf conf = { .first_layer = true, .child_linger = 2000 };
 	uint64_t random = seed;
 
-	start();
+	start_with(&conf, "192.0.2.1", true);
 	duo.fault_seed = seed;
 	duo.faults = (struct duo_faults){ .lose = 25, .duplicate = 20, .corrupt = 5,
 					  .delay_min = 5, .delay_max = 200 };

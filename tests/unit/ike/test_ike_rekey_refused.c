@@ -18,15 +18,9 @@ static struct ike_payloads p;
 
 static void setup(void)
 {
-	struct ike_init_conf conf;
-
 	duo_init(&duo, 3);
 	duo_start(&duo, &quick);
-	conf = duo_client(&duo);
-	i = duo_connect(&duo, &conf);
-	r = duo_last(&duo.b);
-	duo_assert_up(i);
-	duo_assert_up(r);
+	duo_establish(&duo, &i, &r);
 }
 
 static void teardown(void)
