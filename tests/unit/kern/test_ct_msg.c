@@ -6,6 +6,7 @@
 #include "common/kern/ct_msg.h"
 #include "kern/ct_bytes.h"
 #include "kern/nl_bytes.h"
+#include "kern/values.h"
 
 static _Alignas(4) uint8_t buf[CT_MSG_ROOM];
 static size_t len;
@@ -14,14 +15,6 @@ static size_t len;
 static void dirty(void)
 {
 	memset(buf, 0xa5, sizeof(buf));
-}
-
-static struct prefix prefix(const char *text)
-{
-	struct prefix p;
-
-	cr_assert(prefix_parse(text, &p) == 0);
-	return p;
 }
 
 static struct ct_msg_flow flow_of(const uint8_t *msg, size_t size)

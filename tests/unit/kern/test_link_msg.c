@@ -6,6 +6,7 @@
 #include "common/kern/link_msg.h"
 #include "kern/link_bytes.h"
 #include "kern/nl_bytes.h"
+#include "kern/values.h"
 
 static _Alignas(8) uint8_t buf[LINK_MSG_ROOM];
 static size_t len;
@@ -14,14 +15,6 @@ static size_t len;
 static void dirty(void)
 {
 	memset(buf, 0xa5, sizeof(buf));
-}
-
-static struct prefix prefix(const char *text)
-{
-	struct prefix p;
-
-	cr_assert(prefix_parse(text, &p) == 0);
-	return p;
 }
 
 TestSuite(link_msg, .init = dirty);

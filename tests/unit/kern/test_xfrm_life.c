@@ -7,6 +7,7 @@
 #include "common/kern/nl_attr.h"
 #include "common/kern/xfrm_msg.h"
 #include "kern/nl_bytes.h"
+#include "kern/values.h"
 #include "kern/xfrm_answers.h"
 #include "kern/xfrm_bytes.h"
 #include "kern/xfrm_life_bytes.h"
@@ -19,40 +20,12 @@ static void dirty(void)
 	memset(buf, 0xa5, sizeof(buf));
 }
 
-static struct addr addr(const char *text)
-{
-	struct addr a;
-
-	cr_assert(addr_parse(text, &a) == 0);
-	return a;
-}
-
-static struct prefix prefix(const char *text)
-{
-	struct prefix p;
-
-	cr_assert(prefix_parse(text, &p) == 0);
-	return p;
-}
-
 static struct kern_sa sa(void)
 {
-	struct kern_sa s = {
-		.src = addr("192.0.2.1"),
-		.dst = addr("198.51.100.2"),
-		.spi = 0x11223344,
-		.reqid = KERN_REQID_CLIENT | 1,
-		.if_id = KERN_REQID_CLIENT | 1,
-		.aead = KERN_AEAD_AES_GCM_16_256,
-		.key.len = 36,
-		.esn = true,
-		.replay_window = 64,
-		.encap = { 4500, 1024 },
-		.life = { 3600, 7200, 1000000, 2000000 },
-	};
+	struct kern_sa s = plain_sa();
 
-	for (uint8_t i = 0; i < 36; i++)
-		s.key.bytes[i] = i;
+	s.encap = (struct kern_encap){ 4500, 1024 };
+	s.life = (struct kern_life){ 3600, 7200, 1000000, 2000000 };
 	return s;
 }
 

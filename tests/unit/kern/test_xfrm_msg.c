@@ -5,6 +5,7 @@
 
 #include "common/kern/xfrm_msg.h"
 #include "kern/nl_bytes.h"
+#include "kern/values.h"
 #include "kern/xfrm_answers.h"
 #include "kern/xfrm_bytes.h"
 
@@ -17,44 +18,9 @@ static void dirty(void)
 	memset(buf, 0xa5, sizeof(buf));
 }
 
-static struct addr addr(const char *text)
-{
-	struct addr a;
-
-	cr_assert(addr_parse(text, &a) == 0);
-	return a;
-}
-
-static struct prefix prefix(const char *text)
-{
-	struct prefix p;
-
-	cr_assert(prefix_parse(text, &p) == 0);
-	return p;
-}
-
-static struct kern_sa sa(void)
-{
-	struct kern_sa s = {
-		.src = addr("192.0.2.1"),
-		.dst = addr("198.51.100.2"),
-		.spi = 0x11223344,
-		.reqid = KERN_REQID_CLIENT | 1,
-		.if_id = KERN_REQID_CLIENT | 1,
-		.aead = KERN_AEAD_AES_GCM_16_256,
-		.key.len = 36,
-		.esn = true,
-		.replay_window = 64,
-	};
-
-	for (uint8_t i = 0; i < 36; i++)
-		s.key.bytes[i] = i;
-	return s;
-}
-
 static struct kern_sa sa_of_relay(void)
 {
-	struct kern_sa s = sa();
+	struct kern_sa s = plain_sa();
 
 	s.reqid = KERN_REQID_NODE | 3;
 	s.if_id = 0;
@@ -105,14 +71,14 @@ TestSuite(xfrm_msg, .init = dirty);
 
 Test(xfrm_msg, add_sa)
 {
-	struct kern_sa s = sa();
+	struct kern_sa s = plain_sa();
 
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == 0);
 	EXPECT_BYTES(buf, len, sa_gcm);
 	s = sa_of_relay();
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == 0);
 	EXPECT_BYTES(buf, len, sa_chacha);
-	s = sa();
+	s = plain_sa();
 	s.src = addr("2001:db8::1");
 	s.dst = addr("2001:db8::2");
 	s.if_id = 0;
@@ -126,7 +92,7 @@ Test(xfrm_msg, add_sa)
 static void expect_window(uint32_t window, uint32_t words, uint32_t packets)
 {
 	uint8_t want[sizeof(sa_gcm)];
-	struct kern_sa s = sa();
+	struct kern_sa s = plain_sa();
 
 	s.replay_window = window;
 	memcpy(want, sa_gcm, sizeof(want));
@@ -147,21 +113,21 @@ Test(xfrm_msg, replay_window)
 
 Test(xfrm_msg, add_sa_refuses)
 {
-	struct kern_sa s = sa();
+	struct kern_sa s = plain_sa();
 
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf) - 1, &s, &len) == -ENOSPC);
 	s.dst = addr("2001:db8::2");
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == -EINVAL);
-	s = sa();
+	s = plain_sa();
 	s.src = s.dst = (struct addr){ 0 };
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == -EINVAL);
-	s = sa();
+	s = plain_sa();
 	s.key.len = 32;
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == -EINVAL);
-	s = sa();
+	s = plain_sa();
 	s.aead = (enum kern_aead)7;
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == -EINVAL);
-	s = sa();
+	s = plain_sa();
 	s.replay_window = 4097;
 	cr_assert(xfrm_msg_add_sa(buf, sizeof(buf), &s, &len) == -EINVAL);
 }
