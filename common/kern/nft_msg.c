@@ -3,9 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h> /* libnftnl's headers want it first */
-#include <libnftnl/chain.h>
 #include <libnftnl/common.h>
-#include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
@@ -17,10 +15,9 @@
 #include <string.h>
 
 #include "common/base/ike_port.h"
-#include "common/kern/nft_expr.h"
+#include "common/kern/nft_batch.h"
 
 enum {
-	MESSAGE_MAX = 4096, /* the longest is the set's elements: under 1 KiB */
 	NEVER_SET_ID = 1, /* both within the batch */
 	CLIENTS_SET_ID = 2,
 	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
@@ -119,24 +116,21 @@ static const struct row rows[] = {
 	{ "last", DST_POOLS | OUT_CLEAR, DROP, "no circuit", ALWAYS },
 };
 
-static const struct chain {
-	const char *name;
-	const char *type; /* NULL: no hook */
-	uint32_t hook;
-	int32_t priority;
+static const struct {
+	struct nft_chain chain;
 	enum when when;
 } chains[] = {
-	{ "exit", NULL, 0, 0, EXIT },
-	{ "raw_prerouting", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW, ALWAYS },
-	{ "raw_output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW, ALWAYS },
-	{ "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, ALWAYS },
-	{ "output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, ALWAYS },
-	{ "out_of_pool", NULL, 0, 0, ALWAYS },
-	{ "into_pool", NULL, 0, 0, ALWAYS },
-	{ "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, ALWAYS },
-	{ "nat", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, EXIT },
+	{ { "exit", NULL, 0, 0 }, EXIT },
+	{ { "raw_prerouting", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW }, ALWAYS },
+	{ { "raw_output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW }, ALWAYS },
+	{ { "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER }, ALWAYS },
+	{ { "output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER }, ALWAYS },
+	{ { "out_of_pool", NULL, 0, 0 }, ALWAYS },
+	{ { "into_pool", NULL, 0, 0 }, ALWAYS },
+	{ { "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER }, ALWAYS },
+	{ { "nat", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC }, EXIT },
 	/* behind NAT: what still bears a pool address goes into an SA or nowhere */
-	{ "last", "filter", NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_HELPER, ALWAYS },
+	{ { "last", "filter", NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_HELPER }, ALWAYS },
 };
 
 static const char never_set[] = "never";
@@ -159,76 +153,10 @@ static const struct {
 	{ 0xe0000000, 0 },          /* 224.0.0.0/4, 240.0.0.0/4 */
 };
 
-struct batch {
-	uint8_t *buf; /* borrowed */
-	size_t size, len;
-	size_t last; /* where the latest message starts */
-	uint32_t seq;
-	const struct kern_firewall *fw;
-	int err;
-};
-
-/* One message before it is copied into the batch: libnftnl writes without a bound. */
-union message {
-	struct nlmsghdr hdr;
-	char bytes[MESSAGE_MAX];
-};
-
-static void push(struct batch *b, const union message *m)
-{
-	size_t len = NLMSG_ALIGN(m->hdr.nlmsg_len);
-
-	if (b->err)
-		return;
-	if (len > b->size - b->len) {
-		b->err = -ENOSPC;
-		return;
-	}
-	memcpy(b->buf + b->len, m->bytes, len);
-	b->last = b->len;
-	b->len += len;
-}
-
-static struct nlmsghdr *message_start(const struct batch *b, union message *m, uint16_t type,
-				      uint16_t flags)
-{
-	memset(m, 0, sizeof(*m));
-	return nftnl_nlmsg_build_hdr(m->bytes, type, NFPROTO_IPV4, flags, b->seq);
-}
-
-static struct batch batch_begin(void *buf, size_t size, uint32_t seq)
-{
-	struct batch b = { .buf = buf, .size = size, .seq = seq };
-	union message m = { 0 };
-
-	nftnl_batch_begin(m.bytes, seq);
-	push(&b, &m);
-	return b;
-}
-
-/* Asks for an acknowledgement of the latest message and closes the batch. */
-static int batch_end(struct batch *b, size_t *len)
-{
-	union message m = { 0 };
-	struct nlmsghdr hdr;
-
-	if (b->err)
-		return b->err;
-	memcpy(&hdr, b->buf + b->last, sizeof(hdr));
-	hdr.nlmsg_flags |= NLM_F_ACK;
-	memcpy(b->buf + b->last, &hdr, sizeof(hdr));
-	nftnl_batch_end(m.bytes, b->seq);
-	push(b, &m);
-	if (b->err)
-		return b->err;
-	*len = b->len;
-	return 0;
-}
-
-static void push_table(struct batch *b, uint16_t type, const char *name)
+static void push_table(struct nft_batch *b, uint16_t type, const char *name)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
-	union message m;
+	union nft_message m;
 
 	if (!t || nftnl_table_set_str(t, NFTNL_TABLE_NAME, name)) {
 		b->err = -ENOMEM;
@@ -236,34 +164,11 @@ static void push_table(struct batch *b, uint16_t type, const char *name)
 	}
 	if (type == NFT_MSG_NEWTABLE)
 		nftnl_table_set_u32(t, NFTNL_TABLE_FLAGS, 0);
-	nftnl_table_nlmsg_build_payload(message_start(b, &m, type, 0), t);
-	push(b, &m);
+	nftnl_table_nlmsg_build_payload(nft_batch_message(b, &m, type, 0), t);
+	nft_batch_push(b, &m);
 out:
 	if (t)
 		nftnl_table_free(t);
-}
-
-static void push_chain(struct batch *b, const struct chain *chain)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	union message m;
-
-	if (!c || nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, b->fw->table) ||
-	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, chain->name) ||
-	    (chain->type && nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, chain->type))) {
-		b->err = -ENOMEM;
-		goto out;
-	}
-	if (chain->type) {
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, chain->hook);
-		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, chain->priority);
-	}
-	nftnl_chain_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWCHAIN, NLM_F_CREATE), c);
-	push(b, &m);
-out:
-	if (c)
-		nftnl_chain_free(c);
 }
 
 /* One end of an interval. OPEN: nothing follows, which nft wants to be told. */
@@ -320,61 +225,46 @@ static int describe_set(struct nftnl_set *s, const char *table, const char *name
 	return 0;
 }
 
-static void push_never_set(struct batch *b)
+static void push_never_set(struct nft_batch *b, const struct kern_firewall *fw)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
-	union message m;
+	union nft_message m;
 
-	if (!s || describe_set(s, b->fw->table, never_set, NEVER_SET_ID,
+	if (!s || describe_set(s, fw->table, never_set, NEVER_SET_ID,
 			       NFT_SET_CONSTANT | NFT_SET_INTERVAL, 2 * ARRAY_SIZE(never))) {
 		b->err = -ENOMEM;
 		goto out;
 	}
-	nftnl_set_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
-	push(b, &m);
+	nftnl_set_nlmsg_build_payload(nft_batch_message(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
+	nft_batch_push(b, &m);
 	if (add_elements(s)) {
 		b->err = -ENOMEM;
 		goto out;
 	}
-	nftnl_set_elems_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSETELEM, NLM_F_CREATE),
+	nftnl_set_elems_nlmsg_build_payload(nft_batch_message(b, &m, NFT_MSG_NEWSETELEM, NLM_F_CREATE),
 					    s);
-	push(b, &m);
+	nft_batch_push(b, &m);
 out:
 	if (s)
 		nftnl_set_free(s);
 }
 
 /* Room for every address of the pool: a full set would let the next client have any number. */
-static void push_clients_set(struct batch *b)
+static void push_clients_set(struct nft_batch *b, const struct kern_firewall *fw)
 {
 	struct nftnl_set *s = nftnl_set_alloc();
-	union message m;
+	union nft_message m;
 
-	if (!s || describe_set(s, b->fw->table, clients_set, CLIENTS_SET_ID, NFT_SET_EVAL,
-			       1u << (32 - b->fw->pool.len))) {
+	if (!s || describe_set(s, fw->table, clients_set, CLIENTS_SET_ID, NFT_SET_EVAL,
+			       1u << (32 - fw->pool.len))) {
 		b->err = -ENOMEM;
 		goto out;
 	}
-	nftnl_set_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
-	push(b, &m);
+	nftnl_set_nlmsg_build_payload(nft_batch_message(b, &m, NFT_MSG_NEWSET, NLM_F_CREATE), s);
+	nft_batch_push(b, &m);
 out:
 	if (s)
 		nftnl_set_free(s);
-}
-
-static void push_rule(struct batch *b, struct nft_rule *r)
-{
-	union message m;
-
-	if (r->err)
-		b->err = r->err;
-	if (!b->err) {
-		nftnl_rule_nlmsg_build_payload(message_start(b, &m, NFT_MSG_NEWRULE,
-							     NLM_F_CREATE | NLM_F_APPEND),
-					       r->rule);
-		push(b, &m);
-	}
-	nft_rule_free(r);
 }
 
 static void match_addresses(struct nft_rule *r, uint32_t match, const struct kern_firewall *fw)
@@ -433,9 +323,8 @@ static void match_connection(struct nft_rule *r, uint32_t match, const struct ke
 					      NF_CT_STATE_BIT(IP_CT_RELATED));
 }
 
-static void push_row(struct batch *b, const struct row *row)
+static void push_row(struct nft_batch *b, const struct kern_firewall *fw, const struct row *row)
 {
-	const struct kern_firewall *fw = b->fw;
 	struct nft_rule r = nft_rule_new(fw->table, row->chain);
 
 	match_addresses(&r, row->match, fw);
@@ -459,7 +348,7 @@ static void push_row(struct batch *b, const struct row *row)
 		nft_snat(&r, &fw->address, fw->nat_port_lo, fw->nat_port_hi);
 		break;
 	}
-	push_rule(b, &r);
+	nft_batch_rule(b, &r);
 }
 
 static bool any_port(const struct kern_exit_rule *rule)
@@ -467,10 +356,10 @@ static bool any_port(const struct kern_exit_rule *rule)
 	return rule->port_lo == 0 && rule->port_hi == UINT16_MAX;
 }
 
-static void push_exit_rule(struct batch *b, const struct kern_exit_rule *rule,
-			   enum kern_proto proto)
+static void push_exit_rule(struct nft_batch *b, const struct kern_firewall *fw,
+			   const struct kern_exit_rule *rule, enum kern_proto proto)
 {
-	struct nft_rule r = nft_rule_new(b->fw->table, "exit");
+	struct nft_rule r = nft_rule_new(fw->table, "exit");
 
 	nft_match_prefix(&r, NFT_DADDR, &rule->dst, false);
 	if (proto != KERN_PROTO_ANY)
@@ -481,27 +370,26 @@ static void push_exit_rule(struct batch *b, const struct kern_exit_rule *rule,
 		nft_accept(&r);
 	else
 		nft_drop(&r, "exit policy");
-	push_rule(b, &r);
+	nft_batch_rule(b, &r);
 }
 
-static void push_exit_rules(struct batch *b)
+static void push_exit_rules(struct nft_batch *b, const struct kern_firewall *fw)
 {
-	const struct kern_firewall *fw = b->fw;
 	struct nft_rule end;
 
 	for (size_t i = 0; i < fw->rule_count; i++) {
 		const struct kern_exit_rule *rule = &fw->rules[i];
 
 		if (rule->proto == KERN_PROTO_ANY && !any_port(rule)) {
-			push_exit_rule(b, rule, KERN_PROTO_TCP);
-			push_exit_rule(b, rule, KERN_PROTO_UDP);
+			push_exit_rule(b, fw, rule, KERN_PROTO_TCP);
+			push_exit_rule(b, fw, rule, KERN_PROTO_UDP);
 		} else {
-			push_exit_rule(b, rule, rule->proto);
+			push_exit_rule(b, fw, rule, rule->proto);
 		}
 	}
 	end = nft_rule_new(fw->table, "exit");
 	nft_drop(&end, "exit policy");
-	push_rule(b, &end);
+	nft_batch_rule(b, &end);
 }
 
 static bool wanted(const struct kern_firewall *fw, enum when when)
@@ -554,36 +442,35 @@ static bool firewall_ok(const struct kern_firewall *fw)
 int nft_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_firewall *fw,
 		    size_t *len)
 {
-	struct batch b;
+	struct nft_batch b;
 
 	if (!firewall_ok(fw))
 		return -EINVAL;
-	b = batch_begin(buf, size, seq);
-	b.fw = fw;
+	b = nft_batch_begin(buf, size, seq);
 	push_table(&b, NFT_MSG_NEWTABLE, fw->table);
 	push_table(&b, NFT_MSG_DELTABLE, fw->table);
 	push_table(&b, NFT_MSG_NEWTABLE, fw->table);
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
 		if (wanted(fw, chains[i].when))
-			push_chain(&b, &chains[i]);
+			nft_batch_chain(&b, fw->table, &chains[i].chain);
 	if (fw->exit) {
-		push_never_set(&b);
-		push_clients_set(&b);
-		push_exit_rules(&b);
+		push_never_set(&b, fw);
+		push_clients_set(&b, fw);
+		push_exit_rules(&b, fw);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (wanted(fw, rows[i].when))
-			push_row(&b, &rows[i]);
-	return batch_end(&b, len);
+			push_row(&b, fw, &rows[i]);
+	return nft_batch_end(&b, len);
 }
 
 int nft_msg_delete(void *buf, size_t size, uint32_t seq, const char *table, size_t *len)
 {
-	struct batch b;
+	struct nft_batch b;
 
 	if (!name_ok(table, sizeof(((struct kern_firewall *)0)->table)))
 		return -EINVAL;
-	b = batch_begin(buf, size, seq);
+	b = nft_batch_begin(buf, size, seq);
 	push_table(&b, NFT_MSG_DELTABLE, table);
-	return batch_end(&b, len);
+	return nft_batch_end(&b, len);
 }
