@@ -68,13 +68,12 @@ static struct caller *take_out(struct dir_rate *rate, const struct addr *key)
 
 bool dir_rate_take(struct dir_rate *rate, const struct addr *from, uint64_t now)
 {
-	struct addr key = { .family = from->family };
+	const struct addr key = addr_counted(from);
 	struct caller *c;
 	bool allowed;
 
 	if (rate->each.tokens == 0)
 		return true;
-	memcpy(key.bytes, from->bytes, from->family == AF_INET6 ? 8 : addr_size(from));
 	c = take_out(rate, &key);
 	if (!c)
 		return false;

@@ -84,10 +84,10 @@ void ctl_quota_free(struct ctl_quota *q)
 
 static struct quota_key key_of(const struct addr *outer, uint32_t index)
 {
-	struct quota_key key = { .family = outer->family, .index = index };
+	const struct addr a = addr_counted(outer);
+	struct quota_key key = { .family = a.family, .index = index };
 
-	/* A client has its IPv6 network for itself: /64. */
-	memcpy(key.address, outer->bytes, outer->family == AF_INET6 ? 8 : sizeof(key.address));
+	memcpy(key.address, a.bytes, sizeof(key.address));
 	return key;
 }
 
@@ -191,9 +191,9 @@ enum ctl_quota_full ctl_quota_full(const struct ctl_quota *q, const struct addr 
 
 bool ctl_quota_same(const struct addr *a, const struct addr *b)
 {
-	struct quota_key one = key_of(a, 0), other = key_of(b, 0);
+	const struct addr one = addr_counted(a), other = addr_counted(b);
 
-	return memcmp(&one, &other, sizeof(one)) == 0;
+	return addr_equal(&one, &other);
 }
 
 void ctl_quota_give(struct ctl_quota *q, const struct addr *outer, uint32_t index, uint64_t now)

@@ -35,6 +35,14 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return a->family == b->family && memcmp(a->bytes, b->bytes, addr_size(a)) == 0;
 }
 
+struct addr addr_counted(const struct addr *a)
+{
+	struct addr out = { .family = a->family };
+
+	memcpy(out.bytes, a->bytes, a->family == AF_INET6 ? 8 : addr_size(a));
+	return out;
+}
+
 int addr_parse(const char *text, struct addr *out)
 {
 	struct addr a = { 0 };

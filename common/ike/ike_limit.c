@@ -28,19 +28,14 @@ struct ike_limit_slot {
 	UT_hash_handle hh;
 };
 
-/* Who has an IPv6 network has 2^64 addresses: they count as one. */
-static size_t bytes_that_count(const struct addr *a)
-{
-	return a->family == AF_INET6 ? 8 : addr_size(a);
-}
-
 static struct ike_limit_slot *find_slot(const struct ike_limit *l, const struct ike_path *path,
 					struct limit_key *key)
 {
+	const struct addr from = addr_counted(&path->remote.addr);
 	struct ike_limit_slot *slot;
 
-	*key = (struct limit_key){ .family = path->remote.addr.family, .mark = path->mark };
-	memcpy(key->address, path->remote.addr.bytes, bytes_that_count(&path->remote.addr));
+	*key = (struct limit_key){ .family = from.family, .mark = path->mark };
+	memcpy(key->address, from.bytes, sizeof(key->address));
 	HASH_FIND(hh, l->slots, key, sizeof(*key), slot);
 	return slot;
 }

@@ -250,3 +250,17 @@ Test(addr, bits_from_the_first_on)
 	cr_expect_not(addr_bit(&a, 31));
 	cr_expect(addr_bit(&a, 30));
 }
+
+Test(addr, who_has_an_ipv6_network_counts_once)
+{
+	const struct addr one = addr("2001:db8:0:1::1"), same = addr("2001:db8:0:1:ffff::"),
+			  first = addr("2001:db8:0:1::"), other = addr("2001:db8:0:2::1"),
+			  v4 = addr("192.0.2.1");
+	const struct addr a = addr_counted(&one), b = addr_counted(&same), c = addr_counted(&other),
+			  d = addr_counted(&v4);
+
+	cr_assert(addr_equal(&a, &first));
+	cr_assert(addr_equal(&a, &b));
+	cr_assert_not(addr_equal(&a, &c));
+	cr_assert(addr_equal(&d, &v4));
+}
