@@ -4,8 +4,8 @@
  * the last hop to the first. Knows neither sockets nor clocks: they come in as ctl_circuit_ops.
  */
 #include "common/ike/ike_host.h"
-#include "ippriv-client/ctl_life.h"
 #include "ippriv-client/ctl_path.h"
+#include "ippriv-client/dp.h"
 
 enum {
 	CTL_CIRCUIT_HOPS = DP_LAYERS,
@@ -43,7 +43,7 @@ struct ctl_circuit_ops {
 
 /* What holds for all circuits. */
 struct ctl_circuit_rules {
-	struct ctl_life life;  /* of SAs of ESP */
+	struct life_rule life;  /* of SAs of ESP */
 	bool force_encap;      /* ESP of the first layer in UDP even without a NAT */
 	uint32_t liveness;     /* milliseconds a hop may be idle before it is probed */
 	uint32_t silence;      /* milliseconds only we have sent, then it is asked */

@@ -13,7 +13,7 @@ struct ctl_hop {
 	struct ike_path next;
 	struct ike_lease lease;
 	struct ike_alive alive;
-	struct dp_life life;  /* of the newest pair of SAs, which came at SINCE with the counters FROM */
+	struct life life;     /* of the newest pair of SAs, which came at SINCE with the counters FROM */
 	uint64_t since;
 	struct dp_stats from;
 };

@@ -169,7 +169,7 @@ void ctl_hop_event(struct ctl_hop *hop, const struct dp_event *event)
 }
 
 /* LIFE is that of the pair that was added now. */
-static void note_pair(struct ctl_hop *hop, const struct dp_life *life)
+static void note_pair(struct ctl_hop *hop, const struct life *life)
 {
 	struct ctl_circuit *c = hop->circuit;
 
@@ -237,7 +237,7 @@ static struct dp_pair pair_of(const struct ctl_hop *hop, const struct ike_child 
 		.esn = child->esn,
 		.key_in = child->key_in,
 		.key_out = child->key_out,
-		.life = ctl_life_draw(&hop->circuit->conf.rules.life, crypto_random_source, NULL),
+		.life = life_early(&hop->circuit->conf.rules.life, crypto_random_source, NULL),
 	};
 }
 

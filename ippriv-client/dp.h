@@ -11,6 +11,7 @@
 
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
+#include "common/base/life.h"
 #include "common/base/secret.h"
 
 struct kern;
@@ -41,19 +42,13 @@ struct dp_path {
 	struct endpoint local, remote;
 };
 
-/* When an SA is to be replaced (soft), and when the kernel deletes it (hard). 0: no limit. */
-struct dp_life {
-	uint64_t soft_seconds, hard_seconds;
-	uint64_t soft_bytes, hard_bytes;
-};
-
 /* A pair of SAs as values. */
 struct dp_pair {
 	uint32_t spi_in, spi_out;  /* host order */
 	enum dp_aead aead;
 	bool esn;
 	struct secret key_in, key_out; /* 36 bytes: key, then salt */
-	struct dp_life life;
+	struct life life;
 };
 
 /* One layer as values: the ESP tunnel to one hop. */

@@ -47,8 +47,7 @@ static struct kern_op sa_op(const struct dp_path *path, const struct dp_pair *pa
 		.esn = pair->esn,
 		.replay_window = in ? DP_PLAN_WINDOW : pair->esn ? DP_PLAN_WINDOW_OUT : 0,
 		.encap = { src->port, dst->port },
-		.life = { pair->life.soft_seconds, pair->life.hard_seconds, pair->life.soft_bytes,
-			  pair->life.hard_bytes },
+		.life = pair->life,
 	};
 	return op;
 }

@@ -12,7 +12,7 @@ struct ctl_circuits_conf {
 	struct dp_self self;
 	struct addr dns;      /* given to clients, family 0: none */
 	struct ctl_quota_conf quota;
-	struct ctl_life life; /* of a child SA */
+	struct life_rule life; /* of a child SA */
 	uint32_t idle;        /* milliseconds without a message from a client: ask */
 	uint32_t silence;     /* and for so long it may be asleep */
 	struct dp *dp;        /* borrowed, all four */

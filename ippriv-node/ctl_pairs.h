@@ -12,7 +12,7 @@ enum { CTL_PAIRS_MOST = 6 };
 struct ctl_pairs_env {
 	struct dp *dp;        /* borrowed, both */
 	struct io_loop *loop;
-	struct ctl_life life; /* of each */
+	struct life_rule life; /* of each */
 };
 
 struct ctl_pair {

@@ -13,7 +13,7 @@ struct ctl_peers;
 struct ctl_peers_conf {
 	struct dp_self self;
 	struct crypto_pub identity; /* ours */
-	struct ctl_life life;       /* of a child SA */
+	struct life_rule life;       /* of a child SA */
 	struct dp *dp;              /* borrowed */
 	struct io_loop *loop;       /* borrowed */
 	/* A relay that the list does not have knocked: a newer list may have it. */

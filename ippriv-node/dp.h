@@ -8,6 +8,7 @@
 
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
+#include "common/base/life.h"
 #include "common/base/secret.h"
 
 struct kern;
@@ -33,18 +34,13 @@ struct dp_peer {
 	struct prefix pool; /* what it assigns; for dp_link_* only */
 };
 
-/* When the kernel tells that an SA is to be replaced (soft), when it deletes it (hard). 0: never. */
-struct dp_life {
-	uint64_t soft_seconds, hard_seconds, soft_bytes, hard_bytes;
-};
-
 /* One child SA: our inbound and outbound half. */
 struct dp_keys {
 	uint32_t spi_in, spi_out; /* host order */
 	bool aes;                 /* AES-GCM-256, else ChaCha20-Poly1305 */
 	bool esn;
 	struct secret in, out;
-	struct dp_life life;
+	struct life life;
 };
 
 /* The halves of an SA pair, by themselves or together. */

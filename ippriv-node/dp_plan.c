@@ -116,14 +116,6 @@ size_t dp_plan_link(const struct dp_self *self, const struct dp_peer *peer,
 	return DP_LINK_OPS;
 }
 
-static struct kern_life life_of(const struct dp_life *life)
-{
-	return (struct kern_life){ .soft_seconds = life->soft_seconds,
-				   .hard_seconds = life->hard_seconds,
-				   .soft_bytes = life->soft_bytes,
-				   .hard_bytes = life->hard_bytes };
-}
-
 size_t dp_plan_pair(const struct dp_way *way, const struct dp_keys *keys, unsigned int halves,
 		    struct kern_op ops[DP_PAIR_OPS])
 {
@@ -132,7 +124,7 @@ size_t dp_plan_pair(const struct dp_way *way, const struct dp_keys *keys, unsign
 		.aead = keys->aes ? KERN_AEAD_AES_GCM_16_256 : KERN_AEAD_CHACHA20_POLY1305,
 		.esn = keys->esn,
 		.replay_window = DP_REPLAY_WINDOW,
-		.life = life_of(&keys->life),
+		.life = keys->life,
 	} };
 	size_t count = 0;
 

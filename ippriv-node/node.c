@@ -249,9 +249,9 @@ static struct dp_self self_of(const struct node_conf *conf)
 				 .pool = conf->pool, .pools = conf->firewall.pools };
 }
 
-static struct ctl_life life_of(const struct node_conf *conf)
+static struct life_rule life_of(const struct node_conf *conf)
 {
-	return (struct ctl_life){ .seconds = conf->child_life, .bytes = (uint64_t)conf->child_kilobytes << 10 };
+	return (struct life_rule){ .seconds = conf->child_life, .bytes = (uint64_t)conf->child_kilobytes << 10 };
 }
 
 static int start_data_path(struct node *node, char *why, size_t size)

@@ -10,6 +10,7 @@
 
 #include "common/base/addr.h"
 #include "common/base/cleanup.h"
+#include "common/base/life.h"
 #include "common/base/secret.h"
 
 /*
@@ -43,12 +44,6 @@ struct kern_encap {
 	uint16_t sport, dport;
 };
 
-/* When the kernel tells that an SA is to be replaced (soft), and when it deletes it (hard). */
-struct kern_life {
-	uint64_t soft_seconds, hard_seconds; /* since it was added, 0: no limit */
-	uint64_t soft_bytes, hard_bytes;     /* 0: no limit */
-};
-
 /* One ESP tunnel-mode SA, wildcard selector (af-unspec), noecn, no DSCP copy, outer DF clear. */
 struct kern_sa {
 	struct addr src, dst;
@@ -60,7 +55,7 @@ struct kern_sa {
 	uint32_t replay_window; /* packets, 0..4096; outbound: 0 (with ESN the kernel gets 32) */
 	struct kern_mark set_mark; /* put on packets that this SA has decapsulated */
 	struct kern_encap encap;
-	struct kern_life life;
+	struct life life;
 };
 
 struct kern_selector {

@@ -78,7 +78,7 @@ static void set_unlimited(struct xfrm_lifetime_cfg *lft)
 	lft->soft_packet_limit = lft->hard_packet_limit = XFRM_INF;
 }
 
-static void set_life(struct xfrm_lifetime_cfg *lft, const struct kern_life *life)
+static void set_life(struct xfrm_lifetime_cfg *lft, const struct life *life)
 {
 	set_unlimited(lft);
 	if (life->soft_bytes)

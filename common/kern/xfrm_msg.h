@@ -51,7 +51,7 @@ struct xfrm_msg_sa {
 	uint32_t replay_window;
 	struct kern_mark mark, set_mark;
 	struct kern_encap encap;
-	struct kern_life life;
+	struct life life;
 	struct kern_sa_stats stats;
 };
 

@@ -41,9 +41,9 @@ static int parse_encap(const struct nlattr *a, struct kern_encap *out)
 	return 0;
 }
 
-static struct kern_life life_of(const struct xfrm_lifetime_cfg *lft)
+static struct life life_of(const struct xfrm_lifetime_cfg *lft)
 {
-	return (struct kern_life){
+	return (struct life){
 		.soft_seconds = lft->soft_add_expires_seconds,
 		.hard_seconds = lft->hard_add_expires_seconds,
 		.soft_bytes = lft->soft_byte_limit == XFRM_INF ? 0 : lft->soft_byte_limit,

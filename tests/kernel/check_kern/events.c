@@ -48,7 +48,7 @@ static void check_seconds(struct kern_linux *k)
 
 	CHECK(kern_linux_events_fd(k, NULL) >= 0);
 	op.sa = check_sa("192.0.2.1", "192.0.2.2", 0x77, KERN_REQID_NODE | 9);
-	op.sa.life = (struct kern_life){ .soft_seconds = 1, .hard_seconds = 2 };
+	op.sa.life = (struct life){ .soft_seconds = 1, .hard_seconds = 2 };
 	CHECK_INT(kern, kern->add(kern->ctx, &op), 0);
 	op.sa.spi++;
 	op.sa.reqid = 9; /* somebody else's */
@@ -161,7 +161,7 @@ static void check_purged(struct layer_net *n)
 
 void check_events(struct kern_linux *k)
 {
-	const struct kern_life life = { .soft_bytes = 1000 };
+	const struct life life = { .soft_bytes = 1000 };
 	struct kern_path nat = layer_path("10.0.1.1", 4500, "10.0.1.2", 4500);
 	struct layer_net n;
 

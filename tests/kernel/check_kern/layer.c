@@ -96,7 +96,7 @@ static void add_policy(struct check_plan *p, struct kern_netns *ns, enum kern_di
 }
 
 static void plan_ends(struct layer_net *n, const struct kern_path *path,
-		      const struct kern_life *life)
+		      const struct life *life)
 {
 	struct kern_path back = layer_reverse(path);
 	struct kern_sa like = check_sa("10.0.1.1", "10.0.1.2", 1, REQID);
@@ -109,7 +109,7 @@ static void plan_ends(struct layer_net *n, const struct kern_path *path,
 	add_policy(&n->client, n->s, KERN_DIR_OUT, true, path, &like);
 	like.reqid = CIRCUIT;
 	like.if_id = 0;
-	like.life = (struct kern_life){ 0 };
+	like.life = (struct life){ 0 };
 	add_pair(&n->relay, n->a, &back, LAYER_IN, LAYER_OUT, &like);
 	add_policy(&n->relay, n->a, KERN_DIR_OUT, false, &back, &like);
 	add_policy(&n->relay, n->a, KERN_DIR_IN, false, &back, &like);
@@ -152,7 +152,7 @@ static int open_inside(struct kern_netns *ns, const char *addr, const char *peer
 }
 
 void layer_up(struct layer_net *n, struct kern_linux *k, const struct kern_path *path,
-	      const struct kern_life *life)
+	      const struct life *life)
 {
 	const struct kern *kern = kern_linux_ops(k);
 

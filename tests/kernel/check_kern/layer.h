@@ -26,7 +26,7 @@ struct kern_path layer_reverse(const struct kern_path *path);
 
 /* Everything, with sender and receiver. LIFE is that of the client's SAs. */
 void layer_up(struct layer_net *n, struct kern_linux *k, const struct kern_path *path,
-	      const struct kern_life *life);
+	      const struct life *life);
 /* Fails when something is left over. */
 void layer_down(struct layer_net *n);
 /* COUNT datagrams each way, one at a time; how many came back. */

@@ -297,7 +297,7 @@ static void check_flood(struct layer_net *n)
 
 void check_move(struct kern_linux *k)
 {
-	const struct kern_life life = { 3600, 7200, 1 << 29, 1 << 30 };
+	const struct life life = { 3600, 7200, 1 << 29, 1 << 30 };
 	struct kern_path plain = layer_path("10.0.1.1", 0, "10.0.1.2", 0);
 	struct kern_path nat = layer_path("10.0.1.1", 4500, "10.0.1.2", 4500);
 	struct layer_net n;

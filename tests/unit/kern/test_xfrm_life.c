@@ -25,7 +25,7 @@ static struct kern_sa sa(void)
 	struct kern_sa s = plain_sa();
 
 	s.encap = (struct kern_encap){ 4500, 1024 };
-	s.life = (struct kern_life){ 3600, 7200, 1000000, 2000000 };
+	s.life = (struct life){ 3600, 7200, 1000000, 2000000 };
 	return s;
 }
 

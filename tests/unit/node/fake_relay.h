@@ -60,7 +60,7 @@ struct fake_relay {
 	struct kern_firewall firewall;
 	struct dp *dp;
 	struct io_loop *loop;
-	struct ctl_life life;
+	struct life_rule life;
 	size_t base; /* things that stand without peers and circuits */
 };
 

@@ -3,10 +3,10 @@
 
 #include "ippriv-node/ctl_keys.h"
 
-static struct dp_life drawn(uint32_t seconds, uint64_t bytes, bool esn)
+static struct life drawn(uint32_t seconds, uint64_t bytes, bool esn)
 {
 	struct ike_child child = { .esn = esn, .encr = IKE_ENCR_AES_GCM_16 };
-	struct ctl_life life = { .seconds = seconds, .bytes = bytes };
+	struct life_rule life = { .seconds = seconds, .bytes = bytes };
 	struct dp_keys keys;
 
 	cr_assert_geq(crypto_init(), 0);
@@ -29,7 +29,7 @@ Test(ctl_keys, up_to_a_tenth_later_than_said)
 		uint64_t least = UINT64_MAX, most = 0;
 
 		for (int k = 0; k < 200; k++) {
-			struct dp_life l = drawn(seconds[i], bytes[i % 3], true);
+			struct life l = drawn(seconds[i], bytes[i % 3], true);
 
 			expect_between(l.soft_seconds, seconds[i], seconds[i] + seconds[i] / 10);
 			expect_between(l.hard_seconds, l.soft_seconds * 3 / 2,
@@ -47,7 +47,7 @@ Test(ctl_keys, up_to_a_tenth_later_than_said)
 /* The smallest packet has 20 bytes. */
 Test(ctl_keys, sequence_numbers_do_not_run_out)
 {
-	struct dp_life l = drawn(3600, 1ull << 36, false);
+	struct life l = drawn(3600, 1ull << 36, false);
 
 	cr_expect_lt(l.hard_bytes / 20, 1ull << 32);
 	cr_expect_eq(drawn(3600, 1ull << 20, false).soft_bytes >> 20, 1ull);
