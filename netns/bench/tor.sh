@@ -51,6 +51,7 @@ tor_relay_conf() {
 		ShutdownWaitLength 0
 		ExtendAllowPrivateAddresses 1
 		EnforceDistinctSubnets 0
+		__DisablePredictedCircuits 1
 		TestingV3AuthInitialVotingInterval 20
 		TestingV3AuthInitialVoteDelay 4
 		TestingV3AuthInitialDistDelay 4
@@ -83,6 +84,7 @@ tor_client_conf() {
 		MiddleNodes relayB
 		ExitNodes relayC
 		MaxCircuitDirtiness 1000000
+		__DisablePredictedCircuits 1
 	END
 	tor_authorities
 }
@@ -111,7 +113,8 @@ tor_has_list() {
 	[ "$(grep -h -c '^r ' "$OUT/$1-A"/cached-*consensus | sort -n | tail -n 1)" = 3 ]
 }
 
-# tor_client NAME: until it says 100 %; a client that started with a list without relays is started again.
+# tor_client NAME: until it could build a circuit; a client that started with a list without relays is started again. It builds none
+# by itself: those that it foresees are for onion services, end anywhere, and cannot with A and B pinned. The first stream makes it.
 tor_client() {
 	local name=$1 try
 	for try in 1 2 3 4; do
@@ -119,7 +122,7 @@ tor_client() {
 		mkdir -m 700 "$OUT/$name-S"
 		spawn "${letter[$name]}S" "$name-S.out" tor -f "$OUT/etc-$name-S" --quiet
 		tor_pid[$name-S]=$spawned
-		wait_slowly 90 grep -q 'Bootstrapped 100' "$OUT/$name-S.log" && return 0
+		wait_slowly 90 grep -q 'Bootstrapped \(75\|80\|9\|100\)' "$OUT/$name-S.log" && return 0
 		echo "# the client of $name is started again ($try): $(tail -n 1 "$OUT/$name-S.log")"
 		stop "$spawned"
 	done
