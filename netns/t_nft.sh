@@ -141,11 +141,11 @@ check_eq "a relay without exit has neither NAPT nor conntrack" "ok 0" \
 check_nft exit >/dev/null
 must "who sends packets is there" probers client relay server
 spawn server services python3 -I -S "$SOURCE/netns/services.py" --udp 203.0.113.2:7 --seconds 300
-check "the server is there" wait_for 10 grep -q ready "$OUT/services.log"
+check "the server is there" wait_for 30 has_line "$OUT/services.log" "*ready*"
 spawn relay ike python3 -I -S "$SOURCE/netns/services.py" --udp 192.0.2.1:500 --seconds 300
-check "something listens on the relay's port 500" wait_for 10 grep -q ready "$OUT/ike.log"
+check "something listens on the relay's port 500" wait_for 30 has_line "$OUT/ike.log" "*ready*"
 spawn server echoes python3 -I -S "$OUT/echoes.py"
-check "the server counts echo requests" wait_for 10 grep -q ready "$OUT/echoes.log"
+check "the server counts echo requests" wait_for 30 has_line "$OUT/echoes.log" "*ready*"
 check_eq "others pass" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 203.0.113.2 7)"
 check_eq "others reach the relay" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 192.0.2.1 500)"
 check_dropped "pool to the Internet in clear" out_of_pool "pool address in clear" probe udp 100.64.0.2 4000 203.0.113.2 7
