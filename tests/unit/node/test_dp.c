@@ -118,7 +118,7 @@ Test(dp, halves_of_a_pair)
 	struct fixture f = { 0 };
 
 	cr_assert(start(&f, false) == 0);
-	expect_calls(&f, "+++");
+	expect_calls(&f, "++++");
 	cr_assert(dp_pair_add(f.dp, &way, &keys, DP_HALF_IN) == 0);
 	expect_calls(&f, "+");
 	cr_assert(dp_pair_add(f.dp, &way, &keys, DP_HALF_BOTH) == 0);
@@ -142,7 +142,7 @@ Test(dp, a_move_that_fails_leaves_nothing)
 
 	to.far = addr_v4(0xcb007102);
 	cr_assert(start(&f, false) == 0);
-	expect_calls(&f, "+++");
+	expect_calls(&f, "++++");
 	cr_assert(dp_circuit_move(f.dp, &c, &to, 1, 2) == 0);
 	expect_calls(&f, "m");
 	f.book.move_err = -ENOMEM;
@@ -159,13 +159,13 @@ Test(dp, exit_forgets_flows_last)
 
 	cr_assert(prefix_parse("100.64.0.7/32", &one) == 0);
 	cr_assert(start(&f, true) == 0);
-	expect_calls(&f, "+++f");
+	expect_calls(&f, "++++f");
 	cr_assert(prefix_equal(&f.book.flows, &f.self.pool));
 	cr_assert(circuit(&f) == 0);
 	expect_calls(&f, "--f");
 	cr_assert(prefix_equal(&f.book.flows, &one));
 	dp_free(f.dp);
-	expect_calls(&f, "f---");
+	expect_calls(&f, "f----");
 	cr_assert(prefix_equal(&f.book.flows, &f.self.pool));
 }
 
@@ -174,11 +174,11 @@ Test(dp, others_never_ask)
 	struct fixture f = { 0 };
 
 	cr_assert(start(&f, false) == 0);
-	expect_calls(&f, "+++");
+	expect_calls(&f, "++++");
 	cr_assert(circuit(&f) == 0);
 	expect_calls(&f, "--");
 	dp_free(f.dp);
-	expect_calls(&f, "---");
+	expect_calls(&f, "----");
 }
 
 Test(dp, closing_leaves_flows_to_the_end)
@@ -186,12 +186,12 @@ Test(dp, closing_leaves_flows_to_the_end)
 	struct fixture f = { 0 };
 
 	cr_assert(start(&f, true) == 0);
-	expect_calls(&f, "+++f");
+	expect_calls(&f, "++++f");
 	dp_closing(f.dp);
 	cr_assert(circuit(&f) == 0);
 	expect_calls(&f, "--");
 	dp_free(f.dp);
-	expect_calls(&f, "f---");
+	expect_calls(&f, "f----");
 }
 
 Test(dp, failures_show)
@@ -199,10 +199,10 @@ Test(dp, failures_show)
 	struct fixture f = { .book.flows_err = -EPROTONOSUPPORT };
 
 	cr_assert(start(&f, true) == -EPROTONOSUPPORT && !f.dp);
-	expect_calls(&f, "+++f---");
+	expect_calls(&f, "++++f----");
 	f.book.flows_err = 0;
 	cr_assert(start(&f, true) == 0);
-	expect_calls(&f, "+++f");
+	expect_calls(&f, "++++f");
 	f.book.flows_err = -ETIMEDOUT;
 	cr_assert(circuit(&f) == -ETIMEDOUT);
 	expect_calls(&f, "--f");
