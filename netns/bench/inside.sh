@@ -64,6 +64,7 @@ result() {
 	echo "tor=$(tor --version | sed -n '1s/Tor version \(.*\)\.$/\1/p')"
 	echo "wireguard=$(modinfo -F version wireguard 2>/dev/null || echo in-tree)"
 	echo "processors=$(nproc)"
+	echo "quick=$(quick yes no)"
 	echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "deterministic guest" || echo "this machine")"
 } >"$RESULTS/environment"
 

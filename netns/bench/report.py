@@ -326,7 +326,7 @@ def main():
     for name in [n for n in SECTIONS if n in found]:
         results = found[name]
         e = results.environment
-        page.say(f"## {name}", "", f"{results.title[0].upper()}{results.title[1:]}.", "", f"`sudo netns/bench.sh {name}`, {results.repeats()} "
+        page.say(f"## {name}", "", f"{results.title[0].upper()}{results.title[1:]}.", "", f"`sudo netns/bench.sh {'--quick ' if e.get('quick') == 'yes' else ''}{name}`, {results.repeats()} "
                  f"repeat{'s' if results.repeats() != 1 else ''}, {e['where']}, Linux {e['kernel']}, Tor {e['tor']}, ESP with "
                  f"{e.get('cipher', '?')}, inner MTU {e.get('mtu_ippriv', '?')}, commit {e['commit']}.", "")
         SECTIONS[name](page, results, baseline)
