@@ -549,8 +549,8 @@ Test(directory_daemon, without_relays_the_operator_settles_it)
 	daemon_fini(&d);
 }
 
-/* Uploads without end until the directory goes away; tells how many were taken. */
-static void upload_storm(const struct daemon *d, uint64_t published, int out)
+/* Uploads without end until the directory goes away: a byte to TOLD for each taken, then to OUT which they were. */
+static void upload_storm(const struct daemon *d, uint64_t published, int told, int out)
 {
 	uint8_t desc[DIR_DESC_MAX];
 	uint32_t taken[64] = { 0 };
@@ -562,6 +562,8 @@ static void upload_storm(const struct daemon *d, uint64_t published, int out)
 		if (daemon_upload(d, desc, relay_desc(number, published + i, i, desc), why) < 0)
 			break;
 		taken[number - 1] = 1;
+		if (write(told, "", 1) != 1)
+			_exit(1);
 	}
 	_exit(write(out, taken, sizeof(taken)) == sizeof(taken) ? 0 : 1);
 }
@@ -576,8 +578,8 @@ Test(directory_daemon, kill_at_any_moment_loses_nothing_taken, .timeout = 120)
 	daemon_init(&d, "requests_per_minute = 0\ninterval = 1\n");
 	for (int round = 0; round < 10; round++) {
 		uint32_t taken[64] = { 0 };
-		int fds[2], status;
-		char *log;
+		int fds[2], told[2], status;
+		char *log, byte;
 		pid_t pid;
 
 		daemon_start(&d);
@@ -588,17 +590,19 @@ Test(directory_daemon, kill_at_any_moment_loses_nothing_taken, .timeout = 120)
 		log = daemon_log(&d);
 		cr_assert_null(strstr(log, "skipped"), "%s", log);
 		free(log);
-		cr_assert_eq(pipe(fds), 0);
+		cr_assert(pipe(fds) == 0 && pipe(told) == 0);
 		pid = fork();
 		cr_assert_geq(pid, 0);
 		if (pid == 0)
-			upload_storm(&d, wall() - 9000 + 800 * (uint64_t)round, fds[1]);
-		usleep(20000 + crypto_random_below(100000));
+			upload_storm(&d, wall() - 9000 + 800 * (uint64_t)round, told[1], fds[1]);
+		for (uint32_t i = 2 + crypto_random_below(20); i > 0; i--)
+			cr_assert_eq(read(told[0], &byte, 1), 1);
+		usleep(crypto_random_below(20000));
 		cr_assert(WIFSIGNALED(daemon_stop(&d, SIGKILL)));
 		cr_assert_eq(read(fds[0], taken, sizeof(taken)), sizeof(taken));
 		cr_assert_eq(waitpid(pid, &status, 0), pid);
-		close(fds[0]);
-		close(fds[1]);
+		for (int i = 0; i < 2; i++)
+			close(fds[i]), close(told[i]);
 		want = 0;
 		for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 			want += ever[i] |= taken[i];
