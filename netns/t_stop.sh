@@ -23,6 +23,8 @@ spare=$(not_in "$path2")
 other=$(not_in "$path2 $spare")
 quiet() { wait_for 5 circuits_are 6; } # two circuits of client2, three relays each
 
+check "a running relay's policies are found by hash" grep -q 'IPv4 thresholds: local 0 remote 32' <(kernel_of "$spare")
+
 # --- the client, while circuits are built
 
 check "only client2 has circuits" quiet
