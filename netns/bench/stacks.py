@@ -6,6 +6,7 @@ import re
 import sys
 
 MOST = 60
+IDLE = ("halt", "idle")
 ENTRY = re.compile(r"^@stacks\[(.*?)\]: (\d+)$", re.M | re.S)
 
 
@@ -15,6 +16,8 @@ def main():
         text = file.read()
     for stack, count in ENTRY.findall(text):
         names = [name.strip().split("+")[0] for name in stack.split("\n") if name.strip()]
+        if names and any(word in names[0] for word in IDLE):
+            continue
         total += int(count)
         own[names[0] if names else "user space"] += int(count)
         under.update({name: int(count) for name in names})
