@@ -19,6 +19,7 @@ counted_cpu() {
 	)}" "$said"
 }
 
+[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 systems=$(chosen direct ippriv tor wireguard)
 read -ra rates <<<"$(quick "2" "1 4 10")"
 # shellcheck disable=SC2086
