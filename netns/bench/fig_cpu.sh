@@ -5,7 +5,7 @@
 counted_cpu() {
 	local system=$1 tags=$2 said spent host x=${letter[$1]}
 	shift 2
-	spawn - "cpu-$system" bpftrace -B line -f json "$SOURCE/netns/bench/cpu.bt"
+	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt"
 	wait_slowly 120 grep -q counting "$OUT/cpu-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
 	said=$(load "$system" "$@" 2>&1)
 	kill -INT "$spawned"
