@@ -109,9 +109,9 @@ struct ike_slot *ike_child_replacement(const struct ike_sa *sa, const struct ike
 	return NULL;
 }
 
-void ike_child_retire(struct ike_sa *sa, struct ike_slot *old, enum ike_child_state state)
+void ike_child_retire(struct ike_sa *sa, struct ike_slot *old)
 {
-	old->state = state;
+	old->state = IKE_CHILD_REPLACED;
 	old->mute_at = ike_host_now(sa->host) + MUTE_AFTER;
 }
 
@@ -162,7 +162,7 @@ static int current_deleted(struct ike_sa *sa, struct ike_slot *slot)
 	r = switch_to(sa, next);
 	if (r < 0 || sa->state == IKE_STATE_DEAD)
 		return r;
-	ike_child_retire(sa, slot, IKE_CHILD_REPLACED);
+	ike_child_retire(sa, slot);
 	linger(sa, slot);
 	return 0;
 }
@@ -299,7 +299,7 @@ static void finish_for_peer(struct ike_sa *sa, struct ike_slot *slot)
 	}
 	if (sa->state == IKE_STATE_DEAD)
 		return;
-	ike_child_retire(sa, old, IKE_CHILD_REPLACED);
+	ike_child_retire(sa, old);
 	ike_task_want(sa, IKE_TASK_DELETE_CHILD);
 }
 

@@ -52,8 +52,8 @@ struct ike_slot *ike_child_by_in(const struct ike_sa *sa, uint32_t spi_in);
 struct ike_slot *ike_child_by_out(const struct ike_sa *sa, uint32_t spi_out);
 /* The NEW one that is to take the place of OLD; NULL: none. */
 struct ike_slot *ike_child_replacement(const struct ike_sa *sa, const struct ike_slot *old);
-/* Another one is CURRENT now: OLD, which was, is REPLACED or LINGERING. */
-void ike_child_retire(struct ike_sa *sa, struct ike_slot *old, enum ike_child_state state);
+/* Another one is CURRENT now: OLD, which was, is REPLACED. */
+void ike_child_retire(struct ike_sa *sa, struct ike_slot *old);
 /* Forgets one, without a word to the outside. */
 void ike_child_free(struct ike_sa *sa, struct ike_slot *slot);
 /*

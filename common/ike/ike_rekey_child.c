@@ -144,7 +144,7 @@ static void take(struct ike_sa *sa, struct ike_slot *old, struct ike_slot *slot,
 		refuse(sa, slot, true);
 		return;
 	}
-	ike_child_retire(sa, old, IKE_CHILD_REPLACED);
+	ike_child_retire(sa, old);
 	slot->state = IKE_CHILD_CURRENT;
 	sa->rekeys++;
 	ike_task_done(sa, IKE_TASK_REKEY_CHILD);
