@@ -372,15 +372,6 @@ clock_end() {
 	clock_holder=''
 }
 
-# preload FILE…: programs with their libraries, and folders: read once, so that nobody waits for them later.
-preload() {
-	local file
-	for file; do
-		find "$(realpath "$file")" -type f
-		[ -d "$file" ] || ldd "$file" 2>/dev/null | grep -o '/[^ ]*'
-	done | sort -u | xargs -r -d '\n' cat >/dev/null
-}
-
 # ask FD ARGS…: a program that has lines "FILE ARGS…" from there puts its answer in FILE.
 ask() {
 	local fd=$1 reply=$SCRATCH/reply-$BASHPID-${EPOCHREALTIME/[.,]/}

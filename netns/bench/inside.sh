@@ -10,7 +10,6 @@ mkdir -p /run/ippriv-bench.$$
 OUT=/run/ippriv-bench.$$
 require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load bench_tunnel
 LOAD=$BUILD_DIR/bench_load
-[ "${IPPRIV_GUEST:-}" != 1 ] || PATIENCE=10
 . "$SOURCE/netns/bench/topology.sh"
 . "$SOURCE/netns/bench/systems.sh"
 . "$SOURCE/netns/bench/tor.sh"
@@ -19,11 +18,9 @@ TOR_KEYS=$OUT/tor
 cp -r "$RESULTS/tor" "$TOR_KEYS"
 
 # read_all: what is read from the host's files takes no time of this clock's, but while all wait for it the clock runs ahead, minutes
-# at a time: ciphers then time out, and Tor's authorities miss votes. So everything is read once, while somebody is busy.
+# at a time: ciphers then time out, and Tor's authorities miss votes. So everything is read once, while lib.sh still holds it.
 read_all() {
-	local spinner program
-	chrt -i 0 bash -c 'while :; do :; done' &
-	spinner=$!
+	local program
 	for program in tor wg nft tc ethtool jq nginx curl stress-ng nsenter python3 bpftrace "$LOAD" "$BUILD_DIR/ippriv-node"; do
 		"$program" --version >/dev/null 2>&1 </dev/null
 	done
@@ -36,8 +33,6 @@ read_all() {
 		ip link add wg0 type wireguard
 		nft "add table ip t; add chain ip t c { type nat hook postrouting priority 100; }; add rule ip t c masquerade"
 		tc qdisc add dev lo root netem delay 1ms' >/dev/null 2>&1
-	kill "$spinner"
-	wait "$spinner" 2>/dev/null
 }
 [ "${IPPRIV_GUEST:-}" != 1 ] || read_all
 
