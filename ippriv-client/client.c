@@ -8,6 +8,7 @@
 #include "common/dir/dir_http.h"
 #include "common/ike/ike_alive.h"
 #include "common/io/lock.h"
+#include "common/kern/kern_crypto.h"
 #include "common/kern/kern_linux.h"
 #include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
@@ -163,6 +164,29 @@ static struct ctl_circuit_rules rules_of(const struct client_conf *conf)
 	};
 }
 
+/*
+ * Where AES-GCM is not synchronous (x86 before Linux 6.16), a packet that comes in while the kernel
+ * uses the FPU is decrypted later, by cryptd. After that, xfrm_input (read in Debian's 6.1.192) puts
+ * the reference of the xfrm interface instead of that of the device below, and neither can be deleted
+ * any more. ChaCha20-Poly1305 is never deferred. Relays have no such interfaces.
+ */
+static enum ike_ciphers offered_ciphers(enum client_ciphers wanted)
+{
+	bool synchronous = wanted == CLIENT_CIPHERS_AES;
+	FILE *f;
+
+	if (wanted == CLIENT_CIPHERS_AUTO) {
+		f = fopen(KERN_CRYPTO_PROC, "re");
+		synchronous = f && kern_crypto_is_synchronous(f, KERN_CRYPTO_ESP_AES_GCM);
+		if (f)
+			fclose(f);
+	}
+	if (!synchronous)
+		return IKE_CIPHERS_CHACHA_ONLY;
+	return wanted == CLIENT_CIPHERS_AES || crypto_has_aes() ? IKE_CIPHERS_AES_FIRST :
+								  IKE_CIPHERS_CHACHA_FIRST;
+}
+
 static int start_paths(struct client *c)
 {
 	const struct dp_kernel kernel = {
@@ -181,6 +205,7 @@ static int start_paths(struct client *c)
 		.liveness = c->conf->liveness,
 		.rekey_after = c->conf->ike_life,
 		.keepalive = c->conf->keepalive,
+		.ciphers = offered_ciphers(c->conf->ciphers),
 	};
 	struct ctl_stock_conf stock = {
 		.loop = c->loop,

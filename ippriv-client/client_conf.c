@@ -43,6 +43,29 @@ static const char *check_encapsulation(const char *value)
 		       NULL;
 }
 
+/* What ciphers = "…" may say. */
+static const char *const cipher_names[] = {
+	[CLIENT_CIPHERS_AUTO] = "auto",
+	[CLIENT_CIPHERS_AES] = "aes",
+	[CLIENT_CIPHERS_CHACHA] = "chacha",
+};
+
+static size_t find_ciphers(const char *value)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(cipher_names) && strcmp(value, cipher_names[i]) != 0)
+		i++;
+	return i;
+}
+
+static const char *check_ciphers(const char *value)
+{
+	return find_ciphers(value) == ARRAY_SIZE(cipher_names) ?
+		       "none of \"auto\", \"aes\" (offered first), \"chacha\" (alone)" :
+		       NULL;
+}
+
 static const char *check_pin(const char *value)
 {
 	struct pin pin;
@@ -66,7 +89,7 @@ static int read_pins(const struct conf_strings *names, struct pins *out)
 
 int client_conf_read(const char *path, struct client_conf *out, char *why, size_t why_size)
 {
-	_cleanup_free_ char *level = NULL, *encapsulation = NULL;
+	_cleanup_free_ char *level = NULL, *encapsulation = NULL, *ciphers = NULL;
 	struct client_conf c = { 0 };
 	struct conf_strings authorities = { 0 }, pins[PINS_HOPS] = { 0 };
 	uint32_t threshold = 1;
@@ -95,6 +118,8 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 		  .max = 604800 },
 		{ .name = "encapsulation", .type = CONF_STRING, .value = &encapsulation,
 		  .check = check_encapsulation },
+		{ .name = "ciphers", .type = CONF_STRING, .value = &ciphers,
+		  .check = check_ciphers },
 		{ .name = "keepalive", .type = CONF_UINT, .value = &c.keepalive, .min = 1,
 		  .max = 3600 },
 		{ .name = "entry", .type = CONF_STRINGS, .value = &pins[0], .check = check_pin },
@@ -124,6 +149,7 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	}
 	c.log_level = (enum log_level)log_level_parse(level);
 	c.force_encap = encapsulation && strcmp(encapsulation, "always") == 0;
+	c.ciphers = ciphers ? (enum client_ciphers)find_ciphers(ciphers) : CLIENT_CIPHERS_AUTO;
 	*out = c;
 	return 0;
 }

@@ -6,6 +6,13 @@
 
 enum { CLIENT_CONF_CIRCUITS = 16 };
 
+/* ciphers = …: of ESP, for the hops to choose from. */
+enum client_ciphers {
+	CLIENT_CIPHERS_AUTO, /* AES-GCM first where processor and kernel are good at it */
+	CLIENT_CIPHERS_AES,  /* AES-GCM first, whatever the kernel */
+	CLIENT_CIPHERS_CHACHA, /* ChaCha20-Poly1305 alone */
+};
+
 struct client_conf {
 	char *directory; /* URL */
 	struct dir_trust trust;
@@ -17,6 +24,7 @@ struct client_conf {
 	uint32_t child_kilobytes; /* KiB it may carry */
 	uint32_t ike_life;    /* seconds an IKE SA may be used */
 	bool force_encap;     /* encapsulation = "always": ESP in UDP even without a NAT */
+	enum client_ciphers ciphers;
 	uint32_t keepalive;   /* seconds of silence before one is sent behind a NAT */
 	struct pins pins[PINS_HOPS]; /* keys entry, middle, exit */
 	enum log_level log_level;

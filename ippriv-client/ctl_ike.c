@@ -207,21 +207,6 @@ static void on_readable(void *data)
 	rearm(ike);
 }
 
-/*
- * Linux decrypts AES-GCM on x86 later, by cryptd, when the FPU is taken: a client encrypts in system
- * calls and is interrupted by what comes in. After that, xfrm_input (seen in Debian's 6.1.192) puts
- * the reference of the xfrm interface instead of that of the device below, and the interface cannot
- * be deleted any more. ChaCha20-Poly1305 is never deferred. Relays have no such interfaces.
- */
-static enum ike_ciphers good_ciphers(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	return IKE_CIPHERS_CHACHA_ONLY;
-#else
-	return crypto_has_aes() ? IKE_CIPHERS_AES_FIRST : IKE_CIPHERS_CHACHA_FIRST;
-#endif
-}
-
 int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *own, struct ctl_ike **out)
 {
 	struct ctl_ike *ike = calloc(1, sizeof(*ike));
@@ -233,7 +218,7 @@ int ctl_ike_new(struct io_loop *loop, const struct ctl_ike_conf *own, struct ctl
 		.retransmit_tries = TRIES,
 		.rekey_after = own->rekey_after * 1000,
 		.keepalive = own->keepalive * 1000,
-		.ciphers = good_ciphers(),
+		.ciphers = own->ciphers,
 	};
 	int r;
 

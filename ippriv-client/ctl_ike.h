@@ -8,11 +8,12 @@
 
 struct ctl_ike;
 
-/* All in seconds. */
+/* Times in seconds. */
 struct ctl_ike_conf {
 	uint32_t liveness;    /* silence of a hop before it is probed */
 	uint32_t rekey_after; /* life of an IKE SA */
 	uint32_t keepalive;   /* behind a NAT */
+	enum ike_ciphers ciphers;
 };
 
 /* SAs belong to circuits: events go to ctl_circuit.h, ctl_hop.h and ctl_roam.h. */

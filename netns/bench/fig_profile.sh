@@ -5,8 +5,8 @@
 profiled() {
 	local system=$1 tags=$2 said stacks
 	shift 2
-	spawn - "profile-$system" bpftrace -e 'BEGIN { printf("counting\n"); }
-		profile:hz:4999 { @stacks[kstack(40)] = count(); }'
+	spawn - "profile-$system" bpftrace -e "BEGIN { printf(\"counting\n\"); }
+		profile:hz:4999 /pid != ${clock_holder:-0}/ { @stacks[kstack(40)] = count(); }"
 	wait_slowly 120 grep -q counting "$OUT/profile-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/profile-$system.log")"; return 1; }
 	said=$(load "$system" "$@" 2>&1)
 	kill -INT "$spawned"

@@ -104,7 +104,7 @@ ippriv_up() {
 		ippriv_start $relay ippriv-node || return 1
 	done
 	wait_slowly 150 ippriv_listed || return 1
-	ippriv_conf S 'entry = { "A" }' 'middle = { "B" }' 'exit = { "C" }' "$@"
+	ippriv_conf S 'entry = { "A" }' 'middle = { "B" }' 'exit = { "C" }' "ciphers = \"${IPPRIV_BENCH_CIPHERS:-auto}\""
 	ippriv_start S ippriv-client || return 1
 	ippriv_hold
 }

@@ -110,7 +110,7 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	static const struct pins pins[PINS_HOPS];
 	struct dir_entry entries[] = { relay(1), relay(2), relay(3) };
 	struct dir_list list = { .count = 3, .entries = entries };
-	const struct ctl_ike_conf ike = { 30, 3600, 20 };
+	const struct ctl_ike_conf ike = { 30, 3600, 20, IKE_CIPHERS_CHACHA_ONLY };
 	struct ctl_stock_conf conf = { .keep = 1, .look_every = 300, .pins = pins,
 				       .events = &events };
 	struct dp_kernel kernel;
