@@ -149,7 +149,7 @@ check "the server counts echo requests" wait_for 30 has_line "$OUT/echoes.log" "
 check_eq "others pass" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 203.0.113.2 7)"
 check_eq "others reach the relay" "198.51.100.2 4000" "$(probe udp 198.51.100.2 4000 192.0.2.1 500)"
 check_dropped "pool to the Internet in clear" out_of_pool "pool address in clear" probe udp 100.64.0.2 4000 203.0.113.2 7
-check_dropped "pool to the relay's IKE in clear" input "pool address in clear" probe udp 100.64.0.2 500 192.0.2.1 500
+check_dropped "pool to the relay's IKE in clear" pool_to_us "pool address in clear" probe udp 100.64.0.2 500 192.0.2.1 500
 check_dropped "Internet to the pool" into_pool "no circuit" probe_in server udp 203.0.113.2 4000 100.64.0.2 4000
 check_dropped "relay to the pool" output "no circuit" probe_in relay udp 192.0.2.1 4000 100.64.0.2 4000
 
@@ -184,7 +184,7 @@ check_eq "conntrack has not seen that" 0 "$(relay cat /proc/net/nf_conntrack 2>/
 # 4. What it cannot.
 probe udp 100.64.0.2 500 203.0.113.2 9 >/dev/null
 check_eq "no client has a binding on the relay's port 500" "203.0.113.2 9" "$(probe_in server udp 203.0.113.2 9 192.0.2.1 500)"
-check_dropped "the relay itself" input "client to the relay itself" probe udp 100.64.0.2 4000 192.0.2.1 7
+check_dropped "the relay itself" pool_to_us "client to the relay itself" probe udp 100.64.0.2 4000 192.0.2.1 7
 check_dropped "another client" out_of_pool "client to client" probe udp 100.64.0.2 4000 100.64.9.9 4000
 check_dropped "the pool address of another relay" out_of_pool "pool address of another relay" probe udp 100.65.0.2 4000 203.0.113.2 7
 check_dropped "a private network" out_of_pool "not a public address" probe udp 100.64.0.2 4000 10.1.2.3 7

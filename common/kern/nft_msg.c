@@ -50,7 +50,7 @@ enum match {
 	MANY = 1 << 20,        /* more connections than one client may have */
 };
 
-enum verdict { ACCEPT, DROP, NOTRACK, JUMP, SNAT };
+enum verdict { ACCEPT, DROP, NOTRACK, JUMP, SNAT }; /* NOTRACK accepts, too */
 
 enum when { ALWAYS, EXIT, NO_EXIT };
 
@@ -65,7 +65,8 @@ struct row {
 
 /*
  * The firewall. Clients of different entries bear the same numbers, so conntrack never sees tunnel
- * traffic. Chains without a hook are reached from pool matches only.
+ * traffic. Chains without a hook are reached from pool matches only. A packet of a telescope passes
+ * some chains ten times at each relay: what nearly all packets match comes first.
  */
 static const struct row rows[] = {
 	{ "raw_prerouting", ESP, NOTRACK, NULL, ALWAYS },
@@ -74,10 +75,12 @@ static const struct row rows[] = {
 	{ "raw_output", ESP, NOTRACK, NULL, ALWAYS },
 	{ "raw_output", DST_POOLS | FROM_IKE, NOTRACK, NULL, ALWAYS },
 
-	{ "input", SRC_POOLS | IN_CLEAR, DROP, "pool address in clear", ALWAYS },
-	{ "input", SRC_POOLS | ESP, ACCEPT, NULL, ALWAYS },
-	{ "input", SRC_POOLS | TO_IKE, ACCEPT, NULL, ALWAYS },
-	{ "input", SRC_POOLS, DROP, "client to the relay itself", ALWAYS },
+	{ "pool_to_us", IN_CLEAR, DROP, "pool address in clear", ALWAYS },
+	{ "pool_to_us", ESP, ACCEPT, NULL, ALWAYS },
+	{ "pool_to_us", TO_IKE, ACCEPT, NULL, ALWAYS },
+	{ "pool_to_us", 0, DROP, "client to the relay itself", ALWAYS },
+
+	{ "input", SRC_POOLS, JUMP, "pool_to_us", ALWAYS },
 	{ "output", DST_POOLS | OUT_CLEAR, DROP, "no circuit", ALWAYS },
 
 	{ "out_of_pool", IN_CLEAR, DROP, "pool address in clear", ALWAYS },
@@ -88,6 +91,7 @@ static const struct row rows[] = {
 	{ "out_of_pool", INTO_SA, DROP, "not tunnel traffic", ALWAYS },
 	{ "out_of_pool", 0, DROP, "no exit", NO_EXIT },
 	{ "out_of_pool", CT_FOREIGN, DROP, "no connection of its own", EXIT },
+	{ "out_of_pool", CT_KNOWN, ACCEPT, NULL, EXIT }, /* its first packet has passed the rest */
 	{ "out_of_pool", DST_NEVER, DROP, "not a public address", EXIT },
 	{ "out_of_pool", DST_OWN, DROP, "client to the relay itself", EXIT },
 	{ "out_of_pool", CT_NEW | MANY, DROP, "too many connections", EXIT },
@@ -123,6 +127,7 @@ static const struct {
 	{ { "exit", NULL, 0, 0 }, EXIT },
 	{ { "raw_prerouting", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW }, ALWAYS },
 	{ { "raw_output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW }, ALWAYS },
+	{ { "pool_to_us", NULL, 0, 0 }, ALWAYS },
 	{ { "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER }, ALWAYS },
 	{ { "output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER }, ALWAYS },
 	{ { "out_of_pool", NULL, 0, 0 }, ALWAYS },
@@ -340,6 +345,7 @@ static void push_row(struct nft_batch *b, const struct kern_firewall *fw, const 
 		break;
 	case NOTRACK:
 		nft_notrack(&r);
+		nft_accept(&r);
 		break;
 	case JUMP:
 		nft_jump(&r, row->text);
