@@ -42,6 +42,17 @@ static int open_channel(struct ctl_hop *hop)
 	return r;
 }
 
+/* While the hop answers. */
+static void prepare(struct ctl_hop *hop)
+{
+	struct ctl_circuit *c = hop->circuit;
+	int r = dp_circuit_prepare(c->dp);
+
+	if (r < 0)
+		ctl_circuit_fail(c, CTL_CIRCUIT_NO_HOP, "preparing layer %zu: %s (%s)",
+				 ctl_hop_index(hop) + 1, dp_error(c->conf.dp), strerror(-r));
+}
+
 void ctl_hop_start(struct ctl_hop *hop)
 {
 	struct ctl_circuit *c = hop->circuit;
@@ -66,6 +77,8 @@ void ctl_hop_start(struct ctl_hop *hop)
 	if (r < 0)
 		ctl_circuit_fail(c, CTL_CIRCUIT_NO_HOP, "cannot speak to hop %zu: %s", i + 1,
 				 strerror(-r));
+	else
+		prepare(hop);
 }
 
 bool ctl_hop_leave(struct ctl_hop *hop)

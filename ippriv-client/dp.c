@@ -10,14 +10,17 @@
 #include "ippriv-client/dp_id.h"
 #include "ippriv-client/dp_pairs.h"
 
-/* A layer that stands. */
+/* A layer that stands, or that is prepared: of that the id, and the interface with its namespace. */
 struct dp_standing {
+	bool prepared;
 	struct dp_path path;
 	struct addr inner;
 	struct dp_pairs pairs;
 	struct kern_netns *behind; /* where its interface stands; NULL for the last layer */
+	bool linked;
+	struct kern_op link;
 	size_t op_count;
-	struct kern_op ops[DP_PLAN_POLICIES + DP_PLAN_LINK];
+	struct kern_op ops[DP_PLAN_POLICIES + DP_PLAN_ADDRESS];
 };
 
 struct dp_circuit {
@@ -26,7 +29,7 @@ struct dp_circuit {
 	size_t count;
 	struct dp_standing layers[DP_LAYERS];
 	struct kern_netns *app; /* NULL: not attached */
-	struct kern_op app_ops[DP_PLAN_LINK];
+	struct kern_op app_ops[1 + DP_PLAN_ADDRESS]; /* the link first */
 	struct dp_circuit *prev, *next;
 };
 
@@ -54,6 +57,29 @@ static void events_forget(struct dp *dp, const struct kern_netns *ns)
 {
 	if (dp->draining && dp->from == ns)
 		dp->draining = false;
+}
+
+static void netns_give(struct dp *dp, struct kern_netns *ns)
+{
+	if (!ns)
+		return;
+	events_forget(dp, ns);
+	dp->kernel.netns_free(ns);
+}
+
+static int netns_take(struct dp *dp, struct kern_netns **out)
+{
+	struct kern_netns *ns;
+	int r = dp->kernel.netns_new(dp->kernel.owner, &ns);
+
+	if (r < 0)
+		return r;
+	r = events_hear(dp, ns);
+	if (r < 0)
+		dp->kernel.netns_free(ns);
+	else
+		*out = ns;
+	return r;
 }
 
 int dp_new(const struct dp_kernel *kernel, uint32_t seed, struct dp **out)
@@ -190,80 +216,102 @@ int dp_circuit_socket(struct dp_circuit *c, int domain, int type, int protocol)
 	return c->dp->kernel.netns_socket(namespace_at(c, c->count), domain, type, protocol);
 }
 
-/* Fills S->ops; the namespace behind the layer is made before. */
-static void standing_plan(struct dp_standing *s, size_t index)
+/* Fills S->ops; the interface is made before. */
+static void standing_plan(struct dp_standing *s)
 {
-	char name[KERN_NAME];
-
 	dp_plan_policies(&s->path, &s->inner, s->pairs.id, s->pairs.ns, s->ops);
 	s->op_count = DP_PLAN_POLICIES;
 	if (!s->behind)
 		return;
-	snprintf(name, sizeof(name), DP_PLAN_PREFIX "%05x", s->pairs.id & KERN_ID_MASK);
-	dp_plan_link(&s->inner, s->pairs.id, name, dp_plan_mtu(index), s->pairs.ns, s->behind,
-		     s->ops + DP_PLAN_POLICIES);
-	s->op_count += DP_PLAN_LINK;
+	dp_plan_address(&s->inner, s->link.link.name, s->behind, s->ops + DP_PLAN_POLICIES);
+	s->op_count += DP_PLAN_ADDRESS;
 }
 
-/* Takes down what stands, whatever fails. */
+/* Takes down what there is, whatever fails. */
 static int standing_fini(struct dp *dp, struct dp_standing *s)
 {
-	int r = kern_plan_del(dp->kernel.kern, s->ops, s->op_count);
-	int r2 = dp_pairs_clear(&s->pairs);
+	const struct kern *kern = dp->kernel.kern;
+	int r = kern_plan_del(kern, s->ops, s->op_count);
+	int r2 = dp_pairs_clear(&s->pairs), r3 = s->linked ? kern->del(kern->ctx, &s->link) : 0;
 
-	if (s->behind) {
-		events_forget(dp, s->behind);
-		dp->kernel.netns_free(s->behind);
-	}
+	netns_give(dp, s->behind);
 	dp_id_give(&dp->ids, s->pairs.id);
 	*s = (struct dp_standing){ 0 };
-	return r < 0 ? r : r2;
+	return r < 0 ? r : r2 < 0 ? r2 : r3;
 }
 
-static int standing_install(struct dp *dp, struct dp_standing *s, size_t index,
-			    const struct dp_pair *pair)
+static int standing_link(struct dp *dp, struct dp_standing *s, size_t index)
 {
-	int r = 0;
+	const struct kern *kern = dp->kernel.kern;
+	char name[KERN_NAME];
+	int r = netns_take(dp, &s->behind);
 
-	if (index + 1 < DP_LAYERS) {
-		r = dp->kernel.netns_new(dp->kernel.owner, &s->behind);
-		if (r == 0)
-			r = events_hear(dp, s->behind);
-	}
-	if (r == 0)
-		r = dp_pairs_add(&s->pairs, &s->path, pair, false);
 	if (r < 0)
 		return r;
-	standing_plan(s, index);
+	snprintf(name, sizeof(name), DP_PLAN_PREFIX "%05x", s->pairs.id & KERN_ID_MASK);
+	s->link = dp_plan_link(s->pairs.id, name, dp_plan_mtu(index), s->pairs.ns, s->behind);
+	r = kern->add(kern->ctx, &s->link);
+	s->linked = r == 0;
+	return r;
+}
+
+/* Of layer C->count; nothing of it is left on failure. */
+static int standing_prepare(struct dp_circuit *c)
+{
+	struct dp_standing *s = &c->layers[c->count];
+	struct dp *dp = c->dp;
+	int r;
+
+	if (s->prepared)
+		return 0;
+	*s = (struct dp_standing){
+		.prepared = true,
+		.pairs = { .kern = dp->kernel.kern, .ns = namespace_at(c, c->count) },
+	};
+	r = dp_id_take(&dp->ids, &s->pairs.id);
+	if (r == 0 && c->count + 1 < DP_LAYERS)
+		r = standing_link(dp, s, c->count);
+	if (r < 0)
+		(void)standing_fini(dp, s);
+	return r;
+}
+
+static int standing_install(struct dp *dp, struct dp_standing *s, const struct dp_layer *layer)
+{
+	int r;
+
+	s->path = layer->path;
+	s->inner = layer->inner;
+	r = dp_pairs_add(&s->pairs, &s->path, &layer->pair, false);
+	if (r < 0)
+		return r;
+	standing_plan(s);
 	r = kern_plan_add(dp->kernel.kern, s->ops, s->op_count);
 	if (r < 0)
 		s->op_count = 0;
 	return r;
 }
 
+int dp_circuit_prepare(struct dp_circuit *c)
+{
+	return c->count < DP_LAYERS ? standing_prepare(c) : 0;
+}
+
 int dp_circuit_push(struct dp_circuit *c, const struct dp_layer *layer)
 {
-	struct dp *dp = c->dp;
-	struct dp_standing *s;
 	int r;
 
 	if (c->count == DP_LAYERS)
 		return -EINVAL;
-	s = &c->layers[c->count];
-	*s = (struct dp_standing){
-		.path = layer->path,
-		.inner = layer->inner,
-		.pairs = { .kern = dp->kernel.kern, .ns = namespace_at(c, c->count) },
-	};
-	r = dp_id_take(&dp->ids, &s->pairs.id);
-	if (r == 0)
-		r = standing_install(dp, s, c->count, &layer->pair);
-	if (r < 0) {
-		(void)standing_fini(dp, s);
+	r = standing_prepare(c);
+	if (r < 0)
 		return r;
-	}
-	c->count++;
-	return 0;
+	r = standing_install(c->dp, &c->layers[c->count], layer);
+	if (r < 0)
+		(void)standing_fini(c->dp, &c->layers[c->count]);
+	else
+		c->count++;
+	return r;
 }
 
 int dp_pair_add(struct dp_circuit *c, size_t index, const struct dp_pair *pair, bool in_only)
@@ -323,7 +371,7 @@ static void detach(struct dp_circuit *c)
 {
 	if (!c->app)
 		return;
-	(void)kern_plan_del(c->dp->kernel.kern, c->app_ops, DP_PLAN_LINK);
+	(void)kern_plan_del(c->dp->kernel.kern, c->app_ops, ARRAY_SIZE(c->app_ops));
 	c->dp->kernel.netns_free(c->app);
 	c->app = NULL;
 }
@@ -332,6 +380,8 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 {
 	int r;
 
+	if (c->count < DP_LAYERS && c->layers[c->count].prepared)
+		(void)standing_fini(c->dp, &c->layers[c->count]);
 	while (c->count > keep) {
 		struct dp_standing *s = &c->layers[c->count - 1];
 
@@ -361,11 +411,11 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 	if (r < 0)
 		return r;
 	steal_fd(&own);
-	dp_plan_link(&s->inner, s->pairs.id, DP_PLAN_LAST, dp_mtu(), s->pairs.ns, c->app,
-		     c->app_ops);
+	c->app_ops[0] = dp_plan_link(s->pairs.id, DP_PLAN_LAST, dp_mtu(), s->pairs.ns, c->app);
+	dp_plan_address(&s->inner, DP_PLAN_LAST, c->app, c->app_ops + 1);
 	r = kern->add(kern->ctx, &c->app_ops[0]);
 	if (r == 0) {
-		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_LINK - 1);
+		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_ADDRESS);
 		if (r < 0)
 			(void)kern->del(kern->ctx, &c->app_ops[0]);
 		if (r == -EEXIST)

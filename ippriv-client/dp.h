@@ -98,6 +98,12 @@ int dp_circuit_new(struct dp *dp, void *data, struct dp_circuit **out) _must_che
 void dp_circuit_free(struct dp_circuit *c);
 /* A socket in the namespace behind the last layer: a descriptor for the caller, or -errno. */
 int dp_circuit_socket(struct dp_circuit *c, int domain, int type, int protocol) _must_check_;
+/*
+ * Makes what the next layer can have before its keys are there, nothing on failure: to be called
+ * while a hop's answer is on its way, as it takes longer than the cryptography (moving an interface
+ * waits for RCU). Without it push does that.
+ */
+int dp_circuit_prepare(struct dp_circuit *c) _must_check_;
 /* Installs the next layer; nothing of it is left on failure. LAYER's keys stay the caller's. */
 int dp_circuit_push(struct dp_circuit *c, const struct dp_layer *layer) _must_check_;
 /* Takes down the layers from the innermost on until KEEP are left. */

@@ -93,25 +93,32 @@ void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint
 		out[i].netns = ns;
 }
 
-void dp_plan_link(const struct addr *inner, uint32_t id, const char *name, uint32_t mtu,
-		  struct kern_netns *from, struct kern_netns *to, struct kern_op out[DP_PLAN_LINK])
+struct kern_op dp_plan_link(uint32_t id, const char *name, uint32_t mtu, struct kern_netns *from,
+			    struct kern_netns *to)
 {
-	out[0] = (struct kern_op){
+	struct kern_op op = {
 		.type = KERN_OP_LINK,
 		.netns = from,
 		.link = { .kind = KERN_LINK_XFRM, .if_id = id, .mtu = mtu, .target = to },
 	};
-	out[1] = (struct kern_op){
+
+	snprintf(op.link.name, KERN_NAME, "%s", name);
+	return op;
+}
+
+void dp_plan_address(const struct addr *inner, const char *name, struct kern_netns *ns,
+		     struct kern_op out[DP_PLAN_ADDRESS])
+{
+	out[0] = (struct kern_op){
 		.type = KERN_OP_ADDRESS,
-		.netns = to,
+		.netns = ns,
 		.address = { .prefix = prefix_host(inner) },
 	};
-	out[2] = (struct kern_op){
+	out[1] = (struct kern_op){
 		.type = KERN_OP_ROUTE,
-		.netns = to,
+		.netns = ns,
 		.route = { .dst = { .addr = addr_v4(0) } },
 	};
-	snprintf(out[0].link.name, KERN_NAME, "%s", name);
-	snprintf(out[1].address.link, KERN_NAME, "%s", name);
-	snprintf(out[2].route.link, KERN_NAME, "%s", name);
+	snprintf(out[0].address.link, KERN_NAME, "%s", name);
+	snprintf(out[1].route.link, KERN_NAME, "%s", name);
 }

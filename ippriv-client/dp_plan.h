@@ -6,7 +6,7 @@
 enum {
 	DP_PLAN_PAIR = 2,     /* SAs: in, out */
 	DP_PLAN_POLICIES = 3, /* in, forward, out */
-	DP_PLAN_LINK = 3,     /* interface, address, default route */
+	DP_PLAN_ADDRESS = 2,  /* address, default route */
 	DP_PLAN_LINK_MTU = 1500, /* of the underlying link, bytes */
 	DP_PLAN_WINDOW = 1024,   /* packets of the inbound replay window: relays reorder */
 	DP_PLAN_WINDOW_OUT = 32, /* the kernel wants some window on an outbound SA with ESN */
@@ -32,8 +32,11 @@ void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32
 void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint32_t id,
 		      struct kern_netns *ns, struct kern_op out[DP_PLAN_POLICIES]);
 /*
- * The interface that leads into a layer: made in FROM, where the SAs are, it ends up in TO with the
- * assigned address INNER and a default route. MTU in bytes.
+ * The interface that leads into a layer: made in FROM, where the SAs are, it ends up in TO, without
+ * an address. MTU in bytes.
  */
-void dp_plan_link(const struct addr *inner, uint32_t id, const char *name, uint32_t mtu,
-		  struct kern_netns *from, struct kern_netns *to, struct kern_op out[DP_PLAN_LINK]);
+struct kern_op dp_plan_link(uint32_t id, const char *name, uint32_t mtu, struct kern_netns *from,
+			    struct kern_netns *to);
+/* INNER for the interface NAME in NS, and the default route through it. */
+void dp_plan_address(const struct addr *inner, const char *name, struct kern_netns *ns,
+		     struct kern_op out[DP_PLAN_ADDRESS]);

@@ -117,25 +117,26 @@ Test(dp_plan, link_of_a_layer)
 	struct kern_netns from = { .number = 1 }, to = { .number = 2 };
 	struct dp_layer l = layer_of(1);
 	struct prefix own = prefix_host(&l.inner);
-	struct kern_op ops[DP_PLAN_LINK];
+	struct kern_op ops[DP_PLAN_ADDRESS];
+	struct kern_op link = dp_plan_link(KERN_REQID_CLIENT | 9, "ippriv-h00009", 1390, &from, &to);
 
-	dp_plan_link(&l.inner, KERN_REQID_CLIENT | 9, "ippriv-h00009", 1390, &from, &to, ops);
-	cr_assert_eq(ops[0].type, KERN_OP_LINK);
-	cr_assert_eq(ops[0].netns, &from);
-	cr_assert_eq(ops[0].link.kind, KERN_LINK_XFRM);
-	cr_assert_str_eq(ops[0].link.name, "ippriv-h00009");
-	cr_assert_eq(ops[0].link.if_id, KERN_REQID_CLIENT | 9);
-	cr_assert_eq(ops[0].link.mtu, 1390);
-	cr_assert_eq(ops[0].link.target, &to);
-	cr_assert_eq(ops[1].type, KERN_OP_ADDRESS);
+	cr_assert_eq(link.type, KERN_OP_LINK);
+	cr_assert_eq(link.netns, &from);
+	cr_assert_eq(link.link.kind, KERN_LINK_XFRM);
+	cr_assert_str_eq(link.link.name, "ippriv-h00009");
+	cr_assert_eq(link.link.if_id, KERN_REQID_CLIENT | 9);
+	cr_assert_eq(link.link.mtu, 1390);
+	cr_assert_eq(link.link.target, &to);
+	dp_plan_address(&l.inner, "ippriv-h00009", &to, ops);
+	cr_assert_eq(ops[0].type, KERN_OP_ADDRESS);
+	cr_assert_eq(ops[0].netns, &to);
+	cr_assert_str_eq(ops[0].address.link, "ippriv-h00009");
+	cr_assert(prefix_equal(&ops[0].address.prefix, &own));
+	cr_assert_eq(ops[1].type, KERN_OP_ROUTE);
 	cr_assert_eq(ops[1].netns, &to);
-	cr_assert_str_eq(ops[1].address.link, "ippriv-h00009");
-	cr_assert(prefix_equal(&ops[1].address.prefix, &own));
-	cr_assert_eq(ops[2].type, KERN_OP_ROUTE);
-	cr_assert_eq(ops[2].netns, &to);
-	cr_assert_str_eq(ops[2].route.link, "ippriv-h00009");
-	cr_assert(prefix_equal(&ops[2].route.dst, &any));
-	cr_assert_eq(ops[2].route.mtu, 0);
+	cr_assert_str_eq(ops[1].route.link, "ippriv-h00009");
+	cr_assert(prefix_equal(&ops[1].route.dst, &any));
+	cr_assert_eq(ops[1].route.mtu, 0);
 }
 
 /* 1500 less IPv6, UDP, ESP with IV, padding and ICV; then less IPv4 and ESP. */
@@ -184,10 +185,56 @@ Test(dp, stands_as_a_chain_of_namespaces)
 	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.mtu, 1306);
 	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.target, &k.namespaces[2]);
 	dp_circuit_cut(c, 1);
-	cr_assert_eq(k.count, DP_PLAN_PAIR + DP_PLAN_POLICIES + DP_PLAN_LINK);
+	cr_assert_eq(k.count, DP_PLAN_PAIR + DP_PLAN_POLICIES + 1 + DP_PLAN_ADDRESS);
 	cr_assert_eq(fake_kern_namespaces(&k), 1);
 	dp_circuit_free(c);
 	cr_assert_eq(k.count, 0);
+	cr_assert_eq(fake_kern_namespaces(&k), 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+	fake_kern_fini(&k);
+}
+
+Test(dp, what_is_prepared_is_used_or_given_back)
+{
+	struct dp_layer l[] = { layer_of(0), layer_of(1), layer_of(2) };
+	struct fake_kern k;
+	struct dp_kernel kernel;
+	struct dp_circuit *c;
+	struct dp *dp;
+
+	fake_kern_init(&k);
+	kernel = fake_kern_dp(&k);
+	cr_assert_eq(dp_new(&kernel, 1, &dp), 0);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
+	cr_assert_eq(dp_circuit_prepare(c), 0);
+	cr_assert_eq(dp_circuit_prepare(c), 0);
+	cr_assert_eq(fake_kern_namespaces(&k), 1);
+	cr_assert_eq(dp_circuit_push(c, &l[0]), 0);
+	cr_assert_eq(fake_kern_namespaces(&k), 1);
+	cr_assert_eq(link_at(&k, NULL)->link.target, &k.namespaces[0]);
+
+	cr_assert_eq(dp_circuit_prepare(c), 0);
+	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.target, &k.namespaces[1]);
+	dp_circuit_free(c); /* the building is given up here */
+	cr_assert_eq(fake_kern_namespaces(&k), 0);
+	cr_assert_eq(k.count, 0);
+
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
+	k.fail_at = k.adds + 1; /* the link */
+	cr_assert_lt(dp_circuit_prepare(c), 0);
+	cr_assert_eq(fake_kern_namespaces(&k), 0);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(dp_circuit_push(c, &l[0]), 0);
+	dp_circuit_free(c);
+
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
+	for (size_t i = 0; i < DP_LAYERS; i++) {
+		cr_assert_eq(dp_circuit_prepare(c), 0);
+		cr_assert_eq(dp_circuit_push(c, &l[i]), 0);
+	}
+	cr_assert_eq(fake_kern_namespaces(&k), DP_LAYERS - 1); /* none behind the last */
+	dp_circuit_free(c);
 	cr_assert_eq(fake_kern_namespaces(&k), 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);
@@ -262,7 +309,7 @@ Test(dp, is_as_before_when_the_name_is_taken_over_there)
 /* Once the interface has been over there, the circuit must not pass for untouched. */
 Test(dp, tells_a_later_failure_from_that)
 {
-	for (unsigned int i = 2; i <= DP_PLAN_LINK; i++) {
+	for (unsigned int i = 2; i <= 1 + DP_PLAN_ADDRESS; i++) {
 		struct dp_circuit *c;
 		struct fake_kern k;
 		struct dp *dp;
