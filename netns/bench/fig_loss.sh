@@ -7,9 +7,9 @@ links_measure() {
 	shift 2
 	for flows; do
 		for system in $systems; do
-			result "$system" "$tags, \"repeat\": $repeat" "$(load "$system" -f "$flows" -t "$seconds" -w 3 -e 2>&1)"
+			result "$system" "$tags, \"repeat\": $repeat" "$(clock_free; load "$system" -f "$flows" -t "$seconds" -w 5 -e 2>&1; clock_hold)"
 			# What is under way drains, and Tor's buffers.
-			sleep 2
+			nap 2
 		done
 	done
 }
@@ -24,7 +24,7 @@ links_shape() {
 
 if [ "$BENCH" = loss ]; then
 	systems=$(chosen direct ippriv tor torfixed wireguard)
-	seconds=$(quick 7 23)
+	seconds=$(quick 10 25)
 	read -ra rtts <<<"$(quick "20" "20 100")"
 	read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
 	# shellcheck disable=SC2086
