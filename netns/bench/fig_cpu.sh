@@ -1,22 +1,33 @@
 #!/bin/bash
 # fig_cpu.sh: instructions for a byte of payload at client, entry, middle, exit and server, by goodput (the report's figure 10)
 
-# counted_cpu SYSTEM TAGS LOAD_OPTIONS…: the same with cpu.bt beside it.
+# hosts_of SYSTEM: the inside of a JSON object: namespaces of its hosts, and "others", that are no part of it. Those that are not
+# named are the client's.
+hosts_of() {
+	local path x=${letter[$1]} others
+	others=$(stat -L -c %i /proc/1/ns/net)
+	for path in "/run/netns/$PREFIX"-*; do
+		case ${path##*-} in
+		"$x"[ABCD]) printf '"%s": %s, ' "${path: -1}" "$(stat -L -c %i "$path")" ;;
+		"$x"S | w[123]) ;;
+		*) others+=", $(stat -L -c %i "$path")" ;;
+		esac
+	done
+	echo "\"others\": [$others]"
+}
+
+# counted_cpu SYSTEM TAGS LOAD_OPTIONS…: with cpu.bt beside it.
 counted_cpu() {
-	local system=$1 tags=$2 said spent host x=${letter[$1]}
+	local system=$1 tags=$2 said spent
 	shift 2
-	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt"
+	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}"
 	wait_slowly 120 grep -q counting "$OUT/cpu-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
-	said=$(load "$system" "$@" 2>&1)
+	said=$(load_timed "$system" "$@")
 	kill -INT "$spawned"
 	wait_slowly 20 is_gone "$spawned"
-	spent=$(jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]' "$OUT/cpu-$system.log")
-	result "$system" "$tags, \"spent\": ${spent:-{\}}, \"hosts\": {$(
-		for host in A B C D; do
-			printf '"%s": %s, ' $host "$(stat -L -c %i "/run/netns/$PREFIX-$x$host")"
-		done
-		printf '"init": %s' "$(stat -L -c %i /proc/1/ns/net)"
-	)}" "$said"
+	spent=$(grep '^{' "$OUT/cpu-$system.log" | jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]')
+	[ -n "$spent" ] || { echo "# bpftrace counted nothing: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
+	result "$system" "$tags, \"spent\": $spent, \"hosts\": {$(hosts_of "$system")}" "$said"
 }
 
 [ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing

@@ -7,7 +7,7 @@ links_measure() {
 	shift 2
 	for flows; do
 		for system in $systems; do
-			result "$system" "$tags, \"repeat\": $repeat" "$(clock_free; load "$system" -f "$flows" -t "$seconds" -w 5 -e 2>&1; clock_hold)"
+			result "$system" "$tags, \"repeat\": $repeat" "$(load_timed "$system" -f "$flows" -t "$seconds" -w 5 -e)"
 			# What is under way drains, and Tor's buffers.
 			nap 2
 		done

@@ -217,10 +217,11 @@ def cpu_shares(results, system, rate, way):
     """Instructions by payload byte of each of HOSTS."""
     found = {h: [] for h in HOSTS}
     for run in results.point(system=system, rate=rate, way=way).runs:
-        names = {run["hosts"][k]: v for k, v in (("A", "entry"), ("B", "middle"), ("C", "exit"), ("D", "server"), ("init", "kernel threads"))}
+        names = {run["hosts"][k]: v for k, v in (("A", "entry"), ("B", "middle"), ("C", "exit"), ("D", "server"))}
+        names[1] = "kernel threads"
         sums = dict.fromkeys(HOSTS, 0)
         for namespace, spent in run["spent"].items():
-            if namespace != "0":
+            if int(namespace) not in [0, *run["hosts"]["others"]]:
                 # The client has several: of its host, of its layers, of the application.
                 sums[names.get(int(namespace), "client")] += spent
         for host in HOSTS:
