@@ -3,6 +3,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import LogLocator  # noqa: E402
 
 from runs import MBIT, NAMES, median  # noqa: E402
 
@@ -43,6 +44,9 @@ def links(results, key, label, path, rows):
             plot.grid(alpha=0.3)
         left.set_ylim(bottom=0)
         right.set_yscale("log")
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter("")
         left.legend(fontsize=7)
     save(figure, path)
 
@@ -116,7 +120,7 @@ def cpu(results, path, hosts, cases, shares):
                                           for (rate, way), s in bars_of], fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel("instructions for a byte of payload")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, ncol=len(hosts), loc="lower center", bbox_to_anchor=(0.5, 1))
     save(figure, path)
 
 
