@@ -5,7 +5,7 @@
 #   --native        on this machine's own kernel, not in the guest: real time, other figures
 #   --repeats N     of each measurement (default: each benchmark's own)
 #   --quick         short measurements of few points, to see that it works
-#   --systems "…"   only these of: direct ippriv tor torfixed wireguard
+#   --systems "…"   only these of: direct ippriv tor torfixed wireguard strongswan
 #   --out DIR       results (default netns/bench/results): NAME.json, NAME.svg; the summary goes beside it, DIR/../RESULTS.md
 #   --together      all in one run of the guest: starts the systems once
 #   --report        only the plots and the summary again, from the JSON that is there

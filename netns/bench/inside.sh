@@ -8,7 +8,7 @@ require_root
 RESULTS=$OUT
 mkdir -p /run/ippriv-bench.$$
 OUT=/run/ippriv-bench.$$
-require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load bench_tunnel
+require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load bench_tunnel bench_handshake
 LOAD=$BUILD_DIR/bench_load
 . "$SOURCE/netns/bench/topology.sh"
 . "$SOURCE/netns/bench/systems.sh"

@@ -287,6 +287,35 @@ def stress_targets(results):
             yield f"middle under load of {kind}: goodput within 5 %", f"{median(shares):.3f}", median(shares) >= 0.95
 
 
+def handshake_rate(results, system):
+    """Circuits by billion instructions of the relay, of each run."""
+    return [r["established"] * 1e9 / r["instructions"] for r in results.point(system=system).runs]
+
+
+def handshake(page, results, _):
+    rows = []
+    for system in results.systems():
+        runs = results.point(system=system).runs
+        user, kernel = (sum(r[k] for r in runs) for k in ("user", "kernel"))
+        rows.append([NAMES[system], f"{sum(r['established'] for r in runs)} of {sum(r['count'] for r in runs)}",
+                     Point.spread(handshake_rate(results, system), 1, 0),
+                     Point.spread([r["instructions"] / max(1, r["established"]) for r in runs], 1e-3, 0),
+                     f"{kernel / max(1, user + kernel):.0%}", Point.spread([r["established"] / r["seconds"] for r in runs], 1, 0),
+                     f"{results.point(system=system).delay:.1f}"])
+    run = results.runs[0]
+    page.say(f"{run['parallel']} initiators at one time, ESP with {' and '.join(sorted({r['cipher'] for r in results.runs}))}. Instructions "
+             "are the relay's alone; a second is shared with the initiators, who are on the same processor.")
+    page.table(["relay", "established", "circuits by 10⁹ instructions", "thousand instructions a circuit", "of them in the kernel (sampled)",
+                "circuits a second", "median delay, ms"], rows)
+
+
+def handshake_targets(results):
+    ours, theirs = (median(handshake_rate(results, s)) for s in ("ippriv", "strongswan"))
+    if ours == ours and theirs == theirs:
+        yield ("circuits by instruction: at least strongSwan's", f"{ours / theirs:.2f} x ({ours:.0f} and {theirs:.0f} by 10⁹ instructions)",
+               ours >= theirs)
+
+
 OWN, UNDER = 15, ("esp_output", "esp_input", "crypto_aead_encrypt", "crypto_aead_decrypt", "xfrm_lookup_with_ifid",
                   "__xfrm_policy_check", "nf_hook_slow", "nf_conntrack_in", "ip_forward", "ip_route_input_noref", "veth_xmit",
                   "__netif_receive_skb_core.constprop.0", "tcp_v4_rcv", "tcp_sendmsg", "tcp_write_xmit", "skb_copy_bits", "__alloc_skb",
@@ -305,9 +334,9 @@ def profile(page, results, _):
                      + ", ".join(f"`{f}` {share:.1%}" for f, share in list(p["own"].items())[:OWN]) + ".", "")
 
 
-TARGETS["stress"] = stress_targets
+TARGETS |= {"stress": stress_targets, "handshake": handshake_targets}
 SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup, "cpu": cpu, "tunnel": tunnel,
-            "page": page_section, "stress": stress, "profile": profile}
+            "page": page_section, "stress": stress, "profile": profile, "handshake": handshake}
 PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup, "tunnel": plots.tunnel,
          "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio),
          "cpu": lambda results, path: plots.cpu(results, path, HOSTS, cpu_cases(results), cpu_shares),

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 NAMES = {"direct": "direct", "ippriv": "IPpriv", "tor": "Tor", "torfixed": "Tor, fixed window", "wireguard": "WireGuard x3",
-         "tcptunnel": "TCP tunnel"}
+         "tcptunnel": "TCP tunnel", "strongswan": "strongSwan"}
 MBIT = 125000
 HEADERS = 52  # IPv4, TCP, timestamps
 

@@ -2,7 +2,7 @@
 # systems.sh: what is measured, each with the same verbs: SYSTEM_up, through SYSTEM CMD…; source it after topology.sh.
 
 declare -A system_name=([direct]="direct" [ippriv]="IPpriv" [tor]="Tor" [torfixed]="Tor, fixed window" [wireguard]="WireGuard x3"
-	[tcptunnel]="a TCP tunnel")
+	[tcptunnel]="a TCP tunnel" [strongswan]="strongSwan")
 SERVER=${address[D]}:80
 
 systems_running=''
@@ -106,7 +106,7 @@ ippriv_up() {
 		"interval = 20" >"$OUT/etc/M.conf"
 	ippriv_start M ippriv-directory || return 1
 	for relay in $RELAYS; do
-		"$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$relay.key" >/dev/null
+		"$BUILD_DIR/ippriv-node" --keygen "$OUT/etc/$relay.key" >"$OUT/etc/$relay.pub"
 		ippriv_conf $relay "address = ${address[$relay]}" "identity = \"$OUT/etc/$relay.key\"" "nickname = \"$relay\"" \
 			"refresh = 30" "exit = true" "exit_policy = { \"accept any *\" }"
 		ippriv_start $relay ippriv-node || return 1
