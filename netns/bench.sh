@@ -98,7 +98,7 @@ run() {
 	if [ $native = 1 ]; then
 		export IPPRIV_WHERE=here
 	else
-		export IPPRIV_WHERE=guest IPPRIV_GUEST_OPTIONS="--icount --timeout ${BENCH_TIMEOUT:-14400}"
+		export IPPRIV_WHERE=guest IPPRIV_GUEST_OPTIONS="--icount --memory 4096 --timeout ${BENCH_TIMEOUT:-14400}"
 	fi
 	IPPRIV_OUT=$work bash "$here/bench/inside.sh" "$@" 2>&1 | tee "$work/bench.log" | with_time_left
 	status=${PIPESTATUS[0]}
