@@ -316,6 +316,54 @@ def handshake_targets(results):
                ours >= theirs)
 
 
+def scale_add(run):
+    """Instructions of the kernel's for adding a circuit: two SAs, two policies."""
+    return 2 * (run["insert"]["sa_add"] + run["insert"]["policy_add"])
+
+
+def scale_each(results, circuits):
+    """(a packet's instructions at the relay, those of adding a circuit, goodput), medians."""
+    point = results.point(kind="relay", circuits=circuits)
+    return median([r["forward"]["per_packet"] for r in point.runs]), median([scale_add(r) for r in point.runs]), point.goodput
+
+
+def scale_memory(first, last):
+    """(kernel's objects, all memory) in kB of all hosts for each circuit between these two runs."""
+    grown = [(last["memory"][k] - first["memory"][k]) / max(1, last["circuits"] - first["circuits"]) for k in ("Slab", "MemAvailable")]
+    return f"{grown[0]:.1f}, {-grown[1]:.1f}" if last["circuits"] > first["circuits"] else "–"
+
+
+def scale(page, results, _):
+    relay, client = (results.point(kind=k).runs for k in ("relay", "client"))
+    rows = []
+    for circuits in dict.fromkeys(r["circuits"] for r in relay):
+        last = results.point(kind="relay", circuits=circuits).runs[-1]
+        packet, add, goodput = scale_each(results, circuits)
+        rows.append([f"{circuits:,}", f"{goodput / 1e6:.2f}", f"{packet:,.0f}", f"{add:,.0f}",
+                     f"{2 * (last['insert']['sa_delete'] + last['insert']['policy_delete']):,.0f}",
+                     scale_memory(relay[0], last)])
+    page.say("The middle of a real circuit has as many others; instructions of its own for each packet that it receives, and of its kernel "
+             "for adding and deleting a circuit (two SAs, two policies). Cache misses do not show: the guest counts instructions.")
+    page.table(["circuits", "goodput of the real one, MB/s", "a packet", "adding one", "deleting one", "kB of each: slab, all"], rows)
+    if client:
+        page.say("A client whose circuits are all in use, each in a namespace with a command:")
+        page.table(["circuits", "goodput of one, MB/s", "ms to build the last", "ms until its command runs", "daemon's memory, kB", "kB of each: slab, all"],
+                   [[r["circuits"], f"{r['goodput'] / 1e6:.2f}", f"{r['built'] * 1000:.0f}", r["until"], f"{r['rss']:,}",
+                     scale_memory(client[0], r)] for r in client])
+
+
+def scale_targets(results):
+    levels = sorted({r["circuits"] for r in results.point(kind="relay").runs})
+    most = levels[-1]
+    (one, _, _), (packet, add, _) = scale_each(results, levels[0]), scale_each(results, most)
+    yield (f"relay: a packet at {most:,} circuits within 5 % of one", f"{packet / one:.3f} ({packet:,.0f} and {one:,.0f} instructions)",
+           packet <= 1.05 * one)
+    if 100 in levels and most > 100:
+        at_100 = scale_each(results, 100)[1]
+        yield (f"relay: adding a circuit at {most:,} costs what it does at 100 (within 5 %)", f"{add / at_100:.3f} ({add:,.0f} and "
+               f"{at_100:,.0f} instructions)", add <= 1.05 * at_100)
+
+
 OWN, UNDER = 15, ("esp_output", "esp_input", "crypto_aead_encrypt", "crypto_aead_decrypt", "xfrm_lookup_with_ifid",
                   "__xfrm_policy_check", "nf_hook_slow", "nf_conntrack_in", "ip_forward", "ip_route_input_noref", "veth_xmit",
                   "__netif_receive_skb_core.constprop.0", "tcp_v4_rcv", "tcp_sendmsg", "tcp_write_xmit", "skb_copy_bits", "__alloc_skb",
@@ -334,9 +382,9 @@ def profile(page, results, _):
                      + ", ".join(f"`{f}` {share:.1%}" for f, share in list(p["own"].items())[:OWN]) + ".", "")
 
 
-TARGETS |= {"stress": stress_targets, "handshake": handshake_targets}
+TARGETS |= {"stress": stress_targets, "handshake": handshake_targets, "scale": scale_targets}
 SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup, "cpu": cpu, "tunnel": tunnel,
-            "page": page_section, "stress": stress, "profile": profile, "handshake": handshake}
+            "page": page_section, "stress": stress, "profile": profile, "handshake": handshake, "scale": scale}
 PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup, "tunnel": plots.tunnel,
          "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio),
          "cpu": lambda results, path: plots.cpu(results, path, HOSTS, cpu_cases(results), cpu_shares),
