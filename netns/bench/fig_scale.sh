@@ -128,7 +128,7 @@ scale_client() {
 	local n ms
 	held=()
 	for n in $(seq 1 $((holds - 1))); do
-		client_hold "$n" || { echo "# circuit $n: $(tail -n 2 "$OUT/scale-hold-$n.log" "$OUT/ippriv-S.log")"; break; }
+		client_hold "$n" || { echo "# circuit $n: $(tail -n 2 "$OUT/scale-hold-$n.log" "$OUT/ippriv-S.log")"; exit 1; }
 		[[ " 1 $((holds - 1)) " != *" $n "* ]] || client_result "$((n + 1))" "$1" "$ms"
 		nap 0.3
 	done
@@ -146,16 +146,16 @@ read -ra levels <<<"$(quick "1 100 1000" "1 100 1000 10000 50000")"
 holds=$(quick 10 50)
 runs_all=$(((${#levels[@]} + 2) * $(repeats 1 | wc -l)))
 systems_up ippriv && scale_template || exit 1
-scale_same || { echo "# what is added here is not what the daemon adds:" && cat "$OUT/scale-same.log"; exit 1; }
+scale_same && scale_clean || { echo "# what is added here is not what the daemon adds:" && cat "$OUT/scale-same.log"; exit 1; }
 spawn - scale-messages bpftrace "$SOURCE/netns/bench/scale.bt"
 messages=$spawned
 wait_slowly 120 grep -q counting "$OUT/scale-messages.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/scale-messages.log")"; exit 1; }
 for repeat in $(repeats 1); do
-	scale_now=1
+	scale_now=0
 	for level in "${levels[@]}"; do
-		scale_level "$level" "$repeat" || { echo "# nothing at $level circuits"; break; }
+		scale_level "$level" "$repeat" || { echo "# nothing at $level circuits"; exit 1; }
 	done
+	scale_clean
 	scale_client "$repeat"
 done
-scale_clean
 stop "$messages"
