@@ -15,14 +15,26 @@ profiled() {
 	result "$system" "$tags, \"profile\": ${stacks:-{\}}" "$said"
 }
 
+# profile_all SYSTEM…
+profile_all() {
+	local repeat system
+	for repeat in $(repeats 1); do
+		for system; do
+			profiled "$system" "\"way\": \"down\", \"repeat\": $repeat" -n "$bytes"
+			profiled "$system" "\"way\": \"up\", \"repeat\": $repeat" -u -n "$bytes"
+		done
+	done
+}
+
 systems=$(chosen ippriv wireguard tor direct)
+bytes=$(quick 2000000 20000000)
 # shellcheck disable=SC2086
 systems_up $systems || exit 1
-runs_all=$(($(wc -w <<<"$systems") * 2 * $(repeats 1 | wc -l)))
-for repeat in $(repeats 1); do
-	for system in $systems; do
-		bytes=$(quick 2000000 20000000)
-		profiled "$system" "\"way\": \"down\", \"repeat\": $repeat" -n "$bytes"
-		profiled "$system" "\"way\": \"up\", \"repeat\": $repeat" -u -n "$bytes"
-	done
-done
+aes=$(chosen ippriv | sed s/$/_aes/)
+runs_all=$(($(wc -w <<<"$systems $aes") * 2 * $(repeats 1 | wc -l)))
+# shellcheck disable=SC2086
+profile_all $systems
+if [ -n "$aes" ]; then
+	ippriv_join 'ciphers = "aes"' && profile_all "$aes"
+	ippriv_join || exit 1
+fi

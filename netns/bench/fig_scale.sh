@@ -86,7 +86,7 @@ scale_packets() { ns_exec iB awk '/to-i/ { n += $3 } END { print n }' /proc/net/
 scale_forward() {
 	local packets
 	packets=$(scale_packets)
-	spawn - cpu-scale bpftrace -f json "$SOURCE/netns/bench/cpu.bt"
+	spawn - cpu-scale bpftrace -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}"
 	wait_slowly 120 grep -q counting "$OUT/cpu-scale.log" || return 1
 	load ippriv -n "$1" >/dev/null || return 1
 	kill -INT "$spawned"

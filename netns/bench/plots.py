@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator  # noqa: E402
 from runs import MBIT, NAMES, median  # noqa: E402
 
 matplotlib.rcParams["svg.hashsalt"] = "ippriv"  # the same figures give the same file
-COLOURS = {"direct": "#555555", "ippriv": "#0060c0", "tor": "#7d4698", "torfixed": "#c39bd3", "wireguard": "#a02020",
+COLOURS = {"direct": "#555555", "ippriv": "#0060c0", "ippriv_aes": "#60a0e0", "tor": "#7d4698", "torfixed": "#c39bd3", "wireguard": "#a02020",
            "tcptunnel": "#c07000"}
 
 

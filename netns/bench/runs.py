@@ -2,7 +2,7 @@
 import json
 from pathlib import Path
 
-NAMES = {"direct": "direct", "ippriv": "IPpriv", "tor": "Tor", "torfixed": "Tor, fixed window", "wireguard": "WireGuard x3",
+NAMES = {"direct": "direct", "ippriv": "IPpriv", "ippriv_aes": "IPpriv, AES-GCM", "tor": "Tor", "torfixed": "Tor, fixed window", "wireguard": "WireGuard x3",
          "tcptunnel": "TCP tunnel", "strongswan": "strongSwan"}
 MBIT = 125000
 HEADERS = 52  # IPv4, TCP, timestamps

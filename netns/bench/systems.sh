@@ -1,7 +1,7 @@
 #!/bin/bash
 # systems.sh: what is measured, each with the same verbs: SYSTEM_up, through SYSTEM CMD…; source it after topology.sh.
 
-declare -A system_name=([direct]="direct" [ippriv]="IPpriv" [tor]="Tor" [torfixed]="Tor, fixed window" [wireguard]="WireGuard x3"
+declare -A system_name=([direct]="direct" [ippriv]="IPpriv" [ippriv_aes]="IPpriv, AES-GCM" [tor]="Tor" [torfixed]="Tor, fixed window" [wireguard]="WireGuard x3"
 	[tcptunnel]="a TCP tunnel" [strongswan]="strongSwan")
 SERVER=${address[D]}:80
 
@@ -73,7 +73,7 @@ through() {
 	local system=$1
 	shift
 	case $system in
-	ippriv) in_hold ippriv "$@" ;;
+	ippriv*) in_hold ippriv "$@" ;;
 	wireguard) ns_exec w3 "$@" ;;
 	*) ns_exec "${letter[$system]}S" "$@" ;;
 	esac
@@ -112,7 +112,13 @@ ippriv_up() {
 		ippriv_start $relay ippriv-node || return 1
 	done
 	wait_slowly 150 ippriv_listed || return 1
-	ippriv_conf S 'entry = { "A" }' 'middle = { "B" }' 'exit = { "C" }' "ciphers = \"${IPPRIV_BENCH_CIPHERS:-auto}\""
+	ippriv_join
+}
+
+# ippriv_join [LINES…]: the client, with these in its configuration, takes a circuit; one that runs ends before.
+ippriv_join() {
+	[ -z "${ippriv_pid[S]:-}" ] || stop "${ippriv_pid[S]}"
+	ippriv_conf S 'entry = { "A" }' 'middle = { "B" }' 'exit = { "C" }' "$@"
 	ippriv_start S ippriv-client || return 1
 	ippriv_hold
 }
