@@ -44,7 +44,8 @@ def tor_wins(page, found):
     if "setup" in found:
         tor_builds_faster(page, found["setup"])
     results = found.get("loss")
-    if not results:
+    measured = results.systems() if results else []
+    if "ippriv" not in measured or not {"tor", "torfixed"} & set(measured):
         page.say("Not measured yet (`loss`).", "")
         return
     rows = []
@@ -244,7 +245,7 @@ def cpu(page, results, _):
                 rows.append([rate if rate == "no limit" else f"{rate} Mbit/s", way, NAMES[system]]
                             + [f"{shares[h]:.1f}" for h in HOSTS] + [f"{sum(shares.values()):.1f}"])
     page.say("Instructions for a byte of payload. Each is attributed to the network namespace whose packet or process the processor works "
-             "on (`cpu.bt`): where a packet is received, its device's; in a process, the process'. WireGuard encrypts in kernel threads "
+             "on (`cpu.bt`): where a packet is received or sent, its device's; in a process, the process'. WireGuard encrypts in kernel threads "
              "that belong to no host. The probes' own cost, a few percent, is included.")
     page.table(["link A-B", "way", "system", *HOSTS, "all"], rows)
 
