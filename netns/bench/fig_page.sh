@@ -51,8 +51,10 @@ page_load() {
 	through "$1" bash -c '
 		list=$1; shift
 		start=${EPOCHREALTIME/[.,]/}
-		curl -sS "$@" -o /dev/null http://203.0.113.33/index &&
+		# Parallel, it shows its progress in spite of -s.
+		{ curl -sS "$@" -o /dev/null http://203.0.113.33/index &&
 			curl -sS "$@" -Z --parallel-immediate --parallel-max 30 -K "$list" -w "%{size_download}\n" >"$list.out"
+		} 2>"$list.err" || { tail -n 1 "$list.err"; exit 1; }
 		echo "{\"seconds\": $(((${EPOCHREALTIME/[.,]/} - start) / 1000))e-3, $(awk "
 			{ n++; sum += \$1 } END { printf \"\\\"objects\\\": %d, \\\"bytes\\\": %d\", n + 1, sum + 18000 }" "$list.out")}"' \
 		page "$OUT/page/list" "${proxy[@]}" 2>&1
