@@ -21,10 +21,10 @@ counted() {
 	local system=$1 tags=$2 before after said
 	shift 2
 	before=$(bytes_on "$system")
-	said=$(load "$system" "$@" 2>&1 | jq -c '.exchanges = (.delays | length) | del(.delays)')
-	sleep 0.5
+	said=$(load_timed "$system" "$@")
+	nap 0.5
 	after=$(bytes_on "$system")
-	result "$system" "$tags, \"before\": {$before}, \"after\": {$after}" "$said"
+	result "$system" "$tags, \"before\": {$before}, \"after\": {$after}" "$(jq -c '.exchanges = (.delays | length) | del(.delays)' <<<"$said")"
 }
 
 # cut_early SYSTEM: counters are to see packets, not what a card would still cut.

@@ -168,20 +168,20 @@ def capacity(page, results, _):
         links(page, results, "rate", "Mbit/s", {"flows": flows})
 
 
-def overhead_ratio(results, system, kind, size):
-    """IP bytes by payload byte, of each link and of all four; what passes by itself (padding, votes) is taken off."""
-    tags = {"kind": kind} if size is None else {"kind": kind, "size": size}
-    runs = results.point(system=system, **tags).runs
-    idle = results.point(system=system, kind="idle").runs
-    found = {}
-    for link in ("S-A", "A-B", "B-C", "C-D"):
-        def passed(run):
-            return run["after"][link][0] - run["before"][link][0]
+LINKS = ("S-A", "A-B", "B-C", "C-D")
 
-        alone = median([passed(r) / r["seconds"] for r in idle]) if idle else 0
-        found[link] = median([max(0, passed(r) - alone * r["seconds"]) / (r["bytes"] or 2 * size * r["exchanges"]) for r in runs])
-    found["all"] = sum(found.values())
-    return found
+
+def passed(run):
+    """IP bytes on each link and on all four."""
+    found = {link: run["after"][link][0] - run["before"][link][0] for link in LINKS}
+    return found | {"all": sum(found.values())}
+
+
+def overhead_ratio(results, system, kind, size):
+    """IP bytes by payload byte. What passes by itself is in it: it comes in bursts (Tor's votes), most measurements see none."""
+    tags = {"kind": kind} if size is None else {"kind": kind, "size": size}
+    runs = [(passed(r), r["bytes"] or 2 * size * r["exchanges"]) for r in results.point(system=system, **tags).runs]
+    return {link: median([p[link] / payload for p, payload in runs if payload]) for link in (*LINKS, "all")}
 
 
 def overhead(page, results, _):
@@ -192,8 +192,15 @@ def overhead(page, results, _):
             ratio = overhead_ratio(results, system, kind, size)
             row.append("–" if ratio["all"] != ratio["all"] else f"{ratio['S-A']:.3f}, {ratio['A-B']:.3f}, {ratio['all']:.3f}")
         rows.append(row)
-    page.say("IP bytes for a byte of payload, both directions: on the link S-A, on A-B, on all four together.")
+    page.say("IP bytes for a byte of payload, both directions, the connection's beginning and end included: on the link S-A, on A-B, on "
+             "all four together.")
     page.table(["payload"] + [NAMES[s] for s in results.systems()], rows)
+    alone = []
+    for system in results.systems():
+        runs = [(passed(r), r["seconds"]) for r in results.point(system=system, kind="idle").runs]
+        alone.append(", ".join(f"{median([p[link] / seconds for p, seconds in runs]):.0f}" for link in ("S-A", "A-B", "all")) if runs else "–")
+    page.say("Bytes in a second when nothing is sent, on the same links:")
+    page.table([NAMES[s] for s in results.systems()], [alone])
 
 
 def setup(page, results, _):
