@@ -71,7 +71,7 @@ result() {
 		echo "[$runs_done/$runs_all] $1 $2: NO RESULT: $3"
 		return 1
 	fi
-	said=$(jq -r '[(if .goodput then "\(.goodput / 10000 | floor / 100) MB/s" else empty end),
+	said=$(jq -r '[(if (.goodput // 0) > 0 then "\(.goodput / 10000 | floor / 100) MB/s" else empty end),
 		(if .delays and (.delays | length) > 0 then "\(.delays | sort | .[length / 2 | floor]) ms" else empty end)] | join(", ")' <<<"$3")
 	echo "[$runs_done/$runs_all] $1 $(sed 's/, "before": .*//; s/, "spent": .*//; s/, "profile": .*//; s/"//g' <<<"$2")${said:+: $said}"
 }
