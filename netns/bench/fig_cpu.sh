@@ -16,17 +16,24 @@ hosts_of() {
 	echo "\"others\": [$others]"
 }
 
+# counts FILE: what bpftrace said of @spent, one a line: at each SIGUSR1 and at the end.
+counts() { grep '^{' "$1" | jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]'; }
+# counts_now PID FILE N: it says them, for the Nth time.
+counts_now() { kill -USR1 "$1" && wait_for 20 counts_are "$2" "$3"; }
+counts_are() { [ "$(counts "$1" | wc -l)" = "$2" ]; }
+
 # counted_cpu SYSTEM TAGS LOAD_OPTIONS…: with cpu.bt beside it.
 counted_cpu() {
-	local system=$1 tags=$2 said spent
+	local system=$1 tags=$2 log=$OUT/cpu-$1.log said spent
 	shift 2
 	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}"
-	wait_slowly 120 grep -q counting "$OUT/cpu-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
+	wait_slowly 120 grep -q counting "$log" || { echo "# bpftrace: $(tail -n 2 "$log")"; return 1; }
+	# Both while it counts: that it begins and ends costs kernel threads much.
+	counts_now "$spawned" "$log" 1
 	said=$(load_timed "$system" "$@")
-	kill -INT "$spawned"
-	wait_slowly 20 is_gone "$spawned"
-	spent=$(grep '^{' "$OUT/cpu-$system.log" | jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]')
-	[ -n "$spent" ] || { echo "# bpftrace counted nothing: $(tail -n 2 "$OUT/cpu-$system.log")"; return 1; }
+	counts_now "$spawned" "$log" 2 || { echo "# bpftrace did not count: $(tail -n 2 "$log")"; return 1; }
+	stop "$spawned"
+	spent=$(counts "$log" | jq -s -c '.[0] as $before | .[1] | with_entries(.value -= ($before[.key] // 0))')
 	result "$system" "$tags, \"spent\": $spent, \"hosts\": {$(hosts_of "$system")}" "$said"
 }
 

@@ -253,7 +253,8 @@ def cpu(page, results, _):
                             + [f"{shares[h]:.1f}" for h in HOSTS] + [f"{sum(shares.values()):.1f}"])
     page.say("Instructions for a byte of payload. Each is attributed to the network namespace whose packet or process the processor works "
              "on (`cpu.bt`): where a packet is received or sent, its device's; in a process, the process'. WireGuard encrypts in kernel threads "
-             "that belong to no host. The probes' own cost, a few percent, is included.")
+             "that belong to no host; of the guest's own threads, what direct shows there is background, by time and not by byte. The "
+             "probes' own cost is included.")
     page.table(["link A-B", "way", "system", *HOSTS, "all"], rows)
 
 
