@@ -3,7 +3,7 @@
 . "$SOURCE/netns/bench/fig_loss.sh"
 
 systems=$(chosen direct ippriv tor torfixed wireguard)
-seconds=$(quick 10 20)
+seconds=${IPPRIV_BENCH_SECONDS:-$(quick 10 20)}
 read -ra rates <<<"$(quick "1 4 10" "0.5 1 2 4 6 8 10")"
 # shellcheck disable=SC2086
 systems_up $systems || exit 1

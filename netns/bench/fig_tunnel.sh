@@ -3,7 +3,7 @@
 . "$SOURCE/netns/bench/fig_loss.sh"
 
 systems=$(chosen direct tcptunnel ippriv)
-seconds=$(quick 10 20)
+seconds=${IPPRIV_BENCH_SECONDS:-$(quick 10 20)}
 read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
 # shellcheck disable=SC2086
 systems_up $systems || exit 1
