@@ -91,16 +91,20 @@ with_time_left() {
 	done
 }
 
+# real_time NAME: that benchmark is not for the deterministic guest.
+real_time() { grep -q '^# guest: two processors, real time' "$here/bench/fig_$1.sh"; }
+
 # run NAME…: these benchmarks in one run; the result lines of each become DIR/NAME.json.
 run() {
-	local name work status=0
+	local name work status=0 clock=--icount
+	! real_time "$1" || clock=
 	work=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-bench.XXXXXX")
 	echo "--- $* (work folder $work)"
 	(. "$here/bench/topology.sh" && . "$here/bench/tor.sh" && tor_keys "$work/tor") || return 1
 	if [ $native = 1 ]; then
 		export IPPRIV_WHERE=here
 	else
-		export IPPRIV_WHERE=guest IPPRIV_GUEST_OPTIONS="--icount --memory 4096 --timeout ${BENCH_TIMEOUT:-14400}"
+		export IPPRIV_WHERE=guest IPPRIV_GUEST_OPTIONS="$clock --memory 4096 --timeout ${BENCH_TIMEOUT:-14400}"
 	fi
 	IPPRIV_OUT=$work bash "$here/bench/inside.sh" "$@" 2>&1 | tee "$work/bench.log" | with_time_left
 	status=${PIPESTATUS[0]}
@@ -119,13 +123,14 @@ options "$@"
 bad=0
 if [ $report = 0 ]; then
 	prepare
-	if [ $together = 1 ]; then
-		run "${names[@]}" || bad=1
-	else
-		for name in "${names[@]}"; do
-			run "$name" || bad=1
-		done
-	fi
+	shared=() alone=()
+	for name in "${names[@]}"; do
+		if [ $together = 1 ] && ! real_time "$name"; then shared+=("$name"); else alone+=("$name"); fi
+	done
+	[ ${#shared[@]} = 0 ] || run "${shared[@]}" || bad=1
+	for name in "${alone[@]}"; do
+		run "$name" || bad=1
+	done
 fi
 # Debian's own python3: it has the matplotlib that is installed above.
 /usr/bin/python3 -B "$here/bench/report.py" "$out" || bad=1

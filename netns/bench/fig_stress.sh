@@ -7,9 +7,10 @@ STRESS_KINDS=$(quick "cpu" "cpu io vm hdd")
 CALM=$(quick 2 4)
 LOADED=$(quick 4 8)
 
-# raise SYSTEM NICE: the priority of the middle's daemon; of all others, the highest.
+# raise SYSTEM NICE: the priority of the middle's daemon; of all others, the highest, and of the kernel's thread that works for all.
 raise() {
 	local host pid x=${letter[$1]}
+	renice -n -20 -p "$(pgrep -x ksoftirqd/0)" >/dev/null
 	for host in S A C D; do
 		for pid in $(ip netns pids "$PREFIX-$x$host"); do
 			renice -n -20 -p "$pid" >/dev/null

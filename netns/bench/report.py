@@ -374,6 +374,38 @@ def scale_targets(results):
                f"{at_100:,.0f} instructions)", add <= 1.05 * at_100)
 
 
+STEERED, NOT_STEERED = 3, 1
+
+
+def core_shares(runs):
+    """Of the packets of all runs, what each processor did."""
+    done = {}
+    for run in runs:
+        for cpu, count in run["packets"].items():
+            done[cpu] = done.get(cpu, 0) + count
+    total = sum(done.values())
+    return {cpu: count / total for cpu, count in sorted(done.items())} if total else {}
+
+
+def cores(page, results, _):
+    rows = []
+    for mask, text in ((NOT_STEERED, "none"), (STEERED, "to both")):
+        point = results.point(mask=mask)
+        if point.runs:
+            rows.append([text, point.runs[0]["circuits"], Point.spread(point.goodputs, 1e-6, 2),
+                         ", ".join(f"{cpu}: {share:.0%}" for cpu, share in core_shares(point.runs).items())])
+    page.say("The middle of all circuits, which come in by one overlay tunnel and leave by another; ESP packets that it opens and makes. "
+             "Goodput is of a guest in which both processors do everything else, too: it does not show what a relay gains.")
+    page.table(["steering (`rps_cpus` of the relay's links)", "circuits, a flow each", "goodput of all, MB/s", "packets by processor"], rows)
+
+
+def cores_targets(results):
+    shares = core_shares(results.point(mask=STEERED).runs)
+    if shares:
+        yield ("a busy overlay tunnel uses both processors of a relay (RPS on): the idler one has a quarter of the packets at least",
+               f"{min(shares.values()) if len(shares) > 1 else 0:.0%}", len(shares) > 1 and min(shares.values()) >= 0.25)
+
+
 OWN, UNDER = 15, ("esp_output", "esp_input", "crypto_aead_encrypt", "crypto_aead_decrypt", "xfrm_lookup_with_ifid",
                   "__xfrm_policy_check", "nf_hook_slow", "nf_conntrack_in", "ip_forward", "ip_route_input_noref", "veth_xmit",
                   "__netif_receive_skb_core.constprop.0", "tcp_v4_rcv", "tcp_sendmsg", "tcp_write_xmit", "skb_copy_bits", "__alloc_skb",
@@ -392,9 +424,9 @@ def profile(page, results, _):
                      + ", ".join(f"`{f}` {share:.1%}" for f, share in list(p["own"].items())[:OWN]) + ".", "")
 
 
-TARGETS |= {"stress": stress_targets, "handshake": handshake_targets, "scale": scale_targets}
+TARGETS |= {"stress": stress_targets, "handshake": handshake_targets, "scale": scale_targets, "cores": cores_targets}
 SECTIONS = {"bulk": bulk, "loss": loss, "capacity": capacity, "overhead": overhead, "setup": setup, "cpu": cpu, "tunnel": tunnel,
-            "page": page_section, "stress": stress, "profile": profile, "handshake": handshake, "scale": scale}
+            "page": page_section, "stress": stress, "profile": profile, "handshake": handshake, "scale": scale, "cores": cores}
 PLOTS = {"bulk": plots.bulk, "loss": plots.loss, "capacity": plots.capacity, "setup": plots.setup, "tunnel": plots.tunnel,
          "overhead": lambda results, path: plots.overhead(results, path, overhead_ratio),
          "cpu": lambda results, path: plots.cpu(results, path, HOSTS, cpu_cases(results), cpu_shares),
