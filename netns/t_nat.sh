@@ -17,7 +17,7 @@ must "the servers start" eval "world_services && traffic_server 900"
 must "what observers see is recorded" eval '
 	capture_start nat1 lan -s 128 && capture_start nat2 lan -s 128 && capture_start rc to-clientD -s 128 &&
 	capture_start dmz to-n6 -s 128 && capture_start n2 to-rb -s 128 && capture_start n3 to-rb -s 128 &&
-	capture_start ra to-n1 -s 128'
+	capture_start ra to-n1 -s 128 && capture_start clientC to-home -s 128'
 world_directory_conf
 world_relay_conf n1 "pool = \"$NAT_POOL\""
 world_relay_conf n2 "pool = \"$NAT_POOL\""
@@ -102,8 +102,13 @@ for tag in A2 B C; do
 	together "again-$tag" traffic "$tag" tcp "$TRAFFIC" "again-$tag" 20000
 done
 together_end
+# Seen once: C's circuit in use sent nothing from here on. Its link's capture stays, too.
+why() {
+	ns_exec "client$1" awk '$2 { print "#", $0 }' /proc/net/xfrm_stat
+	tail -n 12 "$OUT/client$1.log" | sed 's/^/# /'
+}
 for tag in A2 B C; do
-	check_eq "${what[$tag]}: goes on, too" good "$(said "again-$tag")"
+	check_eq "${what[$tag]}: goes on, too" good "$(said "again-$tag")" || why "$tag"
 done
 # Circuits in reserve are followed when they say something next.
 check "n1 has followed the three clients behind nat1 to new ports ($(new_ports))" has_new_ports 3
