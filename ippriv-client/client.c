@@ -165,7 +165,7 @@ static struct ctl_circuit_rules rules_of(const struct client_conf *conf)
 }
 
 /*
- * Where AES-GCM is not synchronous (x86 before Linux 6.16), a packet that comes in while the kernel
+ * Where AES-GCM is not synchronous (Debian 12 on x86), a packet that comes in while the kernel
  * uses the FPU is decrypted later, by cryptd. After that, xfrm_input (read in Debian's 6.1.192) puts
  * the reference of the xfrm interface instead of that of the device below, and neither can be deleted
  * any more. ChaCha20-Poly1305 is never deferred. Relays have no such interfaces.
