@@ -5,6 +5,7 @@
 #   --native        on this machine's own kernel, not in the guest: real time, other figures
 #   --repeats N     of each measurement (default: each benchmark's own)
 #   --seconds N     of each timed measurement of lossy links, of which the first 5 do not count (default 20)
+#   --rtts "N…"     of the lossy link, milliseconds (default "20 100")
 #   --quick         short measurements of few points, to see that it works
 #   --systems "…"   only these of: direct ippriv tor torfixed wireguard strongswan
 #   --out DIR       results (default netns/bench/results): NAME.json, NAME.svg; the summary goes beside it, DIR/../RESULTS.md
@@ -30,7 +31,7 @@ list() {
 
 options() {
 	native=0 together=0 out=$here/bench/results report=0 names=()
-	unset IPPRIV_BENCH_REPEATS IPPRIV_BENCH_SECONDS IPPRIV_BENCH_QUICK IPPRIV_BENCH_SYSTEMS
+	unset IPPRIV_BENCH_REPEATS IPPRIV_BENCH_SECONDS IPPRIV_BENCH_RTTS IPPRIV_BENCH_QUICK IPPRIV_BENCH_SYSTEMS
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--list) list; exit 0 ;;
@@ -38,11 +39,12 @@ options() {
 		--together) together=1 ;;
 		--quick) export IPPRIV_BENCH_QUICK=1 ;;
 		--report) report=1 ;;
-		--repeats | --seconds | --systems | --out)
+		--repeats | --seconds | --rtts | --systems | --out)
 			[ $# -gt 1 ] || die "$1 needs a value"
 			case $1 in
 			--repeats) [[ $2 =~ ^[1-9][0-9]*$ ]] || die "--repeats wants a number, not '$2'"; export IPPRIV_BENCH_REPEATS=$2 ;;
 			--seconds) [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -gt 5 ] || die "--seconds wants a number above 5, not '$2'"; export IPPRIV_BENCH_SECONDS=$2 ;;
+			--rtts) [[ $2 =~ ^[0-9]+( [0-9]+)*$ ]] || die "--rtts wants numbers, not '$2'"; export IPPRIV_BENCH_RTTS=$2 ;;
 			--systems) export IPPRIV_BENCH_SYSTEMS=$2 ;;
 			--out) out=$(realpath -m "$2") ;;
 			esac

@@ -25,7 +25,7 @@ links_shape() {
 if [ "$BENCH" = loss ]; then
 	systems=$(chosen direct ippriv tor torfixed wireguard)
 	seconds=${IPPRIV_BENCH_SECONDS:-$(quick 10 20)}
-	read -ra rtts <<<"$(quick "20" "20 100")"
+	read -ra rtts <<<"${IPPRIV_BENCH_RTTS:-$(quick "20" "20 100")}"
 	read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
 	# shellcheck disable=SC2086
 	systems_up $systems || exit 1
