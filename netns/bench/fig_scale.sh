@@ -56,11 +56,8 @@ scale_same() {
 	scale_lines add 0 1 | ns_ip iB -batch - && diff <(scale_shape "$template") <(scale_shape 1230766080) >"$OUT/scale-same.log"
 }
 
-# What it added, and nothing else.
-scale_clean() {
-	printf 'xfrm %s deleteall %s\n' policy "dir out dst 100.65.0.0/16" policy "dir fwd src 100.65.0.0/16" \
-		state "src 100.65.0.0/16" state "dst 100.65.0.0/16" | ns_ip iB -batch -
-}
+# scale_clean FROM TO: what it added, and nothing else.
+scale_clean() { scale_lines delete "$1" "$2" | ns_ip iB -batch -; }
 
 # scale_took: of all so far, "COUNT NANOSECONDS" of SAs added and deleted, policies added and deleted.
 scale_took() {
@@ -72,8 +69,7 @@ scale_took() {
 scale_insert() {
 	local before after
 	before=$(scale_took)
-	scale_lines add "$1" $(($1 + BATCH)) | ns_ip iB -batch - || return 1
-	scale_lines delete "$1" $(($1 + BATCH)) | ns_ip iB -batch - || return 1
+	scale_lines add "$1" $(($1 + BATCH)) | ns_ip iB -batch - && scale_clean "$1" $(($1 + BATCH)) || return 1
 	after=$(scale_took)
 	jq -n -c --arg before "$before" --arg after "$after" '[$before, $after | split(" ") | map(tonumber? // empty)] as [$b, $a]
 		| [range(0; 8; 2) | ($a[. + 1] - $b[. + 1]) / ($a[.] - $b[.])] | {sa_add: .[0], sa_delete: .[1], policy_add: .[2], policy_delete: .[3]}'
@@ -90,7 +86,7 @@ scale_forward() {
 	wait_slowly 120 grep -q counting "$OUT/cpu-scale.log" || return 1
 	load ippriv -n "$1" >/dev/null || return 1
 	kill -INT "$spawned"
-	wait_slowly 20 is_gone "$spawned"
+	wait "$spawned" 2>/dev/null
 	packets=$(($(scale_packets) - packets)) # not before: what runs in B is counted
 	forward=$(jq -c --arg host "$(stat -L -c %i "/run/netns/$PREFIX-iB")" --argjson n "$packets" 'select(.type == "map" and .data["@spent"])
 		| {packets: $n, per_packet: (.data["@spent"][$host] / $n)}' "$OUT/cpu-scale.log")
@@ -146,7 +142,7 @@ read -ra levels <<<"$(quick "1 100 1000" "1 100 1000 10000 50000")"
 holds=$(quick 10 50)
 runs_all=$(((${#levels[@]} + 2) * $(repeats 1 | wc -l)))
 systems_up ippriv && scale_template || exit 1
-scale_same && scale_clean || { echo "# what is added here is not what the daemon adds:" && cat "$OUT/scale-same.log"; exit 1; }
+scale_same && scale_clean 0 1 || { echo "# what is added here is not what the daemon adds:" && cat "$OUT/scale-same.log"; exit 1; }
 spawn - scale-messages bpftrace "$SOURCE/netns/bench/scale.bt"
 messages=$spawned
 wait_slowly 120 grep -q counting "$OUT/scale-messages.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/scale-messages.log")"; exit 1; }
@@ -155,7 +151,7 @@ for repeat in $(repeats 1); do
 	for level in "${levels[@]}"; do
 		scale_level "$level" "$repeat" || { echo "# nothing at $level circuits"; exit 1; }
 	done
-	scale_clean
+	scale_clean 0 "$scale_now" || { echo "# circuits cannot be taken out of the relay"; exit 1; }
 	scale_client "$repeat"
 done
 stop "$messages"
