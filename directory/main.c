@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/io/notify.h"
 #include "directory/dird.h"
 
 /* Exit status 2: configuration or environment. */
@@ -51,6 +52,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 static void on_signal(void *data)
 {
+	notify_send("STOPPING=1");
 	io_loop_stop(data);
 }
 
@@ -72,6 +74,7 @@ static int run(const struct dird_conf *conf)
 		return STATUS_SETUP;
 	}
 	log_info("ready");
+	notify_send("READY=1");
 	err = io_loop_run(loop);
 	dird_free(dird);
 	io_loop_free(loop);

@@ -8,6 +8,7 @@
 #include "common/dir/dir_http.h"
 #include "common/ike/ike_alive.h"
 #include "common/io/lock.h"
+#include "common/io/notify.h"
 #include "common/kern/kern_crypto.h"
 #include "common/kern/kern_linux.h"
 #include "ippriv-client/client_place.h"
@@ -81,6 +82,7 @@ static void on_signal(void *data)
 	}
 	c->stopping = true;
 	log_info("stopping");
+	notify_send("STOPPING=1");
 	ctl_stock_stop(c->stock);
 }
 
@@ -332,6 +334,7 @@ int client_run(const struct client_conf *conf)
 	r = client_start(&c);
 	if (r == 0) {
 		log_info("ready");
+		notify_send("READY=1");
 		r = io_loop_run(c.loop) < 0 ? CLIENT_EXIT_FAILURE : 0;
 	} else {
 		r = CLIENT_EXIT_SETUP;

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/crypto/crypto_pem.h"
 #include "common/dir/dir_http.h"
+#include "common/io/notify.h"
 #include "ippriv-node/ctl_admin.h"
 #include "ippriv-node/ctl_announce.h"
 #include "ippriv-node/node.h"
@@ -67,6 +68,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 static void on_stop(void *data)
 {
+	notify_send("STOPPING=1");
 	io_loop_stop(data);
 }
 
@@ -74,6 +76,7 @@ static void on_signal(void *data)
 {
 	struct node **node = data;
 
+	notify_send("STOPPING=1");
 	if (*node)
 		node_stop(*node);
 }
@@ -89,6 +92,7 @@ static int announce(struct node_conf *conf)
 		return STATUS_SETUP;
 	if (io_signals(loop, on_stop, loop) == 0 && ctl_announce_new(loop, conf, &a) == 0) {
 		log_info("ready");
+		notify_send("READY=1");
 		status = io_loop_run(loop) < 0 ? STATUS_RUN : 0;
 	} else {
 		log_error("cannot start; is there memory left?");
@@ -117,6 +121,7 @@ static int run(const struct node_conf *conf)
 		return STATUS_SETUP;
 	}
 	log_info("ready");
+	notify_send("READY=1");
 	err = io_loop_run(loop) < 0 ? STATUS_RUN : 0;
 	node_free(node);
 	io_loop_free(loop);
