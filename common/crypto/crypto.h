@@ -81,7 +81,8 @@ const char *crypto_hex(const uint8_t bytes[32], char out[CRYPTO_HEX]);
 int crypto_hex_parse(const char *text, uint8_t out[32]) _must_check_;
 /*
  * A key file holds the seed as hex and a newline, mode 0600 or stricter. load: -errno of the file,
- * -EPERM when others can read it, -EBADMSG when it is no key. create: -EEXIST when it is there.
+ * -EPERM when others can read it, -EBADMSG when it is no key; a file of that name in
+ * $CREDENTIALS_DIRECTORY goes before. create: -EEXIST when it is there.
  */
 int crypto_key_load(const char *path, struct crypto_sign_key *out) _must_check_;
 int crypto_key_create(const char *path, struct crypto_sign_key *out) _must_check_;

@@ -440,6 +440,39 @@ Test(crypto, key_files)
 	rmdir(dir);
 }
 
+/* What systemd's LoadCredential= gives goes before the file that is named. */
+Test(crypto, key_files_of_a_service)
+{
+	static const char own[] = "00000000000000000000000000000000000000000000000000000000000000aa\n";
+	static const char copy[] = "00000000000000000000000000000000000000000000000000000000000000bb\n";
+	char dir[] = "/tmp/ippriv-key.XXXXXX", path[64], given[64];
+	struct crypto_sign_key key;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/node.key", dir);
+	write_file(path, own, 65, 0600);
+	snprintf(given, sizeof(given), "%s/given", dir);
+	setenv("CREDENTIALS_DIRECTORY", given, 1);
+	cr_assert_eq(mkdir(given, 0700), 0);
+	cr_assert_eq(crypto_key_load(path, &key), 0);
+	cr_expect_eq(key.seed[31], 0xaa, "none is given");
+	snprintf(given, sizeof(given), "%s/given/node.key", dir);
+	write_file(given, copy, 65, 0440);
+	cr_assert_eq(crypto_key_load(path, &key), 0);
+	cr_expect_eq(key.seed[31], 0xbb);
+	cr_assert_eq(crypto_key_load("node.key", &key), 0);
+	cr_expect_eq(key.seed[31], 0xbb);
+	write_file(given, copy, 65, 0444);
+	cr_expect_eq(crypto_key_load(path, &key), -EPERM);
+	unlink(given);
+	*strrchr(given, '/') = '\0';
+	rmdir(given);
+	write_file(path, own, 65, 0440);
+	cr_expect_eq(crypto_key_load(path, &key), -EPERM, "the file itself is for its owner alone");
+	unlink(path);
+	rmdir(dir);
+}
+
 Test(crypto, key_files_in_words)
 {
 	static const struct {
