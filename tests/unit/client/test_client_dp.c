@@ -157,17 +157,25 @@ static const struct kern_op *link_at(const struct fake_kern *k, const struct ker
 	return NULL;
 }
 
+/* A circuit without layers. */
+static struct dp_circuit *begin(struct fake_kern *k, uint32_t seed, struct dp **dp)
+{
+	struct dp_kernel kernel;
+	struct dp_circuit *c;
+
+	fake_kern_init(k);
+	kernel = fake_kern_dp(k);
+	cr_assert_eq(dp_new(&kernel, seed, dp), 0);
+	cr_assert_eq(dp_circuit_new(*dp, NULL, &c), 0);
+	return c;
+}
+
 Test(dp, stands_as_a_chain_of_namespaces)
 {
 	struct fake_kern k;
-	struct dp_kernel kernel;
-	struct dp_circuit *c;
 	struct dp *dp;
+	struct dp_circuit *c = begin(&k, 0xabcde, &dp);
 
-	fake_kern_init(&k);
-	kernel = fake_kern_dp(&k);
-	cr_assert_eq(dp_new(&kernel, 0xabcde, &dp), 0);
-	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
 	for (unsigned int i = 0; i < DP_LAYERS; i++) {
 		struct dp_layer l = layer_of(i);
 
@@ -199,14 +207,9 @@ Test(dp, what_is_prepared_is_used_or_given_back)
 {
 	struct dp_layer l[] = { layer_of(0), layer_of(1), layer_of(2) };
 	struct fake_kern k;
-	struct dp_kernel kernel;
-	struct dp_circuit *c;
 	struct dp *dp;
+	struct dp_circuit *c = begin(&k, 1, &dp);
 
-	fake_kern_init(&k);
-	kernel = fake_kern_dp(&k);
-	cr_assert_eq(dp_new(&kernel, 1, &dp), 0);
-	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
 	cr_assert_eq(dp_circuit_prepare(c), 0);
 	cr_assert_eq(dp_circuit_prepare(c), 0);
 	cr_assert_eq(fake_kern_namespaces(&k), 1);
@@ -245,15 +248,10 @@ Test(dp, counts_by_layer)
 {
 	struct dp_layer l = layer_of(0);
 	struct fake_kern k;
-	struct dp_kernel kernel;
 	struct dp_stats stats;
-	struct dp_circuit *c;
 	struct dp *dp;
+	struct dp_circuit *c = begin(&k, 1, &dp);
 
-	fake_kern_init(&k);
-	kernel = fake_kern_dp(&k);
-	cr_assert_eq(dp_new(&kernel, 1, &dp), 0);
-	cr_assert_eq(dp_circuit_new(dp, NULL, &c), 0);
 	cr_assert_lt(dp_circuit_stats(c, 0, &stats), 0);
 	cr_assert_eq(dp_circuit_push(c, &l), 0);
 	k.packets = 5;
@@ -269,13 +267,8 @@ Test(dp, counts_by_layer)
 /* A telescope that stands, and what its kernel holds. */
 static struct dp_circuit *stand(struct fake_kern *k, struct dp **dp)
 {
-	struct dp_kernel kernel;
-	struct dp_circuit *c;
+	struct dp_circuit *c = begin(k, 1, dp);
 
-	fake_kern_init(k);
-	kernel = fake_kern_dp(k);
-	cr_assert_eq(dp_new(&kernel, 1, dp), 0);
-	cr_assert_eq(dp_circuit_new(*dp, NULL, &c), 0);
 	for (unsigned int i = 0; i < DP_LAYERS; i++) {
 		struct dp_layer l = layer_of(i);
 
