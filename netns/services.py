@@ -78,6 +78,7 @@ class Web(socketserver.StreamRequestHandler):
 class WebServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128  # of five, the kernel forgets half-open ones early: the client's next packet is answered by a reset
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
