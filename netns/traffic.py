@@ -56,6 +56,7 @@ class Tcp(socketserver.StreamRequestHandler):
 class TcpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128
 
     def handle_error(self, request, client_address):
         pass  # a client that is killed on purpose
