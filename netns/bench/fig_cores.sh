@@ -39,7 +39,8 @@ cores_measure() {
 	wait_slowly 120 grep -q counting "$OUT/cores.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cores.log")"; return 1; }
 	touch "$SCRATCH/go"
 	wait "${flows[@]}"
-	stop "$spawned"
+	kill -INT "$spawned"
+	wait "$spawned" 2>/dev/null
 	result ippriv "$1, \"circuits\": $CIRCUITS, \"packets\": $(counts "$OUT/cores.log")" \
 		"$(cat "$OUT"/cores-[0-9]*.log | grep '^{' | jq -s -c '{goodput: map(.goodput) | add, flows: length}')"
 }
