@@ -83,7 +83,11 @@ result() {
 	echo "wireguard=$(modinfo -F version wireguard 2>/dev/null || echo in-tree)"
 	echo "processors=$(nproc)"
 	echo "quick=$(quick yes no)"
-	echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "deterministic guest" || echo "this machine")"
+	if [ "${IPPRIV_ICOUNT:-}" = 1 ]; then
+		echo "where=deterministic guest"
+	else
+		echo "where=$([ "${IPPRIV_GUEST:-}" = 1 ] && echo "guest in real time" || echo "this machine")"
+	fi
 } >"$RESULTS/environment"
 
 for BENCH; do
