@@ -27,8 +27,4 @@ aes=$(chosen ippriv | sed s/$/_aes/)
 runs_all=$(($(wc -w <<<"$systems $aes") * 4 * $(repeats 3 | wc -l)))
 # shellcheck disable=SC2086
 bulk_all $systems
-# As on kernels that decrypt AES at once; here by the configuration's word.
-if [ -n "$aes" ]; then
-	ippriv_join 'ciphers = "aes"' && bulk_all "$aes"
-	ippriv_join || exit 1
-fi
+[ -z "$aes" ] || ippriv_with_aes bulk_all || exit 1

@@ -5,9 +5,6 @@
 # circuits' own addresses, and the kernel's steering (RPS, off by default) sees those.
 CIRCUITS=8
 
-# counts FILE: bpftrace's @done as {"0": …, "1": …}.
-counts() { jq -c 'select(.type == "map" and .data["@done"]) | .data["@done"]' "$1"; }
-
 # steer MASK: of processors, for what the relay receives.
 steer() {
 	local peer
@@ -33,19 +30,16 @@ cores_measure() {
 		cores_hold "$n" || { echo "# circuit $n: $(tail -n 2 "$OUT/cores-$n.log")"; return 1; }
 	done
 	namespace=$(stat -L -c %i "/run/netns/$PREFIX-iB")
-	spawn - cores bpftrace -f json -e "
+	bpf_start cores -f json -e "
 		kprobe:esp_input, kprobe:esp_output /((struct xfrm_state *)arg0)->xs_net.net->ns.inum == $namespace/ { @done[cpu] += 1; }
-		BEGIN { printf(\"counting\\n\"); }"
-	wait_slowly 120 grep -q counting "$OUT/cores.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/cores.log")"; return 1; }
+		BEGIN { printf(\"counting\\n\"); }" || return 1
 	touch "$SCRATCH/go"
 	wait "${flows[@]}"
-	kill -INT "$spawned"
-	wait "$spawned" 2>/dev/null
-	result ippriv "$1, \"circuits\": $CIRCUITS, \"packets\": $(counts "$OUT/cores.log")" \
+	bpf_end "$bpf_pid"
+	result ippriv "$1, \"circuits\": $CIRCUITS, \"packets\": $(bpf_map cores @done)" \
 		"$(cat "$OUT"/cores-[0-9]*.log | grep '^{' | jq -s -c '{goodput: map(.goodput) | add, flows: length}')"
 }
 
-[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 [ "$(nproc)" -ge 2 ] || { echo "# there is one processor only"; exit 1; }
 seconds=$(quick 6 15)
 systems_up ippriv || exit 1

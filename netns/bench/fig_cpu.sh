@@ -16,28 +16,24 @@ hosts_of() {
 	echo "\"others\": [$others]"
 }
 
-# counts FILE: what bpftrace said of @spent, one a line: at each SIGUSR1 and at the end.
-counts() { grep '^{' "$1" | jq -c 'select(.type == "map" and .data["@spent"]) | .data["@spent"]'; }
-# counts_now PID FILE N: it says them, for the Nth time.
-counts_now() { kill -USR1 "$1" && wait_for 20 counts_are "$2" "$3"; }
-counts_are() { [ "$(counts "$1" | wc -l)" = "$2" ]; }
+# counts_now NAME N: bpftrace says them, for the Nth time.
+counts_now() { kill -USR1 "$bpf_pid" && wait_for 20 counts_are "$1" "$2"; }
+counts_are() { [ "$(bpf_map "$1" @spent | wc -l)" = "$2" ]; }
 
 # counted_cpu SYSTEM TAGS LOAD_OPTIONS…: with cpu.bt beside it.
 counted_cpu() {
-	local system=$1 tags=$2 log=$OUT/cpu-$1.log said spent
+	local system=$1 tags=$2 name=cpu-$1 said spent
 	shift 2
-	spawn - "cpu-$system" bpftrace -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}"
-	wait_slowly 120 grep -q counting "$log" || { echo "# bpftrace: $(tail -n 2 "$log")"; return 1; }
+	bpf_start "$name" -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}" || return 1
 	# Both while it counts: that it begins and ends costs kernel threads much.
-	counts_now "$spawned" "$log" 1
+	counts_now "$name" 1
 	said=$(load_timed "$system" "$@")
-	counts_now "$spawned" "$log" 2 || { echo "# bpftrace did not count: $(tail -n 2 "$log")"; return 1; }
-	stop "$spawned"
-	spent=$(counts "$log" | jq -s -c '.[0] as $before | .[1] | with_entries(.value -= ($before[.key] // 0))')
+	counts_now "$name" 2 || { echo "# bpftrace did not count: $(tail -n 2 "$OUT/$name.log")"; return 1; }
+	stop "$bpf_pid"
+	spent=$(bpf_map "$name" @spent | jq -s -c '.[0] as $before | .[1] | with_entries(.value -= ($before[.key] // 0))')
 	result "$system" "$tags, \"spent\": $spent, \"hosts\": {$(hosts_of "$system")}" "$said"
 }
 
-[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 systems=$(chosen direct ippriv tor wireguard)
 read -ra rates <<<"$(quick "2" "1 4 10")"
 # shellcheck disable=SC2086

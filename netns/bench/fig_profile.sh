@@ -5,12 +5,10 @@
 profiled() {
 	local system=$1 tags=$2 said stacks
 	shift 2
-	spawn - "profile-$system" bpftrace -e "BEGIN { printf(\"counting\n\"); }
-		profile:hz:4999 /pid != ${clock_holder:-0}/ { @stacks[kstack(40)] = count(); }"
-	wait_slowly 120 grep -q counting "$OUT/profile-$system.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/profile-$system.log")"; return 1; }
+	bpf_start "profile-$system" -e "BEGIN { printf(\"counting\n\"); }
+		profile:hz:4999 /pid != ${clock_holder:-0}/ { @stacks[kstack(40)] = count(); }" || return 1
 	said=$(load "$system" "$@" 2>&1)
-	kill -INT "$spawned"
-	wait "$spawned" 2>/dev/null
+	bpf_end "$bpf_pid"
 	stacks=$(python3 -B "$SOURCE/netns/bench/stacks.py" "$OUT/profile-$system.log")
 	result "$system" "$tags, \"profile\": ${stacks:-{\}}" "$said"
 }
@@ -34,7 +32,4 @@ aes=$(chosen ippriv | sed s/$/_aes/)
 runs_all=$(($(wc -w <<<"$systems $aes") * 2 * $(repeats 1 | wc -l)))
 # shellcheck disable=SC2086
 profile_all $systems
-if [ -n "$aes" ]; then
-	ippriv_join 'ciphers = "aes"' && profile_all "$aes"
-	ippriv_join || exit 1
-fi
+[ -z "$aes" ] || ippriv_with_aes profile_all || exit 1

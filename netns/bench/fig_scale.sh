@@ -82,14 +82,12 @@ scale_packets() { ns_exec iB awk '/to-i/ { n += $3 } END { print n }' /proc/net/
 scale_forward() {
 	local packets
 	packets=$(scale_packets)
-	spawn - cpu-scale bpftrace -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}"
-	wait_slowly 120 grep -q counting "$OUT/cpu-scale.log" || return 1
+	bpf_start cpu-scale -f json "$SOURCE/netns/bench/cpu.bt" "${clock_holder:-0}" || return 1
 	load ippriv -n "$1" >/dev/null || return 1
-	kill -INT "$spawned"
-	wait "$spawned" 2>/dev/null
+	bpf_end "$bpf_pid"
 	packets=$(($(scale_packets) - packets)) # not before: what runs in B is counted
-	forward=$(jq -c --arg host "$(stat -L -c %i "/run/netns/$PREFIX-iB")" --argjson n "$packets" 'select(.type == "map" and .data["@spent"])
-		| {packets: $n, per_packet: (.data["@spent"][$host] / $n)}' "$OUT/cpu-scale.log")
+	forward=$(bpf_map cpu-scale @spent | jq -c --arg host "$(stat -L -c %i "/run/netns/$PREFIX-iB")" --argjson n "$packets" \
+		'{packets: $n, per_packet: (.[$host] / $n)}')
 	[ -n "$forward" ]
 }
 
@@ -137,15 +135,13 @@ client_result() {
 \"built\": $(grep -o 'is ready after [0-9.]*' "$OUT/ippriv-S.log" | tail -n 1 | cut -d' ' -f4)" "$(load ippriv -n "$(quick 3000000 20000000)")"
 }
 
-[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
 read -ra levels <<<"$(quick "1 100 1000" "1 100 1000 10000 50000")"
 holds=$(quick 10 50)
 runs_all=$(((${#levels[@]} + 2) * $(repeats 1 | wc -l)))
 systems_up ippriv && scale_template || exit 1
 scale_same && scale_clean 0 1 || { echo "# what is added here is not what the daemon adds:" && cat "$OUT/scale-same.log"; exit 1; }
-spawn - scale-messages bpftrace "$SOURCE/netns/bench/scale.bt"
-messages=$spawned
-wait_slowly 120 grep -q counting "$OUT/scale-messages.log" || { echo "# bpftrace: $(tail -n 2 "$OUT/scale-messages.log")"; exit 1; }
+bpf_start scale-messages "$SOURCE/netns/bench/scale.bt" || exit 1
+messages=$bpf_pid
 for repeat in $(repeats 1); do
 	scale_now=0
 	for level in "${levels[@]}"; do

@@ -12,6 +12,7 @@ require_programs ippriv-node ippriv-client ippriv ippriv-directory bench_load be
 LOAD=$BUILD_DIR/bench_load
 . "$SOURCE/netns/bench/topology.sh"
 . "$SOURCE/netns/bench/systems.sh"
+. "$SOURCE/netns/bench/bpf.sh"
 . "$SOURCE/netns/bench/tor.sh"
 . "$SOURCE/netns/bench/wireguard.sh"
 TOR_KEYS=$OUT/tor

@@ -123,6 +123,13 @@ ippriv_join() {
 	ippriv_hold
 }
 
+# ippriv_with_aes CMD…: CMD with the system ippriv_aes: ours with AES-GCM by the configuration's word, as it is by itself on kernels that
+# decrypt AES at once.
+ippriv_with_aes() {
+	ippriv_join 'ciphers = "aes"' && "$@" ippriv_aes
+	ippriv_join
+}
+
 # ippriv_conf NAME LINES…
 ippriv_conf() {
 	local name=$1
