@@ -10,6 +10,7 @@
 #include "common/kern/kern_netns.h"
 #include "common/kern/link_msg.h"
 #include "common/kern/nft_msg.h"
+#include "common/kern/rule_msg.h"
 #include "common/kern/xfrm_msg.h"
 
 /* A request under construction; large enough for both kinds of message. */
@@ -19,6 +20,7 @@ struct request {
 };
 
 static_assert((int)XFRM_MSG_ROOM >= (int)LINK_MSG_ROOM, "struct request holds either");
+static_assert((int)XFRM_MSG_ROOM >= (int)RULE_MSG_ROOM, "and this");
 
 /* ERR is what the builder of R said. Sends when it was 0. */
 static int talk_xfrm(struct kern_netns *ns, int err, struct request *r)
@@ -122,6 +124,15 @@ static int change_route(struct kern_netns *ns, const struct kern_route *route, b
 	return talk_route(ns, err, &r);
 }
 
+static int change_rule(struct kern_netns *ns, const struct kern_rule *rule, bool add)
+{
+	struct request r;
+	int err = add ? rule_msg_add(r.buf, sizeof(r.buf), rule, &r.len) :
+			rule_msg_del(r.buf, sizeof(r.buf), rule, &r.len);
+
+	return talk_route(ns, err, &r);
+}
+
 static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw, bool add)
 {
 	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
@@ -167,6 +178,8 @@ static int add_op(struct kern_netns *ns, const struct kern_op *op)
 		return change_address(ns, &op->address, true);
 	case KERN_OP_ROUTE:
 		return change_route(ns, &op->route, true);
+	case KERN_OP_RULE:
+		return change_rule(ns, &op->rule, true);
 	case KERN_OP_LINK_UP:
 		return link_up(ns, op->link_up);
 	case KERN_OP_SPD_HASH:
@@ -195,6 +208,8 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 		return change_address(ns, &op->address, false);
 	case KERN_OP_ROUTE:
 		return change_route(ns, &op->route, false);
+	case KERN_OP_RULE:
+		return change_rule(ns, &op->rule, false);
 	case KERN_OP_LINK_UP:
 		return 0;
 	case KERN_OP_SPD_HASH:
@@ -223,6 +238,9 @@ static const char *op_text(const struct kern_op *op, char out[64])
 		break;
 	case KERN_OP_ROUTE:
 		snprintf(out, 64, "route into %.15s", op->route.link);
+		break;
+	case KERN_OP_RULE:
+		snprintf(out, 64, "routing rule %" PRIu32, op->rule.priority);
 		break;
 	case KERN_OP_LINK_UP:
 		snprintf(out, 64, "state up of %.15s", op->link_up);

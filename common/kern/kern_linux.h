@@ -47,8 +47,8 @@ void kern_linux_route_drain(struct kern_linux *k);
 /*
  * What a crashed run left in the daemon's own namespace: ESP SAs with reqid in RANGE
  * (KERN_REQID_NODE or KERN_REQID_CLIENT), policies whose templates all have such a reqid (or that
- * have no template and such an if_id), links named LINK_PREFIX* that are xfrm or dummy links, the
- * nftables table TABLE (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno. After a
+ * have no template and such an if_id), routing rules of KERN_PROTOCOL (a client's only), links named
+ * LINK_PREFIX* that are xfrm or dummy links, the nftables table TABLE (NULL: none). Deletes only these. *REMOVED counts them. 0 or -errno. After a
  * normal stop, too: it also removes what an acquire without answer keeps for 30 seconds.
  */
 int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_prefix,

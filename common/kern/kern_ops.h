@@ -15,12 +15,15 @@
 
 /*
  * Everything we put into a kernel is ours by one of these: reqid or if_id in a range of ours, a
- * name prefix, or the nftables table's name. (A mark alone proves nothing: others use marks.)
+ * name prefix, the nftables table's name, or, of routes and rules, the protocol (who made it). (A
+ * mark alone proves nothing: others use marks.) A routing table of ours has a number in the ranges
+ * of if_ids, so that it is nobody else's.
  */
 enum {
 	KERN_REQID_NODE = 0x49500000,   /* relay: overlay tunnels and circuits, 20 bits below */
 	KERN_REQID_CLIENT = 0x49600000, /* client: its layers; the same number is the if_id */
 	KERN_ID_MASK = 0x000fffff,
+	KERN_PROTOCOL = 73, /* of routes and rules, a number that rt_protos gives to nobody */
 	KERN_MARK_MASK = 0x0fff0000, /* overlay peers: peer index << KERN_MARK_SHIFT */
 	KERN_MARK_SHIFT = 16,
 };
@@ -53,7 +56,11 @@ struct kern_sa {
 	struct secret key;
 	bool esn;
 	uint32_t replay_window; /* packets, 0..4096; outbound: 0 (with ESN the kernel gets 32) */
-	struct kern_mark set_mark; /* put on packets that this SA has decapsulated */
+	/*
+	 * Inbound: put on what this SA has decapsulated. Outbound: on the ESP packets that it makes,
+	 * before they are routed, so that rules can send them another way than what is inside.
+	 */
+	struct kern_mark set_mark;
 	struct kern_encap encap;
 	struct life life;
 };
@@ -104,7 +111,26 @@ struct kern_address {
 struct kern_route {
 	char link[KERN_NAME];
 	struct prefix dst;
-	uint32_t mtu; /* 0: the link's */
+	uint32_t mtu;   /* 0: the link's */
+	uint32_t table; /* 0: main */
+	struct addr source; /* that whoever has not chosen one gets; family 0: the kernel chooses */
+};
+
+enum { KERN_TABLE_MAIN = 254 };
+
+/*
+ * Which packets look up TABLE: those that match all of it. Rules are asked in the order of their
+ * priorities (lower first), of one priority in the order they were added. Deleting wants the same
+ * value; what it leaves open (no prefix, no mark) matches any, so let priority and table tell two
+ * rules apart.
+ */
+struct kern_rule {
+	uint16_t family;        /* AF_INET or AF_INET6 */
+	uint32_t priority;      /* not 0, which is that of the kernel's rule for local addresses */
+	struct prefix from, to; /* family 0: any */
+	struct kern_mark mark;
+	bool invert; /* those that do not match, as with "ip rule add not ..." */
+	uint32_t table;
 };
 
 /*
@@ -125,6 +151,7 @@ enum kern_op_type {
 	KERN_OP_LINK,
 	KERN_OP_ADDRESS,
 	KERN_OP_ROUTE,
+	KERN_OP_RULE,
 	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
 	KERN_OP_SPD_HASH, /* how policies are found, for the whole namespace */
 	KERN_OP_FIREWALL, /* add replaces a table of that name, whole and at once */
@@ -139,6 +166,7 @@ struct kern_op {
 		struct kern_link link;
 		struct kern_address address;
 		struct kern_route route;
+		struct kern_rule rule;
 		char link_up[KERN_NAME];
 		struct kern_spd_hash spd_hash;
 		const struct kern_firewall *firewall; /* borrowed for the call */

@@ -6,6 +6,7 @@
 #include "common/kern/kern_netns.h"
 #include "common/kern/link_msg.h"
 #include "common/kern/nft_msg.h"
+#include "common/kern/rule_msg.h"
 #include "common/kern/xfrm_msg.h"
 
 enum { TRIES = 5 }; /* of a dump that changes meanwhile */
@@ -77,6 +78,19 @@ static int take_link(const struct nlmsghdr *msg, void *data)
 	return keep(f, &link);
 }
 
+/* Only a client makes rules. */
+static int take_rule(const struct nlmsghdr *msg, void *data)
+{
+	struct found *f = data;
+	struct kern_rule rule;
+	uint8_t protocol;
+
+	if (f->range != KERN_REQID_CLIENT ||
+	    rule_msg_parse(msg, msg->nlmsg_len, &rule, &protocol) < 0 || protocol != KERN_PROTOCOL)
+		return 0;
+	return keep(f, &rule);
+}
+
 /* A larval SA must get an SPI first, by which it is deleted in the same send: its reqid will do. */
 static int del_sa(void *buf, size_t size, const void *item, size_t *len)
 {
@@ -99,6 +113,11 @@ static int del_policy(void *buf, size_t size, const void *item, size_t *len)
 	return xfrm_msg_del_policy_index(buf, size, item, len);
 }
 
+static int del_rule(void *buf, size_t size, const void *item, size_t *len)
+{
+	return rule_msg_del(buf, size, item, len);
+}
+
 static int del_link(void *buf, size_t size, const void *item, size_t *len)
 {
 	const struct link_msg_link *link = item;
@@ -115,11 +134,12 @@ struct sort {
 	int (*del)(void *buf, size_t size, const void *item, size_t *len);
 };
 
-/* Policies before the SAs they need, links last. */
+/* Policies before the SAs they need, links, with their routes, last. */
 static const struct sort sorts[] = {
 	{ KERN_BUS_XFRM, sizeof(struct xfrm_msg_policy), xfrm_msg_dump_policies, take_policy,
 	  del_policy },
 	{ KERN_BUS_XFRM, sizeof(struct xfrm_msg_sa), xfrm_msg_dump_sas, take_sa, del_sa },
+	{ KERN_BUS_ROUTE, sizeof(struct kern_rule), rule_msg_dump, take_rule, del_rule },
 	{ KERN_BUS_ROUTE, sizeof(struct link_msg_link), link_msg_dump, take_link, del_link },
 };
 

@@ -187,14 +187,22 @@ int link_msg_del_address(void *buf, size_t size, uint32_t index, const struct ke
 	return address(buf, size, RTM_DELADDR, 0, index, a, len);
 }
 
+/* What fits into the message's head; a larger number is told in an attribute. */
+static uint8_t route_table(uint32_t table)
+{
+	if (table == 0)
+		return RT_TABLE_MAIN;
+	return table > UINT8_MAX ? RT_TABLE_UNSPEC : (uint8_t)table;
+}
+
 static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t index,
 		 const struct kern_route *r, size_t *len)
 {
 	struct rtmsg info = {
 		.rtm_family = r->dst.addr.family,
 		.rtm_dst_len = r->dst.len,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = RTPROT_STATIC,
+		.rtm_table = route_table(r->table),
+		.rtm_protocol = KERN_PROTOCOL,
 		.rtm_scope = RT_SCOPE_LINK,
 		.rtm_type = RTN_UNICAST,
 	};
@@ -203,10 +211,15 @@ static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t
 
 	if (size < LINK_MSG_ROOM)
 		return -ENOSPC;
-	if (index == 0 || !prefix_ok(&r->dst))
+	if (index == 0 || !prefix_ok(&r->dst) ||
+	    (r->source.family && r->source.family != r->dst.addr.family))
 		return -EINVAL;
 	nlh = message(buf, type, NLM_F_ACK | flags, &info, sizeof(info));
 	mnl_attr_put(nlh, RTA_DST, addr_size(&r->dst.addr), r->dst.addr.bytes);
+	if (r->table > UINT8_MAX)
+		mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
+	if (r->source.family)
+		mnl_attr_put(nlh, RTA_PREFSRC, addr_size(&r->source), r->source.bytes);
 	mnl_attr_put_u32(nlh, RTA_OIF, index);
 	if (r->mtu) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);

@@ -128,7 +128,7 @@ static void check_routes(struct kern_linux *k)
 	check_op(&p, KERN_OP_ADDRESS, NULL)->address =
 		(struct kern_address){ "ippriv-pool", check_prefix("2001:db8::9") };
 	check_op(&p, KERN_OP_ROUTE, NULL)->route =
-		(struct kern_route){ "ippriv-pool", check_prefix("198.51.100.0/24"), 0 };
+		(struct kern_route){ .link = "ippriv-pool", .dst = check_prefix("198.51.100.0/24") };
 	for (size_t i = 0; i < p.count; i++) {
 		CHECK_INT(kern, kern->add(kern->ctx, &p.ops[i]), 0);
 		CHECK(readable(fd, 1000));

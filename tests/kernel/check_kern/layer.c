@@ -123,12 +123,12 @@ static void add_inside(struct layer_net *n)
 	op->link = (struct kern_link){ .name = "h1", .if_id = REQID, .mtu = 1400, .target = n->app };
 	add_address(&n->rest, n->app, "h1", ASSIGNED "/32");
 	check_op(&n->rest, KERN_OP_ROUTE, n->app)->route =
-		(struct kern_route){ "h1", check_prefix(ANY), 0 };
+		(struct kern_route){ .link = "h1", .dst = check_prefix(ANY) };
 	/* A link that a packet to the client could be routed to, were there no policy. */
 	check_op(&n->rest, KERN_OP_LINK, n->a)->link =
 		(struct kern_link){ .kind = KERN_LINK_DUMMY, .name = "ippriv-pool" };
 	check_op(&n->rest, KERN_OP_ROUTE, n->a)->route =
-		(struct kern_route){ "ippriv-pool", check_prefix("100.64.0.0/10"), 0 };
+		(struct kern_route){ .link = "ippriv-pool", .dst = check_prefix("100.64.0.0/10") };
 }
 
 static int open_udp(struct kern_netns *ns, const char *addr, uint16_t port)

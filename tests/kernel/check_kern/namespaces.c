@@ -187,7 +187,7 @@ static void check_acquire(struct kern_linux *k, uint32_t mark)
 	check_op(&plan, KERN_OP_ADDRESS, NULL)->address =
 		(struct kern_address){ "ippriv-pool", check_prefix("192.0.2.1") };
 	check_op(&plan, KERN_OP_ROUTE, NULL)->route =
-		(struct kern_route){ "ippriv-pool", check_prefix("192.0.2.0/24"), 0 };
+		(struct kern_route){ .link = "ippriv-pool", .dst = check_prefix("192.0.2.0/24") };
 	check_op(&plan, KERN_OP_POLICY, NULL)->policy = p;
 	CHECK_INT(kern, kern_plan_add(kern, plan.ops, plan.count), 0);
 	to.sin_addr.s_addr = inet_addr("192.0.2.9");

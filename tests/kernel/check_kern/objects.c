@@ -125,6 +125,54 @@ static void check_twice(const struct kern *kern, const struct kern_op *op)
 	CHECK_INT(kern, kern->del(kern->ctx, op), -ENOENT);
 }
 
+/* ROUTE, with a source, in a table of its own beside the one in the main table. */
+static void check_table(const struct kern *kern, const struct kern_op *address,
+			const struct kern_op *route)
+{
+	struct kern_op other = *route;
+
+	other.route.table = KERN_REQID_CLIENT | 1;
+	other.route.source = address->address.prefix.addr;
+	CHECK_INT(kern, kern->add(kern->ctx, &other), -EINVAL); /* not an address of ours yet */
+	CHECK_INT(kern, kern->add(kern->ctx, address), 0);
+	CHECK_INT(kern, kern->add(kern->ctx, route), 0);
+	check_twice(kern, &other);
+	other.route.table = 7;
+	check_twice(kern, &other);
+	other.route.table = KERN_TABLE_MAIN;
+	CHECK_INT(kern, kern->add(kern->ctx, &other), -EEXIST);
+	CHECK_INT(kern, kern->del(kern->ctx, route), 0);
+	CHECK_INT(kern, kern->del(kern->ctx, address), 0);
+}
+
+static void check_rules(struct kern_linux *k)
+{
+	const struct kern *kern = kern_linux_ops(k);
+	struct kern_op op = { .type = KERN_OP_RULE }, beside;
+
+	op.rule = (struct kern_rule){ .family = AF_INET, .priority = 100,
+				      .table = KERN_REQID_CLIENT | 1 };
+	check_twice(kern, &op);
+	op.rule.from = check_prefix("100.64.0.7");
+	check_twice(kern, &op);
+	op.rule.mark = (struct kern_mark){ 3 << KERN_MARK_SHIFT, KERN_MARK_MASK };
+	op.rule.invert = true;
+	check_twice(kern, &op);
+	op.rule.table = 7;
+	check_twice(kern, &op);
+	beside = op;
+	beside.rule.priority = 101;
+	CHECK_INT(kern, kern->add(kern->ctx, &op), 0);
+	check_twice(kern, &beside);
+	CHECK_INT(kern, kern->del(kern->ctx, &op), 0);
+	op.rule = (struct kern_rule){ .family = AF_INET6, .priority = 100,
+				      .to = check_prefix("2001:db8::/32"),
+				      .table = KERN_TABLE_MAIN };
+	check_twice(kern, &op);
+	op.rule.priority = 0;
+	CHECK_INT(kern, kern->add(kern->ctx, &op), -EINVAL);
+}
+
 static void check_links(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
@@ -135,7 +183,7 @@ static void check_links(struct kern_linux *k)
 	link.link =
 		(struct kern_link){ .kind = KERN_LINK_DUMMY, .name = "ippriv-pool", .mtu = 65535 };
 	address.address = (struct kern_address){ "ippriv-pool", check_prefix("100.64.0.7") };
-	route.route = (struct kern_route){ "ippriv-pool", check_prefix("100.64.0.0/10"), 1334 };
+	route.route = (struct kern_route){ .link = "ippriv-pool", .dst = check_prefix("100.64.0.0/10"), .mtu = 1334 };
 	CHECK_INT(kern, kern->add(kern->ctx, &address), -ENODEV);
 	CHECK_INT(kern, kern->del(kern->ctx, &address), -ENOENT);
 	CHECK_INT(kern, kern->del(kern->ctx, &route), -ENOENT);
@@ -149,6 +197,7 @@ static void check_links(struct kern_linux *k)
 	route.route.dst = check_prefix("0.0.0.0/0");
 	route.route.mtu = 0;
 	check_twice(kern, &route);
+	check_table(kern, &address, &route);
 	route.route.dst = check_prefix("::/0");
 	check_twice(kern, &route);
 	address.address.prefix = check_prefix("2001:db8::7");
@@ -213,6 +262,7 @@ void check_objects(struct kern_linux *k)
 	check_policies(k);
 	check_policy_identity(k);
 	check_links(k);
+	check_rules(k);
 	check_plan_undo(k);
 	check_errors(k);
 }

@@ -90,6 +90,30 @@ static void check_tables(struct kern_linux *k)
 	CHECK_INT(kern, kern->del(kern->ctx, &ops[1]), 0);
 }
 
+/* A client's rules go, those of others and a relay's purge leave them. */
+static void check_rules(struct kern_linux *k)
+{
+	const struct kern *kern = kern_linux_ops(k);
+	struct kern_op ops[2] = { { .type = KERN_OP_RULE }, { .type = KERN_OP_RULE } };
+	size_t removed = 99;
+
+	ops[0].rule = (struct kern_rule){ .family = AF_INET, .priority = 100, .invert = true,
+					  .mark = { 1 << KERN_MARK_SHIFT, KERN_MARK_MASK },
+					  .table = KERN_REQID_CLIENT | 1 };
+	ops[1].rule = (struct kern_rule){ .family = AF_INET6, .priority = 99,
+					  .from = check_prefix("2001:db8::/32"),
+					  .table = KERN_TABLE_MAIN };
+	CHECK_INT(kern, kern_plan_add(kern, ops, ARRAY_SIZE(ops)), 0);
+	check_shell("ip rule add priority 98 table 1231028225");
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_NODE, "ippriv", NULL, &removed), 0);
+	CHECK(removed == 0);
+	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_CLIENT, "ippriv", NULL, &removed), 0);
+	CHECK(removed == 2);
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+		CHECK_INT(kern, kern->del(kern->ctx, &ops[i]), -ENOENT);
+	check_shell("ip rule del priority 98 table 1231028225");
+}
+
 void check_purge(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
@@ -114,6 +138,7 @@ void check_purge(struct kern_linux *k)
 	CHECK_INT(kern, kern_linux_purge(k, KERN_REQID_CLIENT, "nothing", NULL, &removed), 0);
 	CHECK(removed == 2);
 	check_tables(k);
+	check_rules(k);
 	/* The client's two are gone, the other seven are found. */
 	for (size_t i = 0; i < foreign.count; i++)
 		CHECK_INT(kern, kern->del(kern->ctx, &foreign.ops[i]),

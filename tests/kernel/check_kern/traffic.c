@@ -124,7 +124,7 @@ static void add_pool_route(struct check_plan *p, struct kern_netns *ns)
 	check_op(p, KERN_OP_LINK, ns)->link =
 		(struct kern_link){ .kind = KERN_LINK_DUMMY, .name = "ippriv-pool", .mtu = 65535 };
 	check_op(p, KERN_OP_ROUTE, ns)->route =
-		(struct kern_route){ "ippriv-pool", check_prefix("100.64.0.0/10"), 0 };
+		(struct kern_route){ .link = "ippriv-pool", .dst = check_prefix("100.64.0.0/10") };
 }
 
 /* A: circuit of S, overlay to B (reqid 5 at both ends). */

@@ -31,6 +31,9 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 		return strcmp(a->address.link, b->address.link) == 0;
 	case KERN_OP_ROUTE:
 		return strcmp(a->route.link, b->route.link) == 0;
+	case KERN_OP_RULE:
+		return a->rule.priority == b->rule.priority && a->rule.table == b->rule.table &&
+		       prefix_equal(&a->rule.from, &b->rule.from);
 	case KERN_OP_LINK_UP:
 	case KERN_OP_SPD_HASH:
 	case KERN_OP_FIREWALL:

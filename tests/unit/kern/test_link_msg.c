@@ -76,22 +76,29 @@ Test(link_msg, addresses)
 
 Test(link_msg, routes)
 {
-	struct kern_route r = { "ippriv-pool", prefix("100.64.0.0/10"), 0 };
+	struct kern_route r = { .link = "ippriv-pool", .dst = prefix("100.64.0.0/10") };
 
 	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
 	EXPECT_BYTES(buf, len, route_add);
 	cr_assert(link_msg_del_route(buf, sizeof(buf), 3, &r, &len) == 0);
 	EXPECT_BYTES(buf, len, route_del);
-	r = (struct kern_route){ "ippriv-pool", prefix("0.0.0.0/0"), 1334 };
+	r = (struct kern_route){ .link = "ippriv-pool", .dst = prefix("0.0.0.0/0"), .mtu = 1334 };
 	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
 	EXPECT_BYTES(buf, len, route_default);
+	r.table = KERN_TABLE_MAIN;
+	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
+	EXPECT_BYTES(buf, len, route_default);
+	r = (struct kern_route){ .link = "ippriv-pool", .dst = prefix("0.0.0.0/0"),
+				 .table = KERN_REQID_CLIENT | 1, .source = addr("100.64.0.7") };
+	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
+	EXPECT_BYTES(buf, len, route_table);
 }
 
 Test(link_msg, builders_refuse)
 {
 	struct kern_link link = { .name = "h1", .if_id = 1 };
 	struct kern_address a = { "h1", prefix("100.64.0.7") };
-	struct kern_route r = { "h1", prefix("100.64.0.0/10"), 0 };
+	struct kern_route r = { .link = "h1", .dst = prefix("100.64.0.0/10") };
 
 	cr_assert(link_msg_add(buf, sizeof(buf) - 1, &link, &len) == -ENOSPC);
 	link.if_id = 0;
@@ -106,6 +113,9 @@ Test(link_msg, builders_refuse)
 	cr_assert(link_msg_add_address(buf, sizeof(buf), 0, &a, &len) == -EINVAL);
 	a.prefix.len = 33;
 	cr_assert(link_msg_add_address(buf, sizeof(buf), 3, &a, &len) == -EINVAL);
+	r.source = addr("2001:db8::7");
+	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == -EINVAL);
+	r.source = (struct addr){ 0 };
 	r.dst = (struct prefix){ 0 };
 	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == -EINVAL);
 	cr_assert(link_msg_del_route(buf, 16, 3, &r, &len) == -ENOSPC);
