@@ -31,6 +31,14 @@ struct ctl_admin {
 	struct ctl_quota quota;
 };
 
+/* What a command gets. */
+struct request {
+	struct ctl_conn *conn;
+	uid_t uid;
+	json_t *json; /* borrowed */
+	int fd;       /* a network namespace that came along, or -1; a command may steal it */
+};
+
 static void guest_free(struct guest *g)
 {
 	DL_DELETE(g->admin->guests, g);
@@ -170,9 +178,11 @@ static bool within_limits(struct ctl_admin *admin, struct ctl_conn *conn, uid_t 
 	return true;
 }
 
-static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, int fd)
+static void attach(struct ctl_admin *admin, struct request *request)
 {
-	_cleanup_close_ int own = fd;
+	_cleanup_close_ int own = steal_fd(&request->fd);
+	struct ctl_conn *conn = request->conn;
+	uid_t uid = request->uid;
 	struct guest *g;
 	int r;
 
@@ -206,21 +216,49 @@ static void attach(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid, in
 	rearm(admin);
 }
 
-static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd)
+static void status(struct ctl_admin *admin, struct request *request)
 {
-	struct ctl_admin *admin = user;
-	_cleanup_close_ int own = fd;
-	const char *command = json_string_value(json_object_get(request, "command"));
+	ctl_reply(request->conn, ctl_status_build(admin->stock, dir_watch_list(admin->watch),
+						  io_loop_now(admin->loop), request->uid));
+}
 
+static const struct {
+	const char *name;
+	void (*run)(struct ctl_admin *admin, struct request *request);
+} commands[] = {
+	{ "status", status },
+	{ "attach", attach },
+};
+
+static void refuse_unknown(struct ctl_conn *conn)
+{
+	char known[256] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (i > 0)
+			strcat(known, ", ");
+		strcat(known, commands[i].name);
+	}
+	ctl_reply_error(conn, "unknown command; known are: %s", known);
+}
+
+static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *json, int fd)
+{
+	struct request request = { conn, uid, json, fd };
+	const char *name = json_string_value(json_object_get(json, "command"));
+	struct ctl_admin *admin = user;
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(commands) && strcmp(commands[i].name, name) != 0)
+		i++;
 	if (!admin->stock)
 		ctl_reply_error(conn, "ippriv-client is still starting; try again");
-	else if (command && strcmp(command, "status") == 0)
-		ctl_reply(conn, ctl_status_build(admin->stock, dir_watch_list(admin->watch),
-						 io_loop_now(admin->loop), uid));
-	else if (command && strcmp(command, "attach") == 0)
-		attach(admin, conn, uid, steal_fd(&own));
+	else if (i < ARRAY_SIZE(commands))
+		commands[i].run(admin, &request);
 	else
-		ctl_reply_error(conn, "unknown command; known are status and attach");
+		refuse_unknown(conn);
+	if (request.fd >= 0)
+		close(request.fd);
 }
 
 static void on_closed(void *user, struct ctl_conn *conn)

@@ -10,21 +10,7 @@
 
 enum { STATUS_USAGE = 2 };
 
-static const char usage[] =
-	"ippriv " IPPRIV_VERSION ", use the network through three relays\n"
-	"  ippriv [--control PATH] run [--] COMMAND [ARGUMENT...]\n"
-	"                                     run COMMAND with the tunnel as its only network\n"
-	"  ippriv [--control PATH] status [--json]\n"
-	"                                     circuits, their relays and traffic\n"
-	"PATH is the socket of ippriv-client, /run/ippriv/control unless given.\n"
-	"`run` ends with COMMAND's exit status, or 128 and the number of the signal that ended it;\n"
-	"125 when the tunnel cannot be had, 126 or 127 when COMMAND cannot be run or found.\n";
-
-static int usage_error(void)
-{
-	fputs(usage, stderr);
-	return STATUS_USAGE;
-}
+static int usage_error(void);
 
 static int do_run(const char *control, int argc, char **argv)
 {
@@ -53,6 +39,34 @@ static int do_status(const char *control, int argc, char **argv)
 	return optind == argc ? cli_status(control, json) : usage_error();
 }
 
+/* Each gets the socket and its own arguments, argv[0] its name; returns the exit status. */
+static const struct {
+	const char *name, *usage, *what;
+	int (*run)(const char *control, int argc, char **argv);
+} commands[] = {
+	{ "run", "run [--] COMMAND [ARGUMENT...]",
+	  "run COMMAND with the tunnel as its only network", do_run },
+	{ "status", "status [--json]", "circuits, their relays and traffic", do_status },
+};
+
+static void print_usage(FILE *out)
+{
+	fputs("ippriv " IPPRIV_VERSION ", use the network through three relays\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  ippriv [--control PATH] %s\n%38s %s\n", commands[i].usage, "",
+			commands[i].what);
+	fputs("PATH is the socket of ippriv-client, /run/ippriv/control unless given.\n"
+	      "`run` ends with COMMAND's exit status, or 128 and the number of the signal that "
+	      "ended it;\n125 when the tunnel cannot be had, 126 or 127 when COMMAND cannot be run "
+	      "or found.\n", out);
+}
+
+static int usage_error(void)
+{
+	print_usage(stderr);
+	return STATUS_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -71,7 +85,7 @@ int main(int argc, char **argv)
 			control = optarg;
 			break;
 		case 'h':
-			fputs(usage, stdout);
+			print_usage(stdout);
 			return 0;
 		case 'v':
 			puts("ippriv " IPPRIV_VERSION);
@@ -82,9 +96,8 @@ int main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (argc > 0 && strcmp(argv[0], "run") == 0)
-		return do_run(control, argc, argv);
-	if (argc > 0 && strcmp(argv[0], "status") == 0)
-		return do_status(control, argc, argv);
+	for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(commands); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(control, argc, argv);
 	return usage_error();
 }
