@@ -1,17 +1,22 @@
 #include "ippriv-client/ctl_admin.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "common/base/log.h"
 #include "common/ctl/ctl.h"
+#include "ippriv-client/ctl_identity.h"
+#include "ippriv-client/ctl_log.h"
 #include "ippriv-client/ctl_owner.h"
 #include "ippriv-client/ctl_quota.h"
+#include "ippriv-client/ctl_session.h"
 #include "ippriv-client/ctl_status.h"
 
 /* Somebody who has asked for a circuit; the taker of it. */
 struct guest {
+	struct ctl_session session; /* first */
 	struct ctl_admin *admin;
 	struct ctl_conn *conn;
 	uid_t uid;
@@ -27,6 +32,7 @@ struct ctl_admin {
 	struct io_timer *timer;
 	struct ctl_stock *stock;
 	struct dir_watch *watch;
+	struct ctl_log *log;
 	struct guest *guests; /* in the order they came */
 	struct ctl_quota quota;
 };
@@ -71,8 +77,9 @@ static void seat(struct guest *g, struct ctl_circuit *c)
 
 	r = ctl_circuit_attach(c, steal_fd(&g->fd));
 	if (r < 0) {
-		log_warning("cannot put a circuit into a namespace of user %u: %s", g->uid,
-			    strerror(-r));
+		log_write_for(g->uid, LOG_LEVEL_WARNING,
+			      "cannot put a circuit into a namespace of user %u: %s", g->uid,
+			      strerror(-r));
 		if (r == -EEXIST)
 			ctl_stock_give_back(g->admin->stock, c);
 		else
@@ -160,6 +167,18 @@ static const char *owner_error(int err)
 	}
 }
 
+static void guest_left(struct ctl_session *session)
+{
+	struct guest *g = (struct guest *)session;
+	struct ctl_circuit *circuit = g->circuit;
+	struct ctl_admin *admin = g->admin;
+
+	guest_free(g);
+	if (circuit)
+		ctl_stock_release(admin->stock, circuit);
+	rearm(admin);
+}
+
 /* Says so when not. */
 static bool within_limits(struct ctl_admin *admin, struct ctl_conn *conn, uid_t uid)
 {
@@ -191,7 +210,7 @@ static void attach(struct ctl_admin *admin, struct request *request)
 		return;
 	}
 	if (ctl_conn_data(conn)) {
-		ctl_reply_error(conn, "this connection has a circuit; open another");
+		ctl_reply_error(conn, "this connection is in use; open another");
 		return;
 	}
 	r = ctl_owner_check(own, uid);
@@ -206,14 +225,32 @@ static void attach(struct ctl_admin *admin, struct request *request)
 		ctl_reply_error(conn, "no memory left");
 		return;
 	}
-	*g = (struct guest){ .admin = admin, .conn = conn, .uid = uid, .fd = steal_fd(&own) };
+	*g = (struct guest){ .session = { guest_left }, .admin = admin, .conn = conn, .uid = uid,
+			     .fd = steal_fd(&own) };
 	g->deadline = io_loop_now(admin->loop) + CTL_ADMIN_WAIT_MS;
 	DL_APPEND(admin->guests, g);
-	ctl_conn_set_data(conn, g);
+	ctl_conn_set_data(conn, &g->session);
 	if (!dir_watch_list(admin->watch))
 		dir_watch_hurry(admin->watch); /* somebody waits: do not sit the back-off out */
 	ctl_admin_ready(admin);
 	rearm(admin);
+}
+
+static void circuits(struct ctl_admin *admin, struct request *request)
+{
+	ctl_reply(request->conn, ctl_status_circuits(admin->stock, io_loop_now(admin->loop),
+						     request->uid));
+}
+
+static void new_identity(struct ctl_admin *admin, struct request *request)
+{
+	ctl_identity_renew(admin->stock, &admin->quota, io_loop_now(admin->loop), request->conn,
+			   request->uid);
+}
+
+static void show_log(struct ctl_admin *admin, struct request *request)
+{
+	ctl_log_request(admin->log, request->conn, request->uid, request->json);
 }
 
 static void status(struct ctl_admin *admin, struct request *request)
@@ -227,6 +264,9 @@ static const struct {
 	void (*run)(struct ctl_admin *admin, struct request *request);
 } commands[] = {
 	{ "status", status },
+	{ "circuits", circuits },
+	{ "new-identity", new_identity },
+	{ "log", show_log },
 	{ "attach", attach },
 };
 
@@ -235,9 +275,10 @@ static void refuse_unknown(struct ctl_conn *conn)
 	char known[256] = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (i > 0)
-			strcat(known, ", ");
-		strcat(known, commands[i].name);
+		size_t len = strlen(known);
+
+		snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "",
+			 commands[i].name);
 	}
 	ctl_reply_error(conn, "unknown command; known are: %s", known);
 }
@@ -263,17 +304,11 @@ static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *jso
 
 static void on_closed(void *user, struct ctl_conn *conn)
 {
-	struct ctl_admin *admin = user;
-	struct guest *g = ctl_conn_data(conn);
-	struct ctl_circuit *circuit;
+	struct ctl_session *session = ctl_conn_data(conn);
 
-	if (!g)
-		return;
-	circuit = g->circuit;
-	guest_free(g);
-	if (circuit)
-		ctl_stock_release(admin->stock, circuit);
-	rearm(admin);
+	(void)user;
+	if (session)
+		session->closed(session);
 }
 
 void ctl_admin_lost(void *taker)
@@ -297,8 +332,11 @@ int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out
 	admin->loop = loop;
 	r = io_timer_new(loop, on_timer, admin, &admin->timer);
 	if (r == 0)
+		r = ctl_log_new(loop, &admin->log);
+	if (r == 0)
 		r = ctl_server_new(loop, path, 0666, &handler, admin, &admin->server);
 	if (r < 0) {
+		ctl_log_free(admin->log);
 		io_timer_free(admin->timer);
 		free(admin);
 		return r;
@@ -319,6 +357,7 @@ void ctl_admin_free(struct ctl_admin *admin)
 	if (!admin)
 		return;
 	ctl_server_free(admin->server);
+	ctl_log_free(admin->log);
 	io_timer_free(admin->timer);
 	free(admin);
 }

@@ -18,5 +18,7 @@ struct ctl_quota {
 	} users[CTL_QUOTA_USERS]; /* of more users, those are forgotten who have most left */
 };
 
+/* How many UID may have at NOW. */
+unsigned int ctl_quota_left(const struct ctl_quota *q, uid_t uid, uint64_t now);
 /* Whether UID may have one more at NOW (milliseconds, not falling); if so, it is counted. */
 bool ctl_quota_take(struct ctl_quota *q, uid_t uid, uint64_t now);

@@ -74,6 +74,8 @@ json_t *ctl_status_circuit(struct ctl_circuit *c, const struct ctl_stock_holder 
 		ctl_status_lease(o, info.lease);
 	if (all)
 		json_object_set_new(o, "away", json_boolean(info.away));
+	if (all && holder->taken)
+		json_object_set_new(o, "holder", json_integer(holder->uid));
 	for (size_t i = 0; all && i < CTL_CIRCUIT_HOPS; i++)
 		json_array_append_new(hops, hop_json(c, &info, i));
 	json_object_set_new(o, "hops", hops);
@@ -85,6 +87,15 @@ static void add_circuit(void *user, struct ctl_circuit *c, const struct ctl_stoc
 	struct building *b = user;
 
 	json_array_append_new(b->circuits, ctl_status_circuit(c, holder, b->now, b->uid));
+}
+
+json_t *ctl_status_circuits(struct ctl_stock *stock, uint64_t now, uid_t uid)
+{
+	struct building b = { json_array(), now, uid };
+
+	ctl_stock_each(stock, add_circuit, &b);
+	return json_pack("{s:b, s:I, s:o}", "ok", true, "time", (json_int_t)now, "circuits",
+			 b.circuits);
 }
 
 json_t *ctl_status_build(struct ctl_stock *stock, const struct dir_list *list, uint64_t now,

@@ -161,7 +161,8 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 		return;
 	avoid_failed(stock, info);
 	if (info->ready) {
-		log_info("circuit %u has ended: %s", info->id, info->why);
+		log_write_for(s->holder.taken ? s->holder.uid : LOG_READER_ROOT, LOG_LEVEL_INFO,
+			      "circuit %u has ended: %s", info->id, info->why);
 		return;
 	}
 	if (info->moved) {
@@ -172,8 +173,9 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 	stock->away = info->away;
 	wait = ctl_stock_backoff(stock->failures, crypto_random_source, NULL);
 	stock->next_try = now_ms(stock) + wait;
-	log_warning("circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
-		    (double)wait / 1000);
+	log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+		      "circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
+		      (double)wait / 1000);
 }
 
 static void let_go(struct stocked *s)
@@ -223,10 +225,11 @@ static bool choose(struct ctl_stock *stock, struct ctl_path *out)
 	r = ctl_path_choose(stock->list, &stock->avoid, stock->conf.pins, crypto_random_source,
 			    NULL, out);
 	if (r < 0 && r != stock->path_error)
-		log_warning("no path: %s; waiting for a better list",
-			    r == -ENXIO ? ctl_path_why(stock->list, stock->conf.pins) :
-			    r == -ESRCH ? "the relay list has no exit" :
-					  "the relay list has fewer than three relays");
+		log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+			      "no path: %s; waiting for a better list",
+			      r == -ENXIO ? ctl_path_why(stock->list, stock->conf.pins) :
+			      r == -ESRCH ? "the relay list has no exit" :
+					    "the relay list has fewer than three relays");
 	stock->path_error = r;
 	if (r == 0 && out->shares_net)
 		log_debug("the relay list is small: two hops stand in one /16");
@@ -279,7 +282,8 @@ static bool have_list(struct ctl_stock *stock)
 	bool have = stock->list && stock->list->valid_until > clock_wall();
 
 	if (!have && stock->list && !stock->unlisted) {
-		log_warning("the relay list has expired; no circuits until there is a new one");
+		log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+			      "the relay list has expired; no circuits until there is a new one");
 		stock->conf.events->list_wanted(stock->conf.user);
 	}
 	stock->unlisted = !have;
@@ -514,6 +518,31 @@ void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit)
 	let_go(find(stock, circuit));
 	ctl_circuit_close(circuit);
 	kick(stock);
+}
+
+size_t ctl_stock_renew(struct ctl_stock *stock)
+{
+	struct stocked *s;
+	size_t n = 0;
+
+	DL_FOREACH(stock->all, s) {
+		if (!is_free(s))
+			continue;
+		discard(s, "a new identity is wanted");
+		n++;
+	}
+	kick(stock);
+	return n;
+}
+
+size_t ctl_stock_free_count(const struct ctl_stock *stock)
+{
+	const struct stocked *s;
+	size_t n = 0;
+
+	DL_FOREACH(stock->all, s)
+		n += is_free(s);
+	return n;
 }
 
 void ctl_stock_roam(struct ctl_stock *stock)

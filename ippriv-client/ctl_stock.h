@@ -50,6 +50,11 @@ void ctl_stock_release(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* Builds no more and closes all circuits, at most CTL_CIRCUIT_CLOSE_MS; `stopped` tells. */
 void ctl_stock_stop(struct ctl_stock *stock);
 
+/* Those that nobody has taken, ready or not yet. */
+size_t ctl_stock_free_count(const struct ctl_stock *stock);
+/* Closes these and builds others in their place; how many. */
+size_t ctl_stock_renew(struct ctl_stock *stock);
+
 /* The host's addresses or routes have changed, perhaps: circuits follow, or wait. */
 void ctl_stock_roam(struct ctl_stock *stock);
 

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/log_ring.h"
+#include "ippriv-client/cli_circuits.h"
+#include "ippriv-client/cli_daemon.h"
+#include "ippriv-client/cli_log.h"
 #include "ippriv-client/cli_run.h"
 #include "ippriv-client/cli_status.h"
-
-enum { STATUS_USAGE = 2 };
+#include "ippriv-client/cli_top.h"
 
 static int usage_error(void);
 
@@ -24,19 +27,76 @@ static int do_run(const char *control, int argc, char **argv)
 	return cli_run(control, argv + optind);
 }
 
-static int do_status(const char *control, int argc, char **argv)
+/* Reads the options of a command that knows one switch, LONG. False: wrong, which has been said. */
+static bool read_switch(int argc, char **argv, const char *name, bool *on)
 {
-	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-	bool json = false;
+	const struct option longs[] = { { name, no_argument, NULL, 's' }, { 0 } };
 	int c;
 
+	*on = false;
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c != 'j')
-			return STATUS_USAGE;
-		json = true;
+		if (c != 's')
+			return false;
+		*on = true;
 	}
-	return optind == argc ? cli_status(control, json) : usage_error();
+	if (optind != argc)
+		usage_error();
+	return optind == argc;
+}
+
+static int do_status(const char *control, int argc, char **argv)
+{
+	bool json;
+
+	return read_switch(argc, argv, "json", &json) ? cli_status(control, json) : CLI_USAGE;
+}
+
+static int do_circuits(const char *control, int argc, char **argv)
+{
+	bool json;
+
+	return read_switch(argc, argv, "json", &json) ? cli_circuits(control, json) : CLI_USAGE;
+}
+
+static int do_top(const char *control, int argc, char **argv)
+{
+	bool once;
+
+	return read_switch(argc, argv, "once", &once) ? cli_top(control, once) : CLI_USAGE;
+}
+
+static int do_new_identity(const char *control, int argc, char **argv)
+{
+	(void)argv;
+	return argc == 1 ? cli_new_identity(control) : usage_error();
+}
+
+static int do_log(const char *control, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "follow", no_argument, NULL, 'f' },
+		{ "lines", required_argument, NULL, 'n' },
+		{ 0 },
+	};
+	int lines = CLI_LOG_LINES, c;
+	bool follow = false;
+	char end;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "fn:", longs, NULL)) != -1) {
+		if (c == 'f') {
+			follow = true;
+		} else if (c != 'n') {
+			return CLI_USAGE;
+		} else if (sscanf(optarg, "%d%c", &lines, &end) != 1 || lines < 0 ||
+			   lines > LOG_RING_LINES) {
+			log_error("-n wants a number from 0 to %d, not \"%s\"", LOG_RING_LINES,
+				  optarg);
+			return CLI_USAGE;
+		}
+	}
+	return optind == argc ? cli_log(control, lines, follow) : usage_error();
 }
 
 /* Each gets the socket and its own arguments, argv[0] its name; returns the exit status. */
@@ -46,7 +106,11 @@ static const struct {
 } commands[] = {
 	{ "run", "run [--] COMMAND [ARGUMENT...]",
 	  "run COMMAND with the tunnel as its only network", do_run },
-	{ "status", "status [--json]", "circuits, their relays and traffic", do_status },
+	{ "status", "status [--json]", "relay list, circuits, their relays and traffic", do_status },
+	{ "circuits", "circuits [--json]", "circuits, a line each", do_circuits },
+	{ "top", "top [--once]", "circuits and their throughput, each second; q ends", do_top },
+	{ "new-identity", "new-identity", "replace the circuits that are kept ready", do_new_identity },
+	{ "log", "log [-f] [-n LINES]", "what ippriv-client has logged; -f: and goes on to log", do_log },
 };
 
 static void print_usage(FILE *out)
@@ -64,7 +128,7 @@ static void print_usage(FILE *out)
 static int usage_error(void)
 {
 	print_usage(stderr);
-	return STATUS_USAGE;
+	return CLI_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -91,7 +155,7 @@ int main(int argc, char **argv)
 			puts("ippriv " IPPRIV_VERSION);
 			return 0;
 		default:
-			return STATUS_USAGE;
+			return CLI_USAGE;
 		}
 	}
 	argc -= optind;

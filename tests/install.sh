@@ -20,6 +20,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	libmd-dev               # SHA-1, which libsodium has not
 	libmnl-dev              # netlink messages
 	libnftnl-dev            # nftables messages
+	libncurses-dev          # ippriv top
 	libjansson-dev          # JSON: status output, control socket
 	libconfuse-dev          # configuration files
 	libmicrohttpd-dev       # HTTP server of the directory

@@ -10,7 +10,11 @@ static struct {
 	const char *name;
 	enum log_level most;
 	bool journal;
-} log_state = { "ippriv", LOG_LEVEL_INFO, false };
+	log_sink sink;
+	void *user;
+} log_state = { "ippriv", LOG_LEVEL_INFO, false, NULL, NULL };
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
 void log_init(const char *name, enum log_level most)
 {
@@ -21,12 +25,21 @@ void log_init(const char *name, enum log_level most)
 
 int log_level_parse(const char *text)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], text) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++)
+		if (strcmp(level_names[i], text) == 0)
 			return (int)i;
 	return -1;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+void log_set_sink(log_sink sink, void *user)
+{
+	log_state.sink = sink;
+	log_state.user = user;
 }
 
 /* The time of day, in front of every line while debugging; the journal has its own. */
@@ -45,17 +58,34 @@ static const char *clock_text(char *out, size_t size)
 	return out;
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+static void write_line(uid_t reader, enum log_level level, const char *fmt, va_list args)
 {
 	static const char *const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
 	char line[1024], clock[32];
-	va_list args;
 
 	if (level > log_state.most)
 		return;
-	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
 	fprintf(stderr, "%s%s%s: %s\n", log_state.journal ? prefix[level] : "",
 		clock_text(clock, sizeof(clock)), log_state.name, line);
+	if (log_state.sink)
+		log_state.sink(log_state.user, reader, level, line);
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	write_line(LOG_READER_ROOT, level, fmt, args);
+	va_end(args);
+}
+
+void log_write_for(uid_t reader, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	write_line(reader, level, fmt, args);
+	va_end(args);
 }

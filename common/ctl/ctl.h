@@ -26,8 +26,8 @@ struct ctl_conn; /* one client; valid until closed() */
 struct ctl_handler {
 	/*
 	 * One request: an object with a string "command", borrowed. FD is a network namespace that
-	 * came along (else -1), the handler's to close. Answer now or later with ctl_reply; the
-	 * connection's next request comes after that. UID is the peer's (SO_PEERCRED).
+	 * came along (else -1), the handler's to close. Answer now or later with ctl_reply, again
+	 * where that is what was asked for; the connection's next request comes after the first. UID is the peer's (SO_PEERCRED).
 	 */
 	void (*request)(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd);
 	/* CONN is over. Called by the loop or ctl_server_free, never from within another call. */
@@ -61,3 +61,5 @@ int ctl_connect(const char *path) _must_check_;
  * for a line too long, -EBADMSG for an answer that is no JSON object.
  */
 int ctl_call(int fd, const json_t *request, int pass, json_t **answer) _must_check_;
+/* Waits for one more answer, of a request that has several. As ctl_call. */
+int ctl_next(int fd, json_t **answer) _must_check_;

@@ -66,6 +66,15 @@ static int send_request(int fd, const json_t *request, int pass)
 	return 0;
 }
 
+/* Reads, but no further than to a newline. As recv. */
+static ssize_t recv_line(int fd, char *data, size_t size)
+{
+	ssize_t n = recv(fd, data, size, MSG_PEEK);
+	const char *end = n > 0 ? memchr(data, '\n', (size_t)n) : NULL;
+
+	return n > 0 ? recv(fd, data, end ? (size_t)(end - data) + 1 : (size_t)n, 0) : n;
+}
+
 /* Reads up to the newline that ends the answer. 0 with the length before it. */
 static int read_line(int fd, char *line, size_t size, size_t *len)
 {
@@ -76,7 +85,7 @@ static int read_line(int fd, char *line, size_t size, size_t *len)
 
 		if (used == size)
 			return -EMSGSIZE;
-		n = recv(fd, line + used, size - used, 0);
+		n = recv_line(fd, line + used, size - used);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -89,15 +98,21 @@ static int read_line(int fd, char *line, size_t size, size_t *len)
 
 int ctl_call(int fd, const json_t *request, int pass, json_t **answer)
 {
-	_cleanup_free_ char *line = malloc(CTL_LINE_MAX);
-	int err = line ? send_request(fd, request, pass) : -ENOMEM;
-	json_t *parsed;
-	size_t len = 0;
+	int err = send_request(fd, request, pass);
 
 	/* a server that hangs up has said why before */
 	if (err < 0 && err != -EPIPE && err != -ECONNRESET)
 		return err;
-	err = read_line(fd, line, CTL_LINE_MAX, &len);
+	return ctl_next(fd, answer);
+}
+
+int ctl_next(int fd, json_t **answer)
+{
+	_cleanup_free_ char *line = malloc(CTL_LINE_MAX);
+	json_t *parsed;
+	size_t len = 0;
+	int err = line ? read_line(fd, line, CTL_LINE_MAX, &len) : -ENOMEM;
+
 	if (err < 0)
 		return err;
 	parsed = json_loadb(line, len, 0, NULL);

@@ -75,8 +75,9 @@ static void fetch_failed(struct dir_watch *w, const char *why)
 {
 	uint32_t wait = dir_pace_failed(&w->pace);
 
-	log_warning("no new relay list from %s: %s; next try in %u s", w->conf.url, why,
-		    wait / 1000);
+	log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+		      "no new relay list from %s: %s; next try in %u s", w->conf.url, why,
+		      wait / 1000);
 	io_timer_start(w->timer, wait);
 }
 
@@ -106,7 +107,7 @@ static void take(struct dir_watch *w, struct dir_list *list)
 		dir_list_fini(list);
 		return;
 	}
-	log_info("relay list with %zu relays", list->count);
+	log_write_for(LOG_READER_ALL, LOG_LEVEL_INFO, "relay list with %zu relays", list->count);
 	if (w->have)
 		dir_list_fini(&w->list);
 	w->list = *list;
@@ -122,9 +123,10 @@ static void tell_of_future(const struct dir_watch *w)
 
 	if (w->newest <= now + DIR_SKEW)
 		return;
-	log_warning("the newest list so far is dated %" PRIu64 " s in the future; set this clock, or "
-		    "when it is right stop%s%s and start again", w->newest - now,
-		    w->conf.state ? ", remove " : "", w->conf.state ? w->conf.state : "");
+	log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+		      "the newest list so far is dated %" PRIu64 " s in the future; set this clock, "
+		      "or when it is right stop%s%s and start again", w->newest - now,
+		      w->conf.state ? ", remove " : "", w->conf.state ? w->conf.state : "");
 }
 
 static void fetch_judge(struct dir_watch *w, const struct fetch *f)

@@ -45,6 +45,7 @@ static void expect(const struct ctl_stock_holder *holder, uid_t uid, bool all)
 	cr_assert_eq(json_array_size(hops), all ? 3 : 0, "%s", text);
 	cr_assert_eq(json_object_get(o, "address") != NULL, all, "%s", text);
 	cr_assert_eq(json_object_get(o, "away") != NULL, all, "%s", text);
+	cr_assert_eq(json_object_get(o, "holder") != NULL, all && holder->taken, "%s", text);
 	if (all) {
 		cr_assert_str_eq(json_string_value(json_object_get(hop, "nickname")), "relay1");
 		cr_assert_str_eq(json_string_value(json_object_get(hop, "role")), "middle");

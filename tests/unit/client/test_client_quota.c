@@ -24,6 +24,21 @@ Test(quota, a_burst_then_one_at_a_time)
 		     "no more is saved up");
 }
 
+Test(quota, says_what_is_left)
+{
+	struct ctl_quota q = { 0 };
+
+	for (unsigned int left = CTL_QUOTA_BURST; left > 0; left--) {
+		cr_assert_eq(ctl_quota_left(&q, 1000, 3), left);
+		cr_assert(ctl_quota_take(&q, 1000, 3));
+	}
+	cr_assert_eq(ctl_quota_left(&q, 1000, 3), 0);
+	cr_assert_eq(ctl_quota_left(&q, 1001, 3), CTL_QUOTA_BURST);
+	cr_assert_eq(ctl_quota_left(&q, 1000, 3 + CTL_QUOTA_EVERY_MS - 1), 0);
+	cr_assert_eq(ctl_quota_left(&q, 1000, 3 + 2 * CTL_QUOTA_EVERY_MS), 2);
+	cr_assert_eq(ctl_quota_left(&q, 1000, 3 + 100 * CTL_QUOTA_EVERY_MS), CTL_QUOTA_BURST);
+}
+
 Test(quota, each_user_has_its_own)
 {
 	struct ctl_quota q = { 0 };

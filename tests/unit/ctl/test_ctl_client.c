@@ -33,5 +33,26 @@ Test(ctl_client, bad_servers)
 	cr_assert_eq(call_against("nonsense\n", 9), -EBADMSG);
 	cr_assert_eq(call_against("[1]\n", 4), -EBADMSG);
 	cr_assert_eq(call_against("\n", 1), -EBADMSG);
-	cr_assert_eq(call_against("{}\n{}\n", 6), -EBADMSG);
+	cr_assert_eq(call_against("{}{}\n", 5), -EBADMSG);
+}
+
+Test(ctl_client, answers_that_come_together)
+{
+	static const char answers[] = "{\"a\":1}\n{\"a\":2}\n{\"a\"";
+	json_t *request = json_pack("{s:s}", "command", "x"), *got;
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	cr_assert_eq(send(fds[1], answers, sizeof(answers) - 1, 0), (ssize_t)sizeof(answers) - 1);
+	cr_assert_eq(ctl_call(fds[0], request, -1, &got), 0);
+	cr_assert_eq(json_integer_value(json_object_get(got, "a")), 1);
+	json_decref(got);
+	cr_assert_eq(ctl_next(fds[0], &got), 0);
+	cr_assert_eq(json_integer_value(json_object_get(got, "a")), 2);
+	json_decref(got);
+	cr_assert_eq(shutdown(fds[1], SHUT_WR), 0);
+	cr_assert_eq(ctl_next(fds[0], &got), -ECONNRESET, "half an answer");
+	json_decref(request);
+	close(fds[0]);
+	close(fds[1]);
 }
