@@ -104,7 +104,7 @@ has_man_page() { zcat "$root/usr/share/man/man${1##*.}/$1.gz" | grep -q '^\.SH N
 documents() {
 	local package page
 	check "systemd-analyze verify refuses what it must" refuses_bad_unit
-	for page in ippriv.1 ippriv-{node,client,directory}.8 ippriv-{node,client,directory}.conf.5; do
+	for page in ippriv.1 ippriv-control.7 ippriv-{node,client,directory}.8 ippriv-{node,client,directory}.conf.5; do
 		check "man page $page" has_man_page "$page" || true
 	done
 	for package in "${packages[@]}"; do
