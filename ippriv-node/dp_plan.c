@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/ike_port.h"
+#include "common/base/inner_mtu.h"
 
 /* Policy priorities; lower wins. The mark tells whose client an address number means. */
 enum { PRIO_LINK = 100, PRIO_CIRCUIT = 1000, PRIO_TUNNEL = 2000 };
@@ -66,7 +67,9 @@ size_t dp_plan_base(const struct dp_self *self, const struct kern_firewall *fire
 	ops[count] = (struct kern_op){ .type = KERN_OP_LINK,
 				       .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };
 	memcpy(ops[count++].link.name, pool_link, KERN_NAME);
-	ops[count] = (struct kern_op){ .type = KERN_OP_ROUTE, .route = { .dst = firewall->pools } };
+	/* An answer that may not be fragmented has to fit; the kernel takes the layer off this. */
+	ops[count] = (struct kern_op){ .type = KERN_OP_ROUTE,
+				       .route = { .dst = firewall->pools, .mtu = MIDDLE_MTU } };
 	memcpy(ops[count++].route.link, pool_link, KERN_NAME);
 	if (addr_equal(&self->address, &self->listen))
 		return count;

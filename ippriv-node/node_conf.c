@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/inner_mtu.h"
 #include "common/base/log.h"
 #include "common/conf/conf_check.h"
 #include "common/dir/dir_watch.h"
@@ -215,6 +216,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	c->control = strdup("/run/ippriv-node/control");
 	c->state = strdup("/var/lib/ippriv-node");
 	c->firewall.client_connections = 1024;
+	c->firewall.mss = INNER_MTU - TCP_IP_HEADERS;
 	c->bandwidth = 10000;
 	c->max_circuits = 60000;
 	c->circuit_rate = 500;

@@ -25,6 +25,7 @@ struct kern_firewall {
 	bool exit;                  /* false: nothing from the pool leaves in clear */
 	uint16_t nat_port_lo, nat_port_hi; /* NAPT ports, fully random, host order */
 	uint32_t client_connections; /* that one assigned address may have at a time, above 0 */
+	uint16_t mss; /* an exit's: the largest TCP segment, both ways, that clients' tunnels carry whole */
 	size_t rule_count;
 	struct kern_exit_rule rules[KERN_EXIT_RULES];
 };

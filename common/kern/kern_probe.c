@@ -103,6 +103,7 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 		.nat_port_lo = 16384,
 		.nat_port_hi = 65535,
 		.client_connections = 1,
+		.mss = 1266,
 		.rule_count = 1,
 		.rules = { { .accept = true,
 			     .proto = KERN_PROTO_TCP,

@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Of the TCP header, RFC 9293 section 3.1, RFC 7323 section 3.2. */
+enum { TCP_FLAGS = 13, TCP_CHECK = 16, TCP_OPTION_MSS = 2, TCP_OPTION_TIMESTAMP = 8 };
+
 struct nft_rule nft_rule_new(const char *table, const char *chain)
 {
 	struct nft_rule r = { .rule = nftnl_rule_alloc() };
@@ -97,18 +100,42 @@ static void cmp(struct nft_rule *r, uint32_t op, const void *data, uint32_t len)
 	set_data(r, e, NFTNL_EXPR_CMP_DATA, data, len);
 }
 
-static void bitmask(struct nft_rule *r, uint32_t mask)
+/* Keeps what MASK has, then turns what XOR has; both of LEN bytes. NULL once something has failed. */
+static struct nftnl_expr *bits(struct nft_rule *r, const void *mask, const void *xor, uint32_t len)
 {
 	struct nftnl_expr *e = add(r, "bitwise");
-	uint32_t zero = 0;
 
 	if (!e)
-		return;
+		return NULL;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
-	set_data(r, e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
-	set_data(r, e, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	set_data(r, e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	set_data(r, e, NFTNL_EXPR_BITWISE_XOR, xor, len);
+	return e;
+}
+
+static void bitmask(struct nft_rule *r, uint32_t mask)
+{
+	uint32_t zero = 0;
+
+	bits(r, &mask, &zero, sizeof(mask));
+}
+
+/* Names the operation, as nft(8) does here and not for prefixes. */
+static void bits_named(struct nft_rule *r, const void *mask, const void *xor, uint32_t len)
+{
+	struct nftnl_expr *e = bits(r, mask, xor, len);
+
+	if (e)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+}
+
+static void bitmask8(struct nft_rule *r, uint8_t mask)
+{
+	uint8_t zero = 0;
+
+	bits_named(r, &mask, &zero, sizeof(mask));
 }
 
 static void immediate(struct nft_rule *r, uint32_t reg, const void *data, uint32_t len)
@@ -277,6 +304,120 @@ void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32
 	set_str(r, e, NFTNL_EXPR_DYNSET_SET_NAME, set);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SET_ID, set_id);
 	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPRESSIONS, count); /* owned by E */
+}
+
+void nft_match_head_odd(struct nft_rule *r)
+{
+	uint16_t plain = htons(0x4500); /* version 4, five words, type of service 0 */
+
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, 0, sizeof(plain));
+	cmp(r, NFT_CMP_NEQ, &plain, sizeof(plain));
+}
+
+void nft_match_ip_options(struct nft_rule *r)
+{
+	uint8_t words = sizeof(struct iphdr) / 4;
+
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, 0, sizeof(words));
+	bitmask8(r, 0x0f);
+	cmp(r, NFT_CMP_GT, &words, sizeof(words));
+}
+
+void nft_match_atomic(struct nft_rule *r)
+{
+	uint16_t df = htons(0x4000);
+
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, frag_off), sizeof(df));
+	cmp(r, NFT_CMP_EQ, &df, sizeof(df));
+}
+
+void nft_match_tcp_flags(struct nft_rule *r, uint8_t mask, uint8_t flags)
+{
+	payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, sizeof(flags));
+	bitmask8(r, mask);
+	cmp(r, NFT_CMP_EQ, &flags, sizeof(flags));
+}
+
+/* Register 1 into the two bytes at OFFSET, an even one, of BASE, whose checksum is at SUM. */
+static void store(struct nft_rule *r, uint32_t base, uint32_t offset, uint32_t sum)
+{
+	struct nftnl_expr *e = add(r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, sizeof(uint16_t));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, sum);
+}
+
+/* Of the two bytes there KEEP stays and the rest is VALUE; host order. */
+static void change(struct nft_rule *r, uint32_t base, uint32_t offset, uint32_t sum, uint16_t keep,
+		   uint16_t value)
+{
+	uint16_t mask = htons(keep), xor = htons(value);
+
+	payload(r, base, offset, sizeof(mask));
+	bits_named(r, &mask, &xor, sizeof(mask));
+	store(r, base, offset, sum);
+}
+
+static void change_ip(struct nft_rule *r, uint32_t offset, uint16_t keep, uint16_t value)
+{
+	change(r, NFT_PAYLOAD_NETWORK_HEADER, offset, offsetof(struct iphdr, check), keep, value);
+}
+
+void nft_set_tos_zero(struct nft_rule *r)
+{
+	change_ip(r, 0, 0xff03, 0); /* DSCP, */
+	change_ip(r, 0, 0xfffc, 0); /* ECN: as nft(8) writes them */
+}
+
+void nft_set_id_zero(struct nft_rule *r)
+{
+	uint16_t zero = 0;
+
+	immediate(r, NFT_REG_1, &zero, sizeof(zero));
+	store(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, id),
+	      offsetof(struct iphdr, check));
+}
+
+void nft_set_ttl(struct nft_rule *r, uint8_t ttl)
+{
+	change_ip(r, offsetof(struct iphdr, ttl), 0x00ff, (uint16_t)(ttl << 8));
+}
+
+void nft_set_tcp_flags(struct nft_rule *r, uint8_t flags)
+{
+	change(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS - 1, TCP_CHECK, 0xff00, flags);
+}
+
+void nft_lower_mss(struct nft_rule *r, uint16_t mss)
+{
+	uint16_t be = htons(mss);
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, &be, sizeof(be));
+	e = add(r, "exthdr");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_SREG, NFT_REG_1);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, TCP_OPTION_MSS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OFFSET, 2);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_LEN, sizeof(be));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+}
+
+void nft_blank_timestamp(struct nft_rule *r)
+{
+	struct nftnl_expr *e = add(r, "exthdr");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, TCP_OPTION_TIMESTAMP);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
 }
 
 void nft_notrack(struct nft_rule *r)

@@ -47,6 +47,24 @@ void nft_match_ct_reply(struct nft_rule *r);
  */
 void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32_t most);
 
+/* The IPv4 header has options or a type of service that is not 0. */
+void nft_match_head_odd(struct nft_rule *r);
+void nft_match_ip_options(struct nft_rule *r);
+/* DF is set and it is no fragment: nobody needs its identification (RFC 6864 section 4). */
+void nft_match_atomic(struct nft_rule *r);
+/* Of the TCP flags in MASK exactly FLAGS are set. Only behind nft_match_l4proto(TCP). */
+void nft_match_tcp_flags(struct nft_rule *r, uint8_t mask, uint8_t flags);
+
+/* DSCP and ECN. */
+void nft_set_tos_zero(struct nft_rule *r);
+void nft_set_id_zero(struct nft_rule *r);
+void nft_set_ttl(struct nft_rule *r, uint8_t ttl);
+/* Exactly these. Of TCP, as the two below. */
+void nft_set_tcp_flags(struct nft_rule *r, uint8_t flags);
+/* To MSS bytes where it is more; the rule ends here when there is no such option. */
+void nft_lower_mss(struct nft_rule *r, uint16_t mss);
+/* Puts no-operations in place of the timestamp option. */
+void nft_blank_timestamp(struct nft_rule *r);
 void nft_notrack(struct nft_rule *r);
 void nft_accept(struct nft_rule *r);
 /* Counts and drops; WHY is the rule's comment in `nft list`. */

@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netlink.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "common/base/ike_port.h"
@@ -20,6 +21,8 @@
 enum {
 	NEVER_SET_ID = 1, /* both within the batch */
 	CLIENTS_SET_ID = 2,
+	EXIT_TTL = 64, /* of what leaves an exit, as most systems begin with */
+	MSS_MIN = 536, /* RFC 9293 section 3.7.1 */
 	NAT_PORT_MIN = 1024, /* below are the well-known ones, our own among them */
 	TYPE_IPV4_ADDR = 7,      /* nft's number of the data type */
 	BYTEORDER_BIG = 2,       /* nft's, tells it how to print the set */
@@ -48,9 +51,16 @@ enum match {
 	CT_KNOWN = 1 << 18,
 	CT_NEW = 1 << 19,
 	MANY = 1 << 20,        /* more connections than one client may have */
+	ODD_HEAD = 1 << 21,    /* IP options, or a type of service */
+	OPTIONS = 1 << 22,     /* of IP */
+	ATOMIC = 1 << 23,      /* no fragment and never will be one */
+	TCP_SYN = 1 << 24,     /* SYN without ACK */
+	TCP_SYN_ANY = 1 << 25, /* SYN, with ACK or without */
 };
 
-enum verdict { ACCEPT, DROP, NOTRACK, JUMP, SNAT }; /* NOTRACK accepts, too */
+/* NOTRACK accepts, too. Those in the second line only change the packet. */
+enum action { ACCEPT, DROP, NOTRACK, JUMP, SNAT,
+	      CLEAR_TOS, CLEAR_ID, SET_TTL, CLAMP_SYN, CLAMP_MSS };
 
 enum when { ALWAYS, EXIT, NO_EXIT };
 
@@ -58,7 +68,7 @@ enum when { ALWAYS, EXIT, NO_EXIT };
 struct row {
 	const char *chain;
 	uint32_t match;
-	enum verdict verdict;
+	enum action action;
 	const char *text;
 	enum when when;
 };
@@ -83,6 +93,9 @@ static const struct row rows[] = {
 	{ "input", SRC_POOLS, JUMP, "pool_to_us", ALWAYS },
 	{ "output", DST_POOLS | OUT_CLEAR, DROP, "no circuit", ALWAYS },
 
+	{ "odd_head", OPTIONS, DROP, "IP options", EXIT },
+	{ "odd_head", 0, CLEAR_TOS, NULL, EXIT },
+
 	{ "out_of_pool", IN_CLEAR, DROP, "pool address in clear", ALWAYS },
 	{ "out_of_pool", SRC_NOT_POOL, DROP, "pool address of another relay", ALWAYS },
 	{ "out_of_pool", DST_POOLS, DROP, "client to client", ALWAYS },
@@ -91,10 +104,15 @@ static const struct row rows[] = {
 	{ "out_of_pool", INTO_SA, DROP, "not tunnel traffic", ALWAYS },
 	{ "out_of_pool", 0, DROP, "no exit", NO_EXIT },
 	{ "out_of_pool", CT_FOREIGN, DROP, "no connection of its own", EXIT },
+	/* What tells one client's system from another's. */
+	{ "out_of_pool", ODD_HEAD, JUMP, "odd_head", EXIT },
+	{ "out_of_pool", ATOMIC, CLEAR_ID, NULL, EXIT },
+	{ "out_of_pool", 0, SET_TTL, NULL, EXIT },
 	{ "out_of_pool", CT_KNOWN, ACCEPT, NULL, EXIT }, /* its first packet has passed the rest */
 	{ "out_of_pool", DST_NEVER, DROP, "not a public address", EXIT },
 	{ "out_of_pool", DST_OWN, DROP, "client to the relay itself", EXIT },
 	{ "out_of_pool", CT_NEW | MANY, DROP, "too many connections", EXIT },
+	{ "out_of_pool", TCP | TCP_SYN, CLAMP_SYN, NULL, EXIT },
 	{ "out_of_pool", TCP, JUMP, "exit", EXIT },
 	{ "out_of_pool", UDP, JUMP, "exit", EXIT },
 	{ "out_of_pool", ICMP, JUMP, "exit", EXIT },
@@ -103,6 +121,7 @@ static const struct row rows[] = {
 	{ "into_pool", OUT_CLEAR, DROP, "no circuit", ALWAYS },
 	{ "into_pool", FROM_SA | ESP, ACCEPT, NULL, ALWAYS },
 	{ "into_pool", FROM_SA | FROM_IKE, ACCEPT, NULL, ALWAYS },
+	{ "into_pool", TCP | TCP_SYN_ANY, CLAMP_MSS, NULL, EXIT },
 	{ "into_pool", CT_REPLY | CT_KNOWN, ACCEPT, NULL, EXIT },
 	{ "into_pool", 0, DROP, "not an answer to a client", ALWAYS },
 
@@ -130,6 +149,7 @@ static const struct {
 	{ { "pool_to_us", NULL, 0, 0 }, ALWAYS },
 	{ { "input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER }, ALWAYS },
 	{ { "output", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER }, ALWAYS },
+	{ { "odd_head", NULL, 0, 0 }, EXIT },
 	{ { "out_of_pool", NULL, 0, 0 }, ALWAYS },
 	{ { "into_pool", NULL, 0, 0 }, ALWAYS },
 	{ { "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER }, ALWAYS },
@@ -304,6 +324,31 @@ static void match_protocol(struct nft_rule *r, uint32_t match)
 		nft_match_l4proto(r, IPPROTO_ICMP);
 }
 
+static void match_head(struct nft_rule *r, uint32_t match)
+{
+	if (match & ODD_HEAD)
+		nft_match_head_odd(r);
+	if (match & OPTIONS)
+		nft_match_ip_options(r);
+	if (match & ATOMIC)
+		nft_match_atomic(r);
+	if (match & TCP_SYN)
+		nft_match_tcp_flags(r, TH_SYN | TH_ACK, TH_SYN);
+	if (match & TCP_SYN_ANY)
+		nft_match_tcp_flags(r, TH_SYN, TH_SYN);
+}
+
+/*
+ * No timestamps: they show how fast this client's clock is, at every exit. No ECN: that few ask for
+ * it. Both are agreed on in the SYN, so later packets have neither.
+ */
+static void clamp_syn(struct nft_rule *r, uint16_t mss)
+{
+	nft_set_tcp_flags(r, TH_SYN);
+	nft_blank_timestamp(r);
+	nft_lower_mss(r, mss);
+}
+
 static void match_state(struct nft_rule *r, uint32_t match)
 {
 	if (match & (IN_CLEAR | FROM_SA))
@@ -335,8 +380,9 @@ static void push_row(struct nft_batch *b, const struct kern_firewall *fw, const 
 	match_addresses(&r, row->match, fw);
 	match_state(&r, row->match);
 	match_protocol(&r, row->match);
+	match_head(&r, row->match);
 	match_connection(&r, row->match, fw);
-	switch (row->verdict) {
+	switch (row->action) {
 	case ACCEPT:
 		nft_accept(&r);
 		break;
@@ -352,6 +398,21 @@ static void push_row(struct nft_batch *b, const struct kern_firewall *fw, const 
 		break;
 	case SNAT:
 		nft_snat(&r, &fw->address, fw->nat_port_lo, fw->nat_port_hi);
+		break;
+	case CLEAR_TOS:
+		nft_set_tos_zero(&r);
+		break;
+	case CLEAR_ID:
+		nft_set_id_zero(&r);
+		break;
+	case SET_TTL:
+		nft_set_ttl(&r, EXIT_TTL);
+		break;
+	case CLAMP_SYN:
+		clamp_syn(&r, fw->mss);
+		break;
+	case CLAMP_MSS:
+		nft_lower_mss(&r, fw->mss);
 		break;
 	}
 	nft_batch_rule(b, &r);
@@ -437,7 +498,7 @@ static bool firewall_ok(const struct kern_firewall *fw)
 	    fw->rule_count > KERN_EXIT_RULES)
 		return false;
 	if (fw->exit && (fw->nat_port_lo < NAT_PORT_MIN || fw->nat_port_lo > fw->nat_port_hi ||
-			 fw->client_connections == 0))
+			 fw->client_connections == 0 || fw->mss < MSS_MIN))
 		return false;
 	for (size_t i = 0; i < fw->rule_count; i++)
 		if (!rule_ok(&fw->rules[i]))

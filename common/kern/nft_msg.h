@@ -20,8 +20,7 @@ enum { NFT_BATCH_MAX = 128 * 1024 }; /* bytes that hold any batch of this file *
  * 0 with *LEN bytes written, -ENOSPC when SIZE is too small, -ENOMEM, or -EINVAL when FW makes no
  * sense: no table name, an address or prefix that is not IPv4 or has host bits, pool outside
  * pools, address inside pools, an exit's NAPT ports empty or below 1024, no connections for its
- * clients, too many rules, a rule
- * with low port above high or with ports for ICMP.
+ * clients, an MSS below 536, too many rules, a rule with low port above high or with ports for ICMP.
  */
 int nft_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_firewall *fw,
 		    size_t *len) _must_check_;

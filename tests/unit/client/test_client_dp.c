@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/fake_kern.h"
+#include "common/base/inner_mtu.h"
 #include "ippriv-client/dp_plan.h"
 
 static struct dp_pair pair_of(unsigned int k)
@@ -144,8 +145,9 @@ Test(dp_plan, mtu_as_the_kernel_counts)
 {
 	cr_assert_eq(dp_plan_mtu(0), 1418);
 	cr_assert_eq(dp_plan_mtu(1), 1362);
-	cr_assert_eq(dp_plan_mtu(2), 1306);
-	cr_assert_eq(dp_mtu(), 1306);
+	cr_assert_eq(dp_plan_mtu(1), MIDDLE_MTU);
+	cr_assert_eq(dp_plan_mtu(2), INNER_MTU);
+	cr_assert_eq(dp_mtu(), INNER_MTU);
 }
 
 /* The interface of layer INDEX as it stands in the fake kernel. */

@@ -36,6 +36,7 @@ static inline struct kern_firewall relay_firewall(void)
 		.nat_port_lo = 16384,
 		.nat_port_hi = 65535,
 		.client_connections = 1024,
+		.mss = 1266,
 	};
 
 	relay_add_rule(&fw, false, KERN_PROTO_ANY, "198.51.100.0/24", 0, 65535);
