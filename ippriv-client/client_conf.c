@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/conf/conf.h"
+#include "common/conf/conf_authorities.h"
 #include "common/conf/conf_check.h"
 
 static int set_defaults(struct client_conf *c, char **level)
@@ -21,18 +21,18 @@ static int set_defaults(struct client_conf *c, char **level)
 	return c->control && c->state && *level ? 0 : -ENOMEM;
 }
 
-static int read_trust(const char *path, const struct conf_strings *authorities,
-		      uint32_t threshold, int line, struct dir_trust *out, char *why, size_t size)
+static int read_trust(const struct conf_authorities *a, struct dir_trust *out, char *why,
+		      size_t size)
 {
 	size_t bad;
-	const char *wrong = dir_trust_parse(authorities->items, authorities->count, threshold, out,
-					    &bad);
+	const char *wrong = dir_trust_parse(a->keys.items, a->keys.count, a->threshold, out, &bad);
+	int line = a->threshold_line;
 
 	if (!wrong)
 		return 0;
 	if (line == 0 || strncmp(wrong, "threshold", strlen("threshold")) != 0)
-		line = authorities->lines[bad];
-	snprintf(why, size, "%s:%d: %s", path, line, wrong);
+		line = a->keys.lines[bad];
+	snprintf(why, size, "%s:%d: %s", a->path, line, wrong);
 	return -EINVAL;
 }
 
@@ -87,20 +87,20 @@ static int read_pins(const struct conf_strings *names, struct pins *out)
 	return r;
 }
 
-int client_conf_read(const char *path, struct client_conf *out, char *why, size_t why_size)
+int client_conf_read(const char *path, const char *authorities, struct client_conf *out, char *why,
+		     size_t why_size)
 {
 	_cleanup_free_ char *level = NULL, *encapsulation = NULL, *ciphers = NULL;
 	struct client_conf c = { 0 };
-	struct conf_strings authorities = { 0 }, pins[PINS_HOPS] = { 0 };
-	uint32_t threshold = 1;
-	int threshold_line = 0;
+	struct conf_authorities a = { .threshold = 1 };
+	struct conf_strings pins[PINS_HOPS] = { 0 };
 	const struct conf_key keys[] = {
-		{ .name = "directory", .type = CONF_STRING, .value = &c.directory,
-		  .required = true, .check = conf_check_url },
-		{ .name = "authorities", .type = CONF_STRINGS, .value = &authorities,
-		  .required = true, .check = conf_check_key },
-		{ .name = "threshold", .type = CONF_UINT, .value = &threshold, .min = 1,
-		  .max = DIR_LIST_AUTHORITIES, .line = &threshold_line },
+		{ .name = "directory", .type = CONF_STRING, .value = &a.directory,
+		  .check = conf_check_url },
+		{ .name = "authorities", .type = CONF_STRINGS, .value = &a.keys,
+		  .check = conf_check_key },
+		{ .name = "threshold", .type = CONF_UINT, .value = &a.threshold, .min = 1,
+		  .max = DIR_LIST_AUTHORITIES, .line = &a.threshold_line },
 		{ .name = "circuits", .type = CONF_UINT, .value = &c.circuits, .min = 1,
 		  .max = CLIENT_CONF_CIRCUITS },
 		{ .name = "control", .type = CONF_STRING, .value = &c.control,
@@ -130,19 +130,22 @@ int client_conf_read(const char *path, struct client_conf *out, char *why, size_
 	};
 	int r;
 
-	snprintf(why, why_size, "%s: no memory left", path);
+	snprintf(why, why_size, "%s: no memory left", path ? path : authorities);
 	r = set_defaults(&c, &level);
-	if (r == 0)
+	if (r == 0 && path)
 		r = conf_read(path, keys, ARRAY_SIZE(keys), why, why_size);
 	if (r == 0)
-		r = read_trust(path, &authorities, threshold, threshold_line, &c.trust, why,
-			       why_size);
+		r = conf_authorities_complete(&a, path, authorities, why, why_size);
+	if (r == 0)
+		r = read_trust(&a, &c.trust, why, why_size);
 	for (size_t hop = 0; hop < PINS_HOPS; hop++) {
 		if (r == 0)
 			r = read_pins(&pins[hop], &c.pins[hop]);
 		conf_strings_fini(&pins[hop]);
 	}
-	conf_strings_fini(&authorities);
+	c.directory = a.directory;
+	a.directory = NULL;
+	conf_authorities_fini(&a);
 	if (r < 0) {
 		client_conf_fini(&c);
 		return r;

@@ -30,7 +30,10 @@ struct client_conf {
 	enum log_level log_level;
 };
 
-/* Reads PATH. 0, or -errno with one line in WHY. */
-int client_conf_read(const char *path, struct client_conf *out, char *why,
+/*
+ * Reads PATH (NULL: all defaults) and, for directory and authorities that it lacks, the file
+ * AUTHORITIES. 0, or -errno with one line in WHY.
+ */
+int client_conf_read(const char *path, const char *authorities, struct client_conf *out, char *why,
 		     size_t why_size) _must_check_;
 void client_conf_fini(struct client_conf *conf);

@@ -1,36 +1,54 @@
 /* ippriv-client: the daemon on a laptop. Options, configuration, then client.c. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/conf/conf_authorities.h"
 #include "common/dir/dir_http.h"
 #include "ippriv-client/client.h"
 #include "ippriv-client/client_place.h"
 
+#define CONF_PATH "/etc/ippriv/client.conf"
+
 static const char usage[] =
 	"ippriv-client " IPPRIV_VERSION ", keeps circuits through three relays ready for `ippriv run`\n"
-	"  ippriv-client [-c FILE]       run it (root)\n"
-	"  ippriv-client [-c FILE] -t    check the configuration and say what is wrong\n"
-	"The configuration is /etc/ippriv/client.conf unless -c names another.\n";
+	"  ippriv-client [-c FILE] [-a FILE]       run it (root)\n"
+	"  ippriv-client [-c FILE] [-a FILE] -t    check the configuration and say what is wrong\n"
+	"The configuration is " CONF_PATH " unless -c names another; it need not be there.\n"
+	"Directory and authorities that it does not name are in " CONF_AUTHORITIES_PATH ",\n"
+	"unless -a names another file.\n";
+
+/* What may be missing: only the file that nobody has named. */
+static const char *conf_path(const char *named)
+{
+	if (named)
+		return named;
+	return access(CONF_PATH, F_OK) < 0 && errno == ENOENT ? NULL : CONF_PATH;
+}
 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
+		{ "authorities", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
 		{ 0 },
 	};
-	const char *path = "/etc/ippriv/client.conf";
+	const char *named = NULL, *authorities = CONF_AUTHORITIES_PATH, *path;
 	struct client_conf conf;
 	bool test = false;
 	char why[512];
 	int c, status = 0;
 
 	log_init("ippriv-client", LOG_LEVEL_INFO);
-	while ((c = getopt_long(argc, argv, "c:th", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:c:th", longs, NULL)) != -1) {
 		switch (c) {
+		case 'a':
+			authorities = optarg;
+			break;
 		case 'c':
-			path = optarg;
+			named = optarg;
 			break;
 		case 't':
 			test = true;
@@ -53,7 +71,8 @@ int main(int argc, char **argv)
 		log_error("cannot start libsodium and libcurl");
 		return CLIENT_EXIT_FAILURE;
 	}
-	if (client_conf_read(path, &conf, why, sizeof(why)) < 0) {
+	path = conf_path(named);
+	if (client_conf_read(path, authorities, &conf, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return CLIENT_EXIT_SETUP;
 	}
@@ -61,7 +80,7 @@ int main(int argc, char **argv)
 	if (!test) {
 		status = client_run(&conf);
 	} else if (client_place_check(&conf, why, sizeof(why)) == 0) {
-		printf("%s: good\n", path);
+		printf("%s: good\n", path ? path : authorities);
 	} else {
 		log_error("%s", why);
 		status = CLIENT_EXIT_SETUP;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/conf/conf_authorities.h"
 #include "common/crypto/crypto_pem.h"
 #include "common/dir/dir_http.h"
 #include "common/io/notify.h"
@@ -25,10 +26,11 @@ static const char usage[] =
 	"For a relay that is a stock IKEv2 daemon:\n"
 	"  ippriv-node [-c FILE] --announce           only keep its descriptor in the list\n"
 	"  ippriv-node --pem FILE | PUBLIC-KEY        print a key file or a public key as PEM\n"
-	"The configuration is /etc/ippriv/node.conf unless -c names another.\n";
+	"The configuration is /etc/ippriv/node.conf unless -c names another. Directory and authorities\n"
+	"that it does not name are in " CONF_AUTHORITIES_PATH ", unless -a names another file.\n";
 
 struct options {
-	const char *conf, *keygen, *pem;
+	const char *conf, *authorities, *keygen, *pem;
 	bool announce, test, status, json, addresses;
 };
 
@@ -38,13 +40,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "keygen", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
 		{ "pem", required_argument, NULL, 'p' },    { "announce", no_argument, NULL, 'A' },
-		{ "addresses", no_argument, NULL, 'a' },    { "help", no_argument, NULL, 'h' },
+		{ "addresses", no_argument, NULL, 'd' },    { "authorities", required_argument, NULL, 'a' },
+		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },      { 0 },
 	};
 	int c;
 
-	*o = (struct options){ .conf = "/etc/ippriv/node.conf" };
-	while ((c = getopt_long(argc, argv, "c:th", longs, NULL)) != -1) {
+	*o = (struct options){ .conf = "/etc/ippriv/node.conf",
+			       .authorities = CONF_AUTHORITIES_PATH };
+	while ((c = getopt_long(argc, argv, "a:c:th", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c': o->conf = optarg; break;
 		case 't': o->test = true; break;
@@ -52,7 +56,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'p': o->pem = optarg; break;
 		case 'A': o->announce = true; break;
 		case 'j': o->json = true; break;
-		case 'a': o->addresses = true; break;
+		case 'a': o->authorities = optarg; break;
+		case 'd': o->addresses = true; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		case 'v': puts("ippriv-node " IPPRIV_VERSION); exit(0);
 		default: return -EINVAL;
@@ -87,7 +92,13 @@ static int announce(struct node_conf *conf)
 	struct ctl_announce *a = NULL;
 	struct io_loop *loop = NULL;
 	int status = STATUS_SETUP;
+	char why[512];
 
+	if (conf->key_later) { /* the other daemon has its own */
+		crypto_key_why(-ENOENT, conf->identity, "ippriv-node", why, sizeof(why));
+		log_error("%s", why);
+		return STATUS_SETUP;
+	}
 	if (io_loop_new(&loop) < 0)
 		return STATUS_SETUP;
 	if (io_signals(loop, on_stop, loop) == 0 && ctl_announce_new(loop, conf, &a) == 0) {
@@ -102,14 +113,15 @@ static int announce(struct node_conf *conf)
 	return status;
 }
 
-static int run(const struct node_conf *conf)
+static int run(struct node_conf *conf)
 {
 	struct io_loop *loop = NULL;
 	struct node *node = NULL;
-	char why[256] = "out of memory";
-	int err;
+	char why[512] = "out of memory";
+	int err = conf->key_later ? node_conf_make_key(conf, why, sizeof(why)) : 0;
 
-	err = io_loop_new(&loop);
+	if (err == 0)
+		err = io_loop_new(&loop);
 	if (err == 0)
 		err = io_signals(loop, on_signal, &node);
 	if (err == 0)
@@ -146,7 +158,7 @@ int main(int argc, char **argv)
 		return crypto_keygen(o.keygen) < 0 ? STATUS_SETUP : 0;
 	if (o.pem)
 		return crypto_pem_print(o.pem) < 0 ? STATUS_SETUP : 0;
-	if (node_conf_read(o.conf, &conf, why, sizeof(why)) < 0) {
+	if (node_conf_read(o.conf, o.authorities, &conf, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return STATUS_SETUP;
 	}

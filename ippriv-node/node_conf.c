@@ -8,6 +8,7 @@
 
 #include "common/base/inner_mtu.h"
 #include "common/base/log.h"
+#include "common/conf/conf_authorities.h"
 #include "common/conf/conf_check.h"
 #include "common/dir/dir_watch.h"
 #include "ippriv-node/exit_policy.h"
@@ -15,10 +16,10 @@
 /* The file's values before they are put together, and the lines to point at. */
 struct draft {
 	const char *path;
-	struct conf_strings authorities, exit_rules;
-	uint32_t threshold;
+	struct conf_authorities a;
+	struct conf_strings exit_rules;
 	char *nat_ports, *log_level;
-	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, threshold_line, pool_line, dns_line, nat_line,
+	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, pool_line, dns_line, nat_line,
 	    state_line, silence_line, liveness_line;
 	char *why;
 	size_t why_size;
@@ -55,17 +56,24 @@ static const char *check_rule(const char *value)
 	return exit_policy_parse(value, &rule);
 }
 
-static int set_trust(const struct draft *d, struct node_conf *c)
+static int set_trust(struct draft *d, const char *authorities, struct node_conf *c)
 {
+	struct conf_authorities *a = &d->a;
+	int err = conf_authorities_complete(a, d->path, authorities, d->why, d->why_size), line;
+	const char *wrong;
 	size_t bad;
-	const char *wrong = dir_trust_parse(d->authorities.items, d->authorities.count,
-					    d->threshold, &c->trust, &bad);
 
+	if (err < 0)
+		return err;
+	c->directory = a->directory;
+	a->directory = NULL;
+	wrong = dir_trust_parse(a->keys.items, a->keys.count, a->threshold, &c->trust, &bad);
 	if (!wrong)
 		return 0;
-	if (d->threshold_line && d->threshold > d->authorities.count)
-		return fail(d, d->threshold_line, "%s", wrong);
-	return fail(d, d->authorities.lines[bad], "%s", wrong);
+	line = a->threshold_line && a->threshold > a->keys.count ? a->threshold_line
+								 : a->keys.lines[bad];
+	d->path = a->path;
+	return fail(d, line, "%s", wrong);
 }
 
 static int set_addresses(const struct draft *d, struct node_conf *c)
@@ -147,8 +155,16 @@ static int set_dns(const struct draft *d, const struct node_conf *c)
 static int set_identity(const struct draft *d, struct node_conf *c)
 {
 	int err = crypto_key_load(c->identity, &c->key);
+	uint8_t seed[CRYPTO_SIGN_SEED];
 	char text[512];
 
+	if (err == -ENOENT && !d->identity_line) {
+		c->key_later = true;
+		crypto_random(seed, sizeof(seed));
+		crypto_sign_key_from_seed(seed, &c->key);
+		crypto_wipe(seed, sizeof(seed));
+		return 0;
+	}
 	if (err == 0)
 		return 0;
 	crypto_key_why(err, c->identity, "ippriv-node", text, sizeof(text));
@@ -183,6 +199,41 @@ static int set_state(const struct draft *d, const struct node_conf *c)
 						 "not there; make that", c->state);
 }
 
+/* What has no nickname is known by its key. */
+static int set_nickname(struct node_conf *c)
+{
+	char hex[CRYPTO_HEX];
+
+	if (c->nickname)
+		return 0;
+	crypto_hex(c->key.pub.bytes, hex);
+	return asprintf(&c->nickname, "ippriv-%.8s", hex) < 0 ? -ENOMEM : 0;
+}
+
+int node_conf_make_key(struct node_conf *conf, char *why, size_t size)
+{
+	char hex[CRYPTO_HEX];
+	int err = crypto_key_create(conf->identity, &conf->key);
+
+	if (err < 0) {
+		snprintf(why, size, "%s: cannot make a key: %s; make that folder, or name another "
+			 "file as `identity`", conf->identity, strerror(-err));
+		return err;
+	}
+	conf->key_later = false;
+	conf->entry.identity = conf->key.pub;
+	if (conf->nickname_by_key) {
+		free(conf->nickname);
+		conf->nickname = NULL;
+		if (set_nickname(conf) < 0)
+			return -ENOMEM;
+		snprintf(conf->entry.nickname, sizeof(conf->entry.nickname), "%s", conf->nickname);
+	}
+	log_info("%s: made a key, its public half is %s", conf->identity,
+		 crypto_hex(conf->key.pub.bytes, hex));
+	return 0;
+}
+
 static int set_entry(const struct draft *d, struct node_conf *c)
 {
 	struct dir_entry *e = &c->entry;
@@ -212,7 +263,8 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 {
 	d->nat_ports = strdup("16384-65535");
 	d->log_level = strdup("info");
-	d->threshold = 1;
+	d->a.threshold = 1;
+	c->identity = strdup(NODE_KEY_PATH);
 	c->control = strdup("/run/ippriv-node/control");
 	c->state = strdup("/var/lib/ippriv-node");
 	c->firewall.client_connections = 1024;
@@ -230,7 +282,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	prefix_parse("100.64.0.0/10", &c->firewall.pools);
 	prefix_parse("100.64.0.0/16", &c->pool);
 	snprintf(c->firewall.table, sizeof(c->firewall.table), "ippriv_node");
-	return d->nat_ports && d->log_level && c->control && c->state ? 0 : -ENOMEM;
+	return d->nat_ports && d->log_level && c->identity && c->control && c->state ? 0 : -ENOMEM;
 }
 
 static int read_file(struct draft *d, struct node_conf *c)
@@ -243,15 +295,15 @@ static int read_file(struct draft *d, struct node_conf *c)
 		{ .name = "listen", .type = CONF_ADDR, .value = &c->listen,
 		  .line = &d->listen_line },
 		{ .name = "identity", .type = CONF_STRING, .value = &c->identity,
-		  .required = true, .check = conf_check_path, .line = &d->identity_line },
+		  .check = conf_check_path, .line = &d->identity_line },
 		{ .name = "nickname", .type = CONF_STRING, .value = &c->nickname,
-		  .required = true, .check = check_nickname },
-		{ .name = "directory", .type = CONF_STRING, .value = &c->directory,
-		  .required = true, .check = conf_check_url },
-		{ .name = "authorities", .type = CONF_STRINGS, .value = &d->authorities,
-		  .required = true, .check = conf_check_key },
-		{ .name = "threshold", .type = CONF_UINT, .value = &d->threshold, .min = 1,
-		  .max = DIR_LIST_AUTHORITIES, .line = &d->threshold_line },
+		  .check = check_nickname },
+		{ .name = "directory", .type = CONF_STRING, .value = &d->a.directory,
+		  .check = conf_check_url },
+		{ .name = "authorities", .type = CONF_STRINGS, .value = &d->a.keys,
+		  .check = conf_check_key },
+		{ .name = "threshold", .type = CONF_UINT, .value = &d->a.threshold, .min = 1,
+		  .max = DIR_LIST_AUTHORITIES, .line = &d->a.threshold_line },
 		{ .name = "pool", .type = CONF_PREFIX, .value = &c->pool, .line = &d->pool_line },
 		{ .name = "dns", .type = CONF_ADDR, .value = &c->dns, .line = &d->dns_line },
 		{ .name = "exit", .type = CONF_BOOL, .value = &c->firewall.exit },
@@ -294,7 +346,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 	return conf_read(d->path, keys, ARRAY_SIZE(keys), d->why, d->why_size);
 }
 
-int node_conf_read(const char *path, struct node_conf *out, char *why, size_t size)
+int node_conf_read(const char *path, const char *authorities, struct node_conf *out, char *why,
+		   size_t size)
 {
 	struct draft d = { .path = path, .why = why, .why_size = size };
 	struct node_conf c = { 0 };
@@ -304,8 +357,6 @@ int node_conf_read(const char *path, struct node_conf *out, char *why, size_t si
 	err = set_defaults(&d, &c);
 	if (err == 0)
 		err = read_file(&d, &c);
-	if (err == 0)
-		err = set_trust(&d, &c);
 	if (err == 0)
 		err = set_addresses(&d, &c);
 	if (err == 0)
@@ -318,11 +369,16 @@ int node_conf_read(const char *path, struct node_conf *out, char *why, size_t si
 		err = set_identity(&d, &c);
 	if (err == 0)
 		err = set_state(&d, &c);
+	c.nickname_by_key = !c.nickname;
+	if (err == 0)
+		err = set_nickname(&c);
 	if (err == 0)
 		err = set_entry(&d, &c);
 	if (err == 0)
+		err = set_trust(&d, authorities, &c);
+	if (err == 0)
 		c.log_level = log_level_parse(d.log_level);
-	conf_strings_fini(&d.authorities);
+	conf_authorities_fini(&d.a);
 	conf_strings_fini(&d.exit_rules);
 	free(d.nat_ports);
 	free(d.log_level);

@@ -12,7 +12,9 @@ struct node_conf {
 	struct addr address6;           /* for clients on IPv6; family 0: none */
 	char *identity;                 /* path of the key file */
 	struct crypto_sign_key key;
+	bool key_later;                 /* KEY is a stand-in: the default file is not there yet */
 	char *nickname;
+	bool nickname_by_key;           /* none was given */
 	char *directory;                /* URL */
 	struct dir_trust trust;
 	struct prefix pool;
@@ -32,8 +34,16 @@ struct node_conf {
 	struct dir_entry entry;         /* what we publish */
 };
 
-/* Everything that can be judged without touching the kernel. 0, or -errno with one line in WHY. */
-int node_conf_read(const char *path, struct node_conf *out, char *why, size_t size) _must_check_;
+#define NODE_KEY_PATH "/etc/ippriv/node.key" /* without `identity` */
+
+/*
+ * Everything that can be judged without touching the kernel. For directory and authorities that
+ * PATH lacks it reads the file AUTHORITIES. 0, or -errno with one line in WHY.
+ */
+int node_conf_read(const char *path, const char *authorities, struct node_conf *out, char *why,
+		   size_t size) _must_check_;
+/* Where key_later: makes that file, once and for all. 0, or -errno with one line in WHY. */
+int node_conf_make_key(struct node_conf *conf, char *why, size_t size) _must_check_;
 /*
  * Whether a client may sleep for longer than its keys last: it falls asleep when they are due, after
  * `child_life`, and the kernel drops them half as long later.

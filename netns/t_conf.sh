@@ -90,7 +90,9 @@ listen = "$PUBLIC:8080"
 identity = "$D/key"
 state = "$D/state"
 END
-files=$(ls -R "$D")
+sed -n '/^directory\|^authorities/p' "$D/client.conf" >"$D/authorities"
+echo "address = $PUBLIC" >"$D/one.conf"
+files=$(ls -R "$D" /etc/ippriv 2>/dev/null)
 before=$(ns_state host)
 
 # --- good ones
@@ -99,8 +101,12 @@ for kind in node client dir; do
 	run "${program[$kind]}" -c "$D/$kind.conf" -t
 	check_eq "${program[$kind]} -t is content with a good file" "0 $D/$kind.conf: good" "$status $(cat "$D/out" "$D/err")"
 done
+run ippriv-client -a "$D/authorities" -t
+check_eq "ippriv-client needs no more than its authorities" "0 $D/authorities: good" "$status $(cat "$D/out" "$D/err")"
+run ippriv-node -a "$D/authorities" -c "$D/one.conf" -t
+check_eq "ippriv-node no more than them and its address" "0 $D/one.conf: good" "$status $(cat "$D/out" "$D/err")"
 rm -f "$D/out" "$D/err"
-check_eq "-t makes no file" "$files" "$(ls -R "$D")"
+check_eq "-t makes no file" "$files" "$(ls -R "$D" /etc/ippriv 2>/dev/null)"
 check_not "--keygen does not replace a key" "$BUILD_DIR/ippriv-node" --keygen "$D/key"
 unchanged "after -t"
 
@@ -129,7 +135,10 @@ bad node '' 'exit_policy = { "accept tcp *:80", "accept tcp *:99999" }' 'accept 
 bad node authorities 'authorities = { "abcd" }' 'hex digits' "an authority that is no key"
 bad node '' 'threshold = 2' 'threshold.*number of authorities' "a threshold over the authorities"
 bad node control "control = \"/run/$(printf 'x%.0s' {1..120})\"" 'too long.*107' "a control path that is too long"
-bad client directory '' 'directory is missing' "no directory"
+sed '/^directory/d' "$D/client.conf" >"$D/bad.conf"
+refused client "$D/bad.conf: directory is missing; .*/etc/ippriv/authorities" "no directory" "$D/bad.conf"
+run ippriv-client -a "$D/none"
+said "ippriv-client: neither its file nor that of the authorities" 2 "^ippriv-client: $D/none: no such file"
 bad client '' 'circuits = 3
 circuits = 3' 'circuits stands in line 5 already' "a key twice"
 bad client control "control = \"/run/$(printf 'x%.0s' {1..120})\"" 'too long.*107' "a control path that is too long"

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #define MINIMUM "directory = \"http://192.0.2.1:8080\"\nauthorities = { \"" KEY_1 "\" }\n"
 
 static char path[] = "/tmp/test_client_conf.XXXXXX";
+static const char *authorities = "/nonexistent/authorities";
 static char why[512];
 
 static int read_text(const char *text, struct client_conf *out)
@@ -21,7 +23,7 @@ static int read_text(const char *text, struct client_conf *out)
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
-	r = client_conf_read(name, out, why, sizeof(why));
+	r = client_conf_read(name, authorities, out, why, sizeof(why));
 	unlink(name);
 	return r;
 }
@@ -123,10 +125,37 @@ Test(client_conf, errors_say_where)
 	}
 }
 
+Test(client_conf, authorities_alone_are_enough)
+{
+	struct client_conf c;
+	char name[sizeof(path)];
+	int fd;
+
+	cr_assert_eq(client_conf_read(NULL, authorities, &c, why, sizeof(why)), -ENOENT);
+	cr_assert(strstr(why, authorities), "%s", why);
+	memcpy(name, path, sizeof(path));
+	fd = mkstemp(name);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, MINIMUM, strlen(MINIMUM)), (ssize_t)strlen(MINIMUM));
+	close(fd);
+	cr_assert_eq(client_conf_read(NULL, name, &c, why, sizeof(why)), 0, "%s", why);
+	cr_assert_str_eq(c.directory, "http://192.0.2.1:8080");
+	cr_assert_eq(c.trust.count, 1);
+	cr_assert_eq(c.circuits, 1);
+	cr_assert_str_eq(c.state, "/var/lib/ippriv-client");
+	client_conf_fini(&c);
+	authorities = name;
+	cr_assert_eq(read_text("circuits = 4\n", &c), 0, "%s", why);
+	cr_assert_eq(c.circuits, 4);
+	cr_assert_eq(c.trust.count, 1);
+	client_conf_fini(&c);
+	unlink(name);
+}
+
 Test(client_conf, no_file)
 {
 	struct client_conf c;
 
-	cr_assert_lt(client_conf_read("/nonexistent/client.conf", &c, why, sizeof(why)), 0);
+	cr_assert_lt(client_conf_read("/nonexistent/client.conf", authorities, &c, why, sizeof(why)), 0);
 	cr_assert(strstr(why, "/nonexistent/client.conf"), "%s", why);
 }

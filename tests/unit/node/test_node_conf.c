@@ -1,5 +1,6 @@
 /* The relay's configuration: defaults, every key, and for each mistake one line that points at it. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 enum { ADDRESS, IDENTITY, NICKNAME, DIRECTORY, AUTHORITIES, LINES };
 
 static char dir[] = "/tmp/test_node_conf.XXXXXX";
-static char key[64], conf[64], identity[128];
+static char key[64], conf[64], authorities[64], identity[128];
 static const char *lines[LINES] = {
 	[ADDRESS] = "address = 203.0.113.2",
 	[NICKNAME] = "nickname = \"relay-B\"",
@@ -33,6 +34,7 @@ static void setup(void)
 	cr_assert(mkdtemp(dir));
 	snprintf(key, sizeof(key), "%s/key", dir);
 	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	snprintf(authorities, sizeof(authorities), "%s/authorities", dir);
 	snprintf(identity, sizeof(identity), "identity = \"%s\"", key);
 	lines[IDENTITY] = identity;
 	cr_assert_eq(crypto_key_create(key, &k), 0);
@@ -44,10 +46,20 @@ static void teardown(void)
 {
 	unlink(key);
 	unlink(conf);
+	unlink(authorities);
 	rmdir(dir);
 }
 
 TestSuite(node_conf, .init = setup, .fini = teardown);
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert(f);
+	fputs(text, f);
+	fclose(f);
+}
 
 /* The lines without OMIT (LINES: all), then MORE. */
 static int read_with(int omit, const char *more, struct node_conf *out)
@@ -60,7 +72,7 @@ static int read_with(int omit, const char *more, struct node_conf *out)
 			fprintf(f, "%s\n", lines[i]);
 	fputs(more, f);
 	fclose(f);
-	return node_conf_read(conf, out, why, sizeof(why));
+	return node_conf_read(conf, authorities, out, why, sizeof(why));
 }
 
 /* MORE, in place of OMIT, is refused: WHY is one line that names file, LINE and SAYS. */
@@ -175,13 +187,82 @@ Test(node_conf, every_key)
 Test(node_conf, what_must_be_there)
 {
 	refused(ADDRESS, "", 4, "address is missing");
-	refused(IDENTITY, "", 4, "identity is missing");
-	refused(NICKNAME, "", 4, "nickname is missing");
-	refused(DIRECTORY, "", 4, "directory is missing");
-	refused(AUTHORITIES, "", 4, "authorities is missing");
-	refused(AUTHORITIES, "authorities = { }\n", 5, "authorities is missing");
 	refused(LINES, "colour = red\n", 6, "unknown key colour");
 	refused(LINES, "\nnickname = \"twice\"\n", 7, "line 3 already");
+}
+
+Test(node_conf, authorities_in_a_file_of_their_own)
+{
+	struct node_conf c;
+
+	cr_expect_lt(read_with(DIRECTORY, "", &c), 0);
+	cr_expect(strstr(why, conf) && strstr(why, "directory is missing") && strstr(why, authorities),
+		  "%s", why);
+	cr_expect_lt(read_with(AUTHORITIES, "", &c), 0);
+	cr_expect(strstr(why, "authorities is missing"), "%s", why);
+	write_file(authorities, "directory = \"http://192.0.2.9\"\n"
+				"authorities = { \"" KEY_2 "\", \"" KEY_1 "\" }\nthreshold = 2\n");
+	cr_assert_eq(read_with(AUTHORITIES, "", &c), 0, "%s", why);
+	cr_expect_str_eq(c.directory, "http://192.0.2.1:8080");
+	cr_expect_eq(c.trust.count, (size_t)2);
+	cr_expect_eq(c.trust.threshold, (size_t)2);
+	node_conf_fini(&c);
+	cr_assert_eq(read_with(DIRECTORY, "", &c), 0, "%s", why);
+	cr_expect_str_eq(c.directory, "http://192.0.2.9");
+	cr_expect_eq(c.trust.count, (size_t)1);
+	cr_expect_eq(c.trust.threshold, (size_t)1, "goes with the keys");
+	node_conf_fini(&c);
+	refused(AUTHORITIES, "threshold = 2\n", 5, "in another file");
+}
+
+Test(node_conf, errors_in_the_file_of_authorities)
+{
+	struct node_conf c;
+
+	write_file(authorities, "authorities = { \"" KEY_2 "\" }\nthreshold = 2\n");
+	cr_expect_lt(read_with(AUTHORITIES, "", &c), 0);
+	cr_expect(strstr(why, authorities) == why && strstr(why, ":2: ") && strstr(why, "threshold"),
+		  "%s", why);
+	write_file(authorities, "authorities = { \"" KEY_2 "\" }\nexit = true\n");
+	cr_expect_lt(read_with(AUTHORITIES, "", &c), 0);
+	cr_expect(strstr(why, authorities) == why && strstr(why, "unknown key exit"), "%s", why);
+	write_file(authorities, "directory = \"http://192.0.2.1\"\n");
+	cr_expect_lt(read_with(AUTHORITIES, "", &c), 0);
+	cr_expect(strstr(why, "authorities is missing"), "%s", why);
+}
+
+Test(node_conf, one_line_is_enough)
+{
+	struct node_conf c;
+	char hex[CRYPTO_HEX], name[64];
+	FILE *f = fopen(conf, "w");
+
+	cr_assert(f);
+	fprintf(f, "%s\n", lines[ADDRESS]);
+	fclose(f);
+	write_file(authorities, "directory = \"http://192.0.2.9\"\nauthorities = { \"" KEY_2 "\" }\n");
+	cr_assert_eq(node_conf_read(conf, authorities, &c, why, sizeof(why)), 0, "%s", why);
+	cr_expect_str_eq(c.identity, NODE_KEY_PATH);
+	cr_expect(c.key_later == (access(NODE_KEY_PATH, F_OK) < 0));
+	snprintf(name, sizeof(name), "ippriv-%.8s", crypto_hex(c.key.pub.bytes, hex));
+	cr_expect_str_eq(c.nickname, name);
+	cr_expect_str_eq(c.entry.nickname, name);
+	cr_expect_not(c.firewall.exit);
+
+	free(c.identity);
+	c.identity = strdup("/nonexistent/node.key");
+	cr_expect_eq(node_conf_make_key(&c, why, sizeof(why)), -ENOENT);
+	cr_expect(strstr(why, "make that folder"), "%s", why);
+	unlink(key);
+	free(c.identity);
+	c.identity = strdup(key);
+	cr_assert_eq(node_conf_make_key(&c, why, sizeof(why)), 0, "%s", why);
+	cr_expect_eq(access(key, R_OK), 0);
+	cr_expect_not(c.key_later);
+	snprintf(name, sizeof(name), "ippriv-%.8s", crypto_hex(c.key.pub.bytes, hex));
+	cr_expect_str_eq(c.entry.nickname, name);
+	cr_expect_eq(memcmp(&c.entry.identity, &c.key.pub, sizeof(c.key.pub)), 0);
+	node_conf_fini(&c);
 }
 
 Test(node_conf, addresses)
@@ -318,11 +399,7 @@ Test(node_conf, points_into_lists)
 
 static void write_key(const char *text, mode_t mode)
 {
-	FILE *f = fopen(key, "w");
-
-	cr_assert(f);
-	fputs(text, f);
-	fclose(f);
+	write_file(key, text);
 	cr_assert_eq(chmod(key, mode), 0);
 }
 
