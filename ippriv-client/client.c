@@ -7,16 +7,17 @@
 
 #include "common/dir/dir_http.h"
 #include "common/ike/ike_alive.h"
-#include "common/io/lock.h"
 #include "common/io/notify.h"
 #include "common/kern/kern_crypto.h"
 #include "common/kern/kern_linux.h"
+#include "common/kern/kern_lock.h"
+#include "common/kern/nl_sock.h"
 #include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
 #include "ippriv-client/ctl_watch.h"
 #include "ippriv-client/dp_plan.h"
 
-#define LOCK_NAME "ippriv-client"
+#define LOCK_TABLE "ippriv_client_lock"
 
 enum { LIST_REFRESH = 3600 }; /* seconds between fetches at the most */
 
@@ -24,7 +25,7 @@ struct client {
 	const struct client_conf *conf;
 	struct io_loop *loop;
 	struct kern_linux *kern;
-	int lock;
+	struct nl_sock *lock;
 	bool made_dir; /* of the control socket */
 	char control_dir[4096], state_file[4096];
 	struct dp *dp;
@@ -110,17 +111,15 @@ static int start_kernel(struct client *c)
 
 static int start_control(struct client *c)
 {
-	int r;
+	int r = kern_lock_take(LOCK_TABLE, &c->lock);
 
-	c->lock = lock_take(LOCK_DIR, LOCK_NAME);
-	if (c->lock == -EADDRINUSE)
+	if (r == -EADDRINUSE)
 		log_error("an ippriv-client runs in this network namespace; stop it first");
-	else if (c->lock < 0)
-		log_error("cannot take a lock in " LOCK_DIR ": %s%s", strerror(-c->lock),
-			  c->lock == -EPERM ? "; it must be root's and writable by nobody else" :
-					      "");
-	if (c->lock < 0)
-		return c->lock;
+	else if (r < 0)
+		log_error("cannot make the nftables table " LOCK_TABLE ": %s; modprobe nf_tables",
+			  strerror(-r));
+	if (r < 0)
+		return r;
 	directory_of(c->conf->control, c->control_dir, sizeof(c->control_dir));
 	c->made_dir = access(c->control_dir, F_OK) < 0;
 	r = ctl_admin_new(c->loop, c->conf->control, &c->admin);
@@ -316,14 +315,14 @@ static void client_fini(struct client *c)
 	dp_free(c->dp);
 	if (c->made_dir)
 		rmdir(c->control_dir);
-	lock_release(LOCK_DIR, LOCK_NAME, c->lock);
+	nl_sock_free(c->lock);
 	if (c->kern)
 		kern_linux_free(c->kern);
 }
 
 int client_run(const struct client_conf *conf)
 {
-	struct client c = { .conf = conf, .lock = -1 };
+	struct client c = { .conf = conf };
 	int r;
 
 	r = io_loop_new(&c.loop);

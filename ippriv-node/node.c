@@ -7,8 +7,9 @@
 
 #include "common/base/log.h"
 #include "common/dir/dir_watch.h"
-#include "common/io/lock.h"
 #include "common/kern/kern_linux.h"
+#include "common/kern/kern_lock.h"
+#include "common/kern/nl_sock.h"
 #include "ippriv-node/ctl_admin.h"
 #include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_ike.h"
@@ -17,7 +18,7 @@
 #include "ippriv-node/ctl_publish.h"
 #include "ippriv-node/dp.h"
 
-#define LOCK_NAME "ippriv-node"
+#define LOCK_TABLE "ippriv_node_lock"
 
 enum {
 	GOODBYE = 1000,    /* milliseconds to wait for answers to our Deletes, */
@@ -29,7 +30,7 @@ enum {
 struct node {
 	const struct node_conf *conf;
 	struct io_loop *loop;
-	int lock;
+	struct nl_sock *lock; /* one relay in a namespace */
 	struct kern_linux *kern;
 	struct io_watch *events;
 	struct dp *dp;
@@ -165,13 +166,13 @@ static int start_kernel(struct node *node, char *why, size_t size)
 	err = kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
 	if (err < 0)
 		return err;
-	node->lock = lock_take(LOCK_DIR, LOCK_NAME);
-	if (node->lock == -EADDRINUSE)
-		return fail(node->lock, why, size, "another ippriv-node runs in this network namespace",
+	err = kern_lock_take(LOCK_TABLE, &node->lock);
+	if (err == -EADDRINUSE)
+		return fail(err, why, size, "another ippriv-node runs in this network namespace",
 			    "stop it first");
-	if (node->lock < 0)
-		return fail(node->lock, why, size, "cannot take the lock of this network namespace",
-			    LOCK_DIR " must be root's, and writable by nobody else");
+	if (err < 0)
+		return fail(err, why, size, "cannot make the nftables table " LOCK_TABLE,
+			    "modprobe nf_tables");
 	return 0;
 }
 
@@ -348,7 +349,6 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 		return fail(-ENOMEM, why, size, "cannot start", "is there memory left?");
 	node->conf = conf;
 	node->loop = loop;
-	node->lock = -1;
 	err = start_kernel(node, why, size);
 	if (err == 0)
 		err = start_ike(node, why, size);
@@ -436,6 +436,6 @@ void node_free(struct node *node)
 	ctl_peers_free(node->peers);
 	dp_free(node->dp);
 	free_kernel(node);
-	lock_release(LOCK_DIR, LOCK_NAME, node->lock);
+	nl_sock_free(node->lock);
 	free(node);
 }
