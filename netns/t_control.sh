@@ -39,6 +39,33 @@ test_documented() {
 	check_eq "is no text either" '{"error":"lines is a number from 0 to 512"}' "$(request '{"command":"log","lines":"5"}')"
 	check_eq "follow is no number" '{"error":"follow is true or false"}' "$(request '{"command":"log","follow":1}')"
 }
+# completions PROGRAM WORDS…: what bash offers for the last of the words, in order.
+completions() {
+	bash -c '. /usr/share/bash-completion/bash_completion; . "$0"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$* COMP_POINT=${#COMP_LINE} COMP_TYPE=9
+		"$(complete -p "$1" | sed "s/.*-F \([a-z_]*\) .*/\1/")" "$1" "${@: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
+		printf "%s\n" "${COMPREPLY[@]}"' "$SOURCE"/packaging/*/"$1.bash" "$@" | LC_ALL=C sort | paste -sd " "
+}
+
+test_completion() {
+	local name daemon
+	check_eq "bash completes the commands that there are" \
+		"$(sed -n 's/^	{ "\([a-z-]*\)", ".*/\1/p' "$SOURCE/ippriv-client/main_cli.c" | LC_ALL=C sort | paste -sd " ")" \
+		"$(completions ippriv '' | tr ' ' '\n' | grep -v "^-" | paste -sd " ")"
+	check_eq "a part of one" "status" "$(completions ippriv st)"
+	check_eq "and after options" "--json" "$(completions ippriv --control /x circuits '')"
+	check_eq "options of log" "--follow --lines -f -n" "$(completions ippriv log "")"
+	check_eq "no word for a number" "" "$(completions ippriv log -n '')"
+	check_eq "a command's own arguments after run" "$SOURCE/README.md" "$(completions ippriv run -- cat "$SOURCE/READ")"
+	for daemon in node client directory; do
+		check_eq "ippriv-$daemon has the options that bash completes" \
+			"$(sed -n '/struct option longs/,/};/s/{ "/\n--/gp' "$SOURCE"/*"$daemon"/main.c | sed -n 's/^\(--[a-z]*\)".*/\1/p' | LC_ALL=C sort | paste -sd " ")" \
+			"$(completions "ippriv-$daemon" --)"
+	done
+	check "a file after -c" [ -n "$(completions ippriv-node -c "$SOURCE/READ")" ]
+	check "zsh reads its own" zsh -n "$SOURCE/packaging/client/_ippriv"
+}
+
 says_help() { "$BUILD_DIR/ippriv" --help | grep -q "PATH\] $1"; }
 
 test_circuits() {
@@ -153,6 +180,7 @@ must "directory and relays start" world_daemons
 world_client_conf client1 "circuits = 2" "liveness = 5"
 must "the client starts" world_start client1
 test_documented
+test_completion
 test_circuits
 test_log
 test_identity

@@ -44,6 +44,8 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	ethtool                 # GRO on and off
 	iperf3                  # throughput
 	jq                      # reads `status --json`
+	bash-completion         # completes the options of our programs
+	zsh                     # so does it
 	charon-systemd          # strongSwan: the stock IKEv2 daemon that we have to get on with
 	strongswan-swanctl      # its control program
 	libstrongswan-standard-plugins # its X25519, Ed25519 and ChaCha20-Poly1305 (OpenSSL)
