@@ -1,12 +1,16 @@
 #!/bin/busybox sh
 # guest-init.sh: the guest's first program, started twice. As /init of the initramfs (busybox) it loads the modules and
-# puts a writable layer over the host's files; then, as /run/guest/init on those files (bash), it runs the command.
+# puts a writable layer over the host's files; then, as /run/guest/init on those files (bash), it runs the command. With guest_root
+# on the kernel's command line the files are those of that Debian system, and its systemd runs the command as a service.
 # Port 1 of the serial device carries the command's output, port 2 "up" and "exit STATUS" for guest.sh.
 
 fail() {
 	echo "guest: $1"
 	/bin/busybox poweroff -f
 }
+
+# word NAME: its value on the kernel's command line.
+word() { sed -n "s/.*\\b$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline; }
 
 load() {
 	while read -r m; do
@@ -28,7 +32,8 @@ first() {
 	mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro hostroot /lo || fail "cannot mount the host's files"
 	mount -t tmpfs up /up
 	mkdir /up/upper /up/work
-	mount -t overlay -o lowerdir=/lo,upperdir=/up/upper,workdir=/up/work overlay /new || fail "cannot put a writable layer over them"
+	system=$(word guest_root) modules=$(word guest_modules)
+	mount -t overlay -o "lowerdir=/lo$system,upperdir=/up/upper,workdir=/up/work" overlay /new || fail "cannot put a writable layer over them"
 	mkdir -p /new/proc /new/sys /new/dev /new/run
 	for d in proc sys dev; do
 		mount --move "/$d" "/new/$d"
@@ -38,7 +43,22 @@ first() {
 	cp /init /new/run/guest/init
 	cp /command /new/run/guest/command
 	[ -x /new/bin/bash ] || fail "the host's /bin/bash is not visible"
+	[ -z "$system" ] || start_systemd
 	exec switch_root /new /bin/bash /run/guest/init second
+}
+
+start_systemd() {
+	mkdir -p /new/lib/modules /new/run/systemd/system/multi-user.target.wants
+	mount --bind "/lo$modules" /new/lib/modules || fail "the kernel's modules are not visible"
+	cat >/new/run/systemd/system/guest.service <<-END
+		[Unit]
+		Description=what the guest is for
+		[Service]
+		ExecStart=/bin/bash /run/guest/init command
+	END
+	ln -s ../guest.service /new/run/systemd/system/multi-user.target.wants/guest.service
+	ln -s /dev/null /new/run/systemd/system/serial-getty@ttyS0.service # without udev it would wait for the device
+	exec switch_root /new /lib/systemd/systemd
 }
 
 # In the deterministic guest the host's folder is REAL, and OUT is memory: writing to the host is waiting, and the clock jumps.
@@ -72,6 +92,12 @@ return_out() {
 
 prepare() {
 	. /run/guest/command
+	ulimit -c unlimited
+	if [ "$1" = command ]; then # systemd has done the rest
+		mkdir -p "$OUT"
+		mount_out
+		return
+	fi
 	mkdir -p /dev/pts /dev/shm /lib/modules "$OUT"
 	mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
 	mount -t tmpfs -o mode=1777 shm /dev/shm
@@ -81,7 +107,6 @@ prepare() {
 	mount --bind "$KERNEL/lib/modules" /lib/modules || fail "the modules in $KERNEL are not visible"
 	hostname guest
 	ip link set lo up
-	ulimit -c unlimited
 	echo "$OUT/core.%e.%p" >/proc/sys/kernel/core_pattern
 	[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 	[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin
@@ -109,7 +134,7 @@ drain() {
 
 second() {
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
-	prepare
+	prepare "$1"
 	export IPPRIV_GUEST=1 IPPRIV_OUT=$OUT
 	exec 9>"$(port report)"
 	echo up >&9
@@ -125,10 +150,11 @@ second() {
 	sync
 	echo "exit $status" >&9
 	exec 9>&-
+	[ "$1" != command ] || exec systemctl poweroff --force --force
 	exec /bin/busybox poweroff -f
 }
 
-if [ "${1:-}" = second ]; then
-	second
-fi
+case ${1:-} in
+second | command) second "$1" ;;
+esac
 first

@@ -7,6 +7,8 @@
 #   --env NAME=VALUE   for CMD; may be repeated
 #   --name NAME        OUT/guest-NAME.log is its console's (default console), for two guests with one --out
 #   --memory MB        of the guest (default 2048); what it writes has to fit, too
+#   --root DIR         of another Debian system on this machine: its systemd boots and runs CMD as a service, which sees the files
+#                      of that system and --out; not with --icount
 #   --icount           deterministic: one CPU, one instruction is one nanosecond, for figures. While such a guest is idle its clock
 #                      jumps from timer to timer, also when it only waits for this machine. So OUT is in its memory then and
 #                      copied here when CMD has ended (lost when time is up); netns/lib.sh's clock_hold stops the jumps.
@@ -25,7 +27,7 @@ net_modules=(esp4 esp6 xfrm_user xfrm_interface nf_tables nf_tables_inet nft_ct 
 die() { echo "guest: $1" >&2; exit "${2:-125}"; }
 
 options() {
-	out='' timeout=600 icount=0 memory=2048 env=() name=console
+	out='' timeout=600 icount=0 memory=2048 env=() name=console system=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--out) out=${2:?--out needs a directory}; shift 2 ;;
@@ -33,6 +35,7 @@ options() {
 		--env) env+=("${2:?--env needs NAME=VALUE}"); shift 2 ;;
 		--name) name=${2:?--name needs a name}; shift 2 ;;
 		--memory) memory=${2:?--memory needs megabytes}; shift 2 ;;
+		--root) system=$(realpath "${2:?--root needs a directory}"); shift 2 ;;
 		--icount) icount=1; shift ;;
 		--) shift; break ;;
 		-*) die "unknown option $1; see the top of $0" 2 ;;
@@ -42,6 +45,8 @@ options() {
 	[ $# -gt 0 ] || die "no command given; see the top of $0" 2
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout wants seconds, not '$timeout'" 2
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || die "--memory wants megabytes, not '$memory'" 2
+	[ -z "$system" ] || [[ -x $system/lib/systemd/systemd && $system != *' '* && $icount = 0 ]] ||
+		die "--root wants a Debian system with systemd, without a space in its name, and no --icount" 2
 	[ $icount = 0 ] || env+=(IPPRIV_ICOUNT=1)
 	command=("$@")
 }
@@ -76,7 +81,8 @@ make_initrd() {
 		for m in "${env[@]}"; do
 			printf 'export %s=%q\n' "${m%%=*}" "${m#*=}"
 		done
-		printf 'cd %q\nset --' "$PWD"
+		[ -n "$system" ] || printf 'cd %q\n' "$PWD"
+		printf 'set --'
 		printf ' %q' "${command[@]}"
 		echo
 	} >"$root/command"
@@ -119,6 +125,7 @@ boot() {
 	local args append
 	append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on"
 	append+=" cryptomgr.notests=1 audit=0 tsc=reliable"
+	[ -z "$system" ] || append+=" guest_root=$system guest_modules=$kernel/lib/modules"
 	mkfifo "$tmp/stream"
 	cat "$tmp/stream" &
 	stream=$!
@@ -173,7 +180,7 @@ if [ -z "$out" ]; then
 fi
 mkdir -p "$out"
 out=$(realpath "$out")
-check_visible "$PWD"
+[ -n "$system" ] || check_visible "$PWD"
 check_visible "$here"
 check_visible "$out"
 make_initrd
