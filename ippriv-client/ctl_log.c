@@ -79,7 +79,7 @@ static void on_timer(void *user)
 		json_t *lines = lines_json(log, f->uid, &f->after);
 
 		if (json_array_size(lines) > 0)
-			answer(f->conn, lines);
+			ctl_reply(f->conn, json_pack("{s:s, s:o}", "event", "log", "lines", lines));
 		else
 			json_decref(lines);
 	}

@@ -2,8 +2,8 @@
 /*
  * The daemon's log for the control socket: root reads all lines, a user those that are for all
  * (list, paths, circuits that nobody got) and those about circuits of its own. {"lines": N} asks for
- * the newest N; with "follow": true, more answers come as lines do, until the caller hangs up. An
- * answer is {"ok", "lines": [{"time" ms since the epoch, "level", "text"}]}.
+ * the newest N: {"ok", "lines": [{"time" ms since the epoch, "level", "text"}]}. With "follow": true
+ * events come as lines do, until the caller hangs up: {"event": "log", "lines"}.
  */
 #include <jansson.h>
 
