@@ -47,7 +47,7 @@ static int print_all(int fd)
 	json_t *answer;
 	int r;
 
-	while ((r = ctl_next(fd, &answer)) == 0) {
+	while ((r = ctl_hear(fd, &answer)) == 0) {
 		cli_log_print(stdout, answer);
 		json_decref(answer);
 		if (fflush(stdout) < 0)

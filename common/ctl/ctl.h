@@ -2,7 +2,8 @@
 /*
  * The control socket: a Unix stream socket with one JSON object a line each way. A request has
  * "command"; an answer has "ok": true or "error": "one line". A network namespace may ride along as a
- * descriptor (SCM_RIGHTS); others are dropped.
+ * descriptor (SCM_RIGHTS), either way; of what clients send others are dropped. After an answer lines
+ * with "event" may follow, unasked.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,8 +27,8 @@ struct ctl_conn; /* one client; valid until closed() */
 struct ctl_handler {
 	/*
 	 * One request: an object with a string "command", borrowed. FD is a network namespace that
-	 * came along (else -1), the handler's to close. Answer now or later with ctl_reply, again
-	 * where that is what was asked for; the connection's next request comes after the first. UID is the peer's (SO_PEERCRED).
+	 * came along (else -1), the handler's to close. Answer now or later with ctl_reply, and
+	 * send events with it later; the connection's next request comes after the answer. UID is the peer's (SO_PEERCRED).
 	 */
 	void (*request)(void *user, struct ctl_conn *conn, uid_t uid, json_t *request, int fd);
 	/* CONN is over. Called by the loop or ctl_server_free, never from within another call. */
@@ -46,6 +47,8 @@ int ctl_server_new(struct io_loop *loop, const char *path, mode_t mode,
 void ctl_server_free(struct ctl_server *server);
 /* Takes ANSWER, also on failure; NULL: "out of memory". A peer that is gone is no error. */
 void ctl_reply(struct ctl_conn *conn, json_t *answer);
+/* The same with descriptor PASS, which stays the caller's. */
+void ctl_reply_pass(struct ctl_conn *conn, json_t *answer, int pass);
 void ctl_reply_error(struct ctl_conn *conn, const char *fmt, ...) _printf_(2, 3);
 /* A connection with DATA other than NULL is in use: it is not closed for being idle. */
 void *ctl_conn_data(const struct ctl_conn *conn);
@@ -61,5 +64,8 @@ int ctl_connect(const char *path) _must_check_;
  * for a line too long, -EBADMSG for an answer that is no JSON object.
  */
 int ctl_call(int fd, const json_t *request, int pass, json_t **answer) _must_check_;
-/* Waits for one more answer, of a request that has several. As ctl_call. */
-int ctl_next(int fd, json_t **answer) _must_check_;
+/* The same; *GOT becomes the descriptor that came with the answer, the caller's, or -1. */
+int ctl_call_pass(int fd, const json_t *request, int pass, json_t **answer,
+		  int *got) _must_check_;
+/* Waits for one more line; as ctl_call. */
+int ctl_hear(int fd, json_t **line) _must_check_;

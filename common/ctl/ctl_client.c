@@ -66,60 +66,100 @@ static int send_request(int fd, const json_t *request, int pass)
 	return 0;
 }
 
-/* Reads, but no further than to a newline. As recv. */
-static ssize_t recv_line(int fd, char *data, size_t size)
+/* Takes LEN octets; a descriptor that came with them goes to *GOT, where there is none yet. */
+static int take(int fd, char *data, size_t len, int *got)
 {
-	ssize_t n = recv(fd, data, size, MSG_PEEK);
-	const char *end = n > 0 ? memchr(data, '\n', (size_t)n) : NULL;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { data, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c;
+	int passed;
 
-	return n > 0 ? recv(fd, data, end ? (size_t)(end - data) + 1 : (size_t)n, 0) : n;
+	if (n < 0)
+		return -errno;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
+		memcpy(&passed, CMSG_DATA(c), sizeof(int));
+		if (*got < 0)
+			*got = passed;
+		else
+			close(passed);
+	}
+	return (int)n;
 }
 
-/* Reads up to the newline that ends the answer. 0 with the length before it. */
-static int read_line(int fd, char *line, size_t size, size_t *len)
+/* Reads up to the newline that ends the line, and no further. 0 with the length before it. */
+static int read_line(int fd, char *line, size_t size, size_t *len, int *got)
 {
 	size_t used = 0;
 
 	while (used == 0 || line[used - 1] != '\n') {
+		const char *end;
 		ssize_t n;
+		int r;
 
 		if (used == size)
 			return -EMSGSIZE;
-		n = recv_line(fd, line + used, size - used);
+		n = recv(fd, line + used, size - used, MSG_PEEK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ECONNRESET;
-		used += (size_t)n;
+		end = memchr(line + used, '\n', (size_t)n);
+		r = take(fd, line + used, end ? (size_t)(end + 1 - line) - used : (size_t)n, got);
+		if (r < 0 && r != -EINTR)
+			return r;
+		used += r < 0 ? 0 : (size_t)r;
 	}
 	*len = used - 1;
 	return 0;
 }
 
-int ctl_call(int fd, const json_t *request, int pass, json_t **answer)
+static int hear(int fd, json_t **line, int *got)
 {
+	_cleanup_free_ char *text = malloc(CTL_LINE_MAX);
+	json_t *parsed;
+	size_t len = 0;
+	int err = text ? read_line(fd, text, CTL_LINE_MAX, &len, got) : -ENOMEM;
+
+	if (err < 0)
+		return err;
+	parsed = json_loadb(text, len, 0, NULL);
+	if (!json_is_object(parsed)) {
+		json_decref(parsed);
+		return -EBADMSG;
+	}
+	*line = parsed;
+	return 0;
+}
+
+int ctl_call_pass(int fd, const json_t *request, int pass, json_t **answer, int *got)
+{
+	_cleanup_close_ int passed = -1;
 	int err = send_request(fd, request, pass);
 
 	/* a server that hangs up has said why before */
 	if (err < 0 && err != -EPIPE && err != -ECONNRESET)
 		return err;
-	return ctl_next(fd, answer);
+	err = hear(fd, answer, &passed);
+	if (err == 0)
+		*got = steal_fd(&passed);
+	return err;
 }
 
-int ctl_next(int fd, json_t **answer)
+int ctl_call(int fd, const json_t *request, int pass, json_t **answer)
 {
-	_cleanup_free_ char *line = malloc(CTL_LINE_MAX);
-	json_t *parsed;
-	size_t len = 0;
-	int err = line ? read_line(fd, line, CTL_LINE_MAX, &len) : -ENOMEM;
+	_cleanup_close_ int got = -1;
 
-	if (err < 0)
-		return err;
-	parsed = json_loadb(line, len, 0, NULL);
-	if (!json_is_object(parsed)) {
-		json_decref(parsed);
-		return -EBADMSG;
-	}
-	*answer = parsed;
-	return 0;
+	return ctl_call_pass(fd, request, pass, answer, &got);
+}
+
+int ctl_hear(int fd, json_t **line)
+{
+	_cleanup_close_ int got = -1;
+
+	return hear(fd, line, &got);
 }

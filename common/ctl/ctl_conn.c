@@ -1,6 +1,7 @@
 #include "common/ctl/ctl_conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct ctl_conn {
 	size_t in_len;
 	size_t out_len, out_sent;
 	char *out; /* malloc'ed answers; sent up to OUT_SENT of OUT_LEN */
+	int pass;       /* rides on the octet PASS_AT of OUT, or -1 */
+	size_t pass_at;
 	char in[CTL_REQUEST_MAX];
 };
 
@@ -44,11 +47,36 @@ static void break_off(struct ctl_conn *conn)
 	shutdown(conn->fd, SHUT_RDWR);
 }
 
+/* Sends once: up to the octet that a descriptor rides on, or from there on. */
+static ssize_t send_some(struct ctl_conn *conn)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { conn->out + conn->out_sent, conn->out_len - conn->out_sent };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (conn->pass >= 0 && conn->out_sent < conn->pass_at) {
+		iov.iov_len = conn->pass_at - conn->out_sent;
+	} else if (conn->pass >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &conn->pass, sizeof(int));
+	}
+	n = sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0 && msg.msg_control)
+		close(steal_fd(&conn->pass));
+	return n;
+}
+
 static void flush(struct ctl_conn *conn)
 {
 	while (out_pending(conn)) {
-		ssize_t n = send(conn->fd, conn->out + conn->out_sent,
-				 conn->out_len - conn->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(conn);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -93,6 +121,7 @@ static void append(struct ctl_conn *conn, const char *line, size_t len)
 		return;
 	}
 	conn->out_len -= conn->out_sent;
+	conn->pass_at -= conn->pass >= 0 ? conn->out_sent : 0;
 	if (conn->out_len > 0)
 		memcpy(out, conn->out + conn->out_sent, conn->out_len);
 	memcpy(out + conn->out_len, line, len);
@@ -105,6 +134,20 @@ static void append(struct ctl_conn *conn, const char *line, size_t len)
 
 void ctl_reply(struct ctl_conn *conn, json_t *answer)
 {
+	ctl_reply_pass(conn, answer, -1);
+}
+
+/* PASS is to ride on what is appended next. One at a time, and none that cannot be had: no fd. */
+static void put_pass(struct ctl_conn *conn, int pass)
+{
+	if (pass < 0 || conn->pass >= 0)
+		return;
+	conn->pass = fcntl(pass, F_DUPFD_CLOEXEC, 0);
+	conn->pass_at = conn->out_len;
+}
+
+void ctl_reply_pass(struct ctl_conn *conn, json_t *answer, int pass)
+{
 	static const char memory[] = "{\"error\":\"out of memory\"}";
 	static const char length[] = "{\"error\":\"the answer is too long\"}";
 	_cleanup_free_ char *line = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
@@ -113,6 +156,7 @@ void ctl_reply(struct ctl_conn *conn, json_t *answer)
 	conn->waiting = false;
 	if (conn->broken)
 		return;
+	put_pass(conn, pass);
 	if (!line)
 		append(conn, memory, sizeof(memory) - 1);
 	else if (strlen(line) >= CTL_LINE_MAX)
@@ -276,7 +320,7 @@ int ctl_conn_new(struct io_loop *loop, int fd, uid_t uid, struct ctl_closer *clo
 	conn->active = io_loop_now(loop);
 	conn->closer = closer;
 	conn->fd = fd;
-	conn->passed = -1;
+	conn->passed = conn->pass = -1;
 	conn->uid = uid;
 	*out = conn;
 	return 0;
@@ -315,6 +359,7 @@ void ctl_conn_free(struct ctl_conn *conn)
 	ctl_conn_drop(conn->closer, conn->fd);
 	if (conn->passed >= 0)
 		close(conn->passed);
+	cleanup_close(&conn->pass);
 	free(conn->out);
 	free(conn);
 }

@@ -66,6 +66,10 @@ static void on_request(void *user, struct ctl_conn *conn, uid_t uid, json_t *req
 		io_timer_start(h->timer, (uint64_t)n);
 	} else if (strcmp(command, "fd") == 0) {
 		reply_fd(conn, fd);
+	} else if (strcmp(command, "back") == 0) {
+		ctl_reply(conn, json_pack("{s:b}", "before", 1));
+		ctl_reply_pass(conn, json_pack("{s:b}", "ok", 1), fd);
+		ctl_reply(conn, json_pack("{s:s}", "event", "after"));
 	} else if (strcmp(command, "big") == 0) {
 		reply_big(conn, (size_t)n);
 	} else if (strcmp(command, "close") == 0) {

@@ -314,3 +314,33 @@ Test(ctl, idle_connections_are_closed, .timeout = 30)
 	close(used);
 	harness_end(h, 2, 3);
 }
+
+/* A descriptor rides on its own line, also between others that go out together. */
+Test(ctl_strangers, namespace_comes_back_with_its_line)
+{
+	struct harness *h = harness_start();
+	json_t *request = json_pack("{s:s}", "command", "back"), *line = NULL;
+	int ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), got = 99, fd = dial(h);
+	struct stat there, back;
+
+	cr_assert_eq(ctl_call_pass(fd, request, ns, &line, &got), 0);
+	cr_assert(json_object_get(line, "before"));
+	cr_assert_eq(got, -1, "it is the next line's");
+	json_decref(line);
+	json_object_set_new(request, "command", json_string("echo"));
+	cr_assert_eq(ctl_call_pass(fd, request, -1, &line, &got), 0);
+	cr_assert(json_object_get(line, "ok"));
+	cr_assert_eq(fstat(ns, &there), 0);
+	cr_assert_eq(fstat(got, &back), 0);
+	cr_assert(got != ns && there.st_ino == back.st_ino && there.st_dev == back.st_dev);
+	cr_assert(fcntl(got, F_GETFD) & FD_CLOEXEC);
+	json_decref(line);
+	cr_assert_eq(ctl_hear(fd, &line), 0);
+	cr_assert_str_eq(json_string_value(json_object_get(line, "event")), "after");
+	json_decref(line);
+	json_decref(request);
+	close(got);
+	close(ns);
+	close(fd);
+	harness_end(h, 2, 1);
+}
