@@ -58,7 +58,7 @@ static const char *clock_text(char *out, size_t size)
 	return out;
 }
 
-static void write_line(uid_t reader, enum log_level level, const char *fmt, va_list args)
+static void _printf_(3, 0) write_line(uid_t reader, enum log_level level, const char *fmt, va_list args)
 {
 	static const char *const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
 	char line[1024], clock[32];
