@@ -150,6 +150,15 @@ static bool covers(const struct kern_exit_rule *rule, enum kern_proto proto, uin
 	return rule->port_lo <= port && port <= rule->port_hi;
 }
 
+bool exit_policy_lets(const struct kern_exit_rule *rules, size_t count, const struct addr *dst,
+		      enum kern_proto proto, uint16_t port)
+{
+	for (size_t i = 0; i < count; i++)
+		if (covers(&rules[i], proto, port) && prefix_contains(&rules[i].dst, dst))
+			return rules[i].accept;
+	return false;
+}
+
 /*
  * Whether the Internet as a whole can be reached on PORT: accepting a part does not count, not
  * accepting a part does as soon as the parts are more than PASS_OVER addresses.

@@ -11,6 +11,9 @@
 const char *exit_policy_parse(const char *line, struct kern_exit_rule *out);
 /* The policy of a relay whose operator wrote none. Returns how many rules. */
 size_t exit_policy_default(struct kern_exit_rule out[KERN_EXIT_RULES]);
+/* Whether the rules alone let PROTO to PORT of DST out. */
+bool exit_policy_lets(const struct kern_exit_rule *rules, size_t count, const struct addr *dst,
+		      enum kern_proto proto, uint16_t port);
 /* What is reachable on the public Internet, by port; at most DIR_RULES. Returns how many. */
 size_t exit_policy_summary(const struct kern_exit_rule *rules, size_t count,
 			   struct dir_rule out[DIR_RULES]);

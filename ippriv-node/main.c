@@ -9,6 +9,7 @@
 #include "common/crypto/crypto_pem.h"
 #include "common/dir/dir_http.h"
 #include "common/io/notify.h"
+#include "ippriv-node/check.h"
 #include "ippriv-node/ctl_admin.h"
 #include "ippriv-node/ctl_announce.h"
 #include "ippriv-node/node.h"
@@ -20,6 +21,7 @@ static const char usage[] =
 	"ippriv-node " IPPRIV_VERSION ", a relay of the IPpriv overlay\n"
 	"  ippriv-node [-c FILE]                      run it (root)\n"
 	"  ippriv-node [-c FILE] -t                   check the configuration and say what is wrong\n"
+	"  ippriv-node [-c FILE] --check [--json]     and the machine, the network, the directory (root)\n"
 	"  ippriv-node [-c FILE] status [--json] [--addresses]\n"
 	"                                             circuits and overlay tunnels of a running relay\n"
 	"  ippriv-node --keygen FILE                  make an identity key, print its public half\n"
@@ -31,7 +33,7 @@ static const char usage[] =
 
 struct options {
 	const char *conf, *authorities, *keygen, *pem;
-	bool announce, test, status, json, addresses;
+	bool announce, check, test, status, json, addresses;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -42,7 +44,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "pem", required_argument, NULL, 'p' },    { "announce", no_argument, NULL, 'A' },
 		{ "addresses", no_argument, NULL, 'd' },    { "authorities", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },      { 0 },
+		{ "version", no_argument, NULL, 'v' },      { "check", no_argument, NULL, 'C' },
+		{ 0 },
 	};
 	int c;
 
@@ -55,6 +58,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'k': o->keygen = optarg; break;
 		case 'p': o->pem = optarg; break;
 		case 'A': o->announce = true; break;
+		case 'C': o->check = true; break;
 		case 'j': o->json = true; break;
 		case 'a': o->authorities = optarg; break;
 		case 'd': o->addresses = true; break;
@@ -64,7 +68,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	o->status = optind < argc && strcmp(argv[optind], "status") == 0;
-	if (argc - optind > (o->status ? 1 : 0) || ((o->json || o->addresses) && !o->status)) {
+	if (argc - optind > (o->status ? 1 : 0) || (o->json && !o->status && !o->check) ||
+	    (o->addresses && !o->status)) {
 		fputs(usage, stderr);
 		return -EINVAL;
 	}
@@ -159,6 +164,8 @@ int main(int argc, char **argv)
 	if (o.pem)
 		return crypto_pem_print(o.pem) < 0 ? STATUS_SETUP : 0;
 	if (node_conf_read(o.conf, o.authorities, &conf, why, sizeof(why)) < 0) {
+		if (o.check)
+			return check_run(NULL, why, o.json);
 		log_error("%s", why);
 		return STATUS_SETUP;
 	}
@@ -166,6 +173,8 @@ int main(int argc, char **argv)
 	if (o.test) {
 		printf("%s: good\n", o.conf);
 		status = 0;
+	} else if (o.check) {
+		status = check_run(&conf, NULL, o.json);
 	} else if (o.status) {
 		status = ctl_admin_print(conf.control, o.json, o.addresses);
 	} else if (o.announce) {

@@ -62,3 +62,10 @@ int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_pref
 enum kern_role { KERN_ROLE_CLIENT, KERN_ROLE_RELAY };
 int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why,
 		     size_t size) _must_check_;
+/*
+ * The same, one by one: NAME of what was tried; ERR 0 and what is good, or -errno and that line.
+ * Ends when the report returns false.
+ */
+typedef bool kern_probe_report(void *user, const char *name, int err, const char *text);
+void kern_linux_probe_each(struct kern_linux *k, enum kern_role role, kern_probe_report *report,
+			   void *user);

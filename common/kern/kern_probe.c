@@ -40,6 +40,16 @@ static int probe_capability(struct why *w, unsigned int cap, const char *name)
 	return say(w, -EPERM, "no %s: start as root, or give the service that capability", name);
 }
 
+static int probe_capabilities(struct kern_linux *k, struct kern_netns *ns, struct why *w)
+{
+	int err = probe_capability(w, CAP_NET_ADMIN, "CAP_NET_ADMIN");
+
+	(void)k;
+	(void)ns;
+	return err < 0 ? err
+		       : probe_capability(w, CAP_SYS_ADMIN, "CAP_SYS_ADMIN (for network namespaces)");
+}
+
 /* Adds and deletes OP in a namespace of the probe's own. */
 static int try_op(struct kern_linux *k, const struct kern_op *op)
 {
@@ -73,6 +83,17 @@ static int probe_esp(struct kern_linux *k, struct kern_netns *ns, struct why *w,
 	return err < 0 ? say(w, err, "the kernel refuses an ESP SA: %s", k->error) : 0;
 }
 
+static int probe_aes(struct kern_linux *k, struct kern_netns *ns, struct why *w)
+{
+	return probe_esp(k, ns, w, KERN_AEAD_AES_GCM_16_256, "AES-GCM", "gcm");
+}
+
+static int probe_chacha(struct kern_linux *k, struct kern_netns *ns, struct why *w)
+{
+	return probe_esp(k, ns, w, KERN_AEAD_CHACHA20_POLY1305, "ChaCha20-Poly1305",
+			 "chacha20poly1305");
+}
+
 static int probe_link(struct kern_linux *k, struct kern_netns *ns, struct why *w,
 		      enum kern_link_kind kind, const char *module)
 {
@@ -90,6 +111,16 @@ static int probe_link(struct kern_linux *k, struct kern_netns *ns, struct why *w
 			   "this kernel cannot make the link that is needed: modprobe %s, or boot "
 			   "Debian's linux-image-amd64", module);
 	return err < 0 ? say(w, err, "the kernel refuses a link of %s: %s", module, k->error) : 0;
+}
+
+static int probe_xfrm_link(struct kern_linux *k, struct kern_netns *ns, struct why *w)
+{
+	return probe_link(k, ns, w, KERN_LINK_XFRM, "xfrm_interface");
+}
+
+static int probe_dummy_link(struct kern_linux *k, struct kern_netns *ns, struct why *w)
+{
+	return probe_link(k, ns, w, KERN_LINK_DUMMY, "dummy");
 }
 
 static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct why *w)
@@ -122,62 +153,89 @@ static int probe_nftables(struct kern_linux *k, struct kern_netns *ns, struct wh
 	return 0;
 }
 
-static int probe_forwarding(struct why *w)
+static int probe_forwarding(struct kern_linux *k, struct kern_netns *ns, struct why *w)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_forward", "re");
 	int c = f ? fgetc(f) : EOF;
 
+	(void)k;
+	(void)ns;
 	if (f)
 		fclose(f);
 	return c == '1' ? 0 : say(w, -ENOTSUP, "IPv4 forwarding is off: sysctl -w "
 					       "net.ipv4.ip_forward=1");
 }
 
-static int probe_offload(struct why *w)
+static int probe_offload(struct kern_linux *k, struct kern_netns *ns, struct why *w)
 {
+	(void)k;
+	(void)ns;
 	if (access("/sys/module/esp4_offload", F_OK) < 0)
 		return 0;
 	return say(w, -EBUSY, "the module esp4_offload is loaded, with it and GRO the kernel drops "
 			      "the inner ESP that a relay forwards: modprobe -r esp4_offload");
 }
 
-static int probe_in(struct kern_linux *k, struct kern_netns *ns, enum kern_role role, struct why *w)
-{
-	int err = probe_esp(k, ns, w, KERN_AEAD_AES_GCM_16_256, "AES-GCM", "gcm");
+/* What which role needs, in the order of asking. The first tells why others would fail. */
+static const struct {
+	const char *name, *good;
+	bool client, relay;
+	int (*probe)(struct kern_linux *k, struct kern_netns *ns, struct why *w);
+} probes[] = {
+	{ "capabilities", "CAP_NET_ADMIN and CAP_SYS_ADMIN", true, true, probe_capabilities },
+	{ "ESP", "with AES-GCM", true, true, probe_aes },
+	{ "ESP", "with ChaCha20-Poly1305", true, true, probe_chacha },
+	{ "links", "xfrm interfaces can be made", true, false, probe_xfrm_link },
+	{ "links", "dummy links can be made", false, true, probe_dummy_link },
+	{ "firewall and NAT", "nftables takes the rules of an exit", false, true, probe_nftables },
+	{ "forwarding", "net.ipv4.ip_forward is 1", false, true, probe_forwarding },
+	{ "offload", "esp4_offload is not loaded", false, true, probe_offload },
+};
 
-	if (err == 0)
-		err = probe_esp(k, ns, w, KERN_AEAD_CHACHA20_POLY1305, "ChaCha20-Poly1305",
-				"chacha20poly1305");
-	if (err < 0)
-		return err;
-	switch (role) {
-	case KERN_ROLE_CLIENT:
-		return probe_link(k, ns, w, KERN_LINK_XFRM, "xfrm_interface");
-	case KERN_ROLE_RELAY:
-		err = probe_link(k, ns, w, KERN_LINK_DUMMY, "dummy");
-		if (err == 0)
-			err = probe_nftables(k, ns, w);
-		if (err == 0)
-			err = probe_forwarding(w);
-		return err < 0 ? err : probe_offload(w);
+void kern_linux_probe_each(struct kern_linux *k, enum kern_role role, kern_probe_report *report,
+			   void *user)
+{
+	struct kern_netns *ns = NULL;
+	char text[512];
+	struct why w = { text, sizeof(text) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		int err = 0;
+
+		if (role == KERN_ROLE_CLIENT ? !probes[i].client : !probes[i].relay)
+			continue;
+		/* the first needs none, and says what is missing for one */
+		if (i > 0 && !ns)
+			err = kern_netns_new(k, &ns);
+		if (err < 0)
+			say(&w, err, "cannot make a network namespace: %s", strerror(-err));
+		else
+			err = probes[i].probe(k, ns, &w);
+		if (!report(user, probes[i].name, err, err < 0 ? text : probes[i].good))
+			break;
 	}
-	return -EINVAL;
+	kern_netns_free(ns);
+}
+
+struct first {
+	struct why why;
+	int err;
+};
+
+static bool keep_first(void *user, const char *name, int err, const char *text)
+{
+	struct first *first = user;
+
+	(void)name;
+	if (err < 0)
+		first->err = say(&first->why, err, "%s", text);
+	return err == 0;
 }
 
 int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why, size_t size)
 {
-	struct why w = { why, size };
-	struct kern_netns *ns;
-	int err = probe_capability(&w, CAP_NET_ADMIN, "CAP_NET_ADMIN");
+	struct first first = { .why = { why, size } };
 
-	if (err == 0)
-		err = probe_capability(&w, CAP_SYS_ADMIN, "CAP_SYS_ADMIN (for network namespaces)");
-	if (err < 0)
-		return err;
-	err = kern_netns_new(k, &ns);
-	if (err < 0)
-		return say(&w, err, "cannot make a network namespace: %s", strerror(-err));
-	err = probe_in(k, ns, role, &w);
-	kern_netns_free(ns);
-	return err;
+	kern_linux_probe_each(k, role, keep_first, &first);
+	return first.err;
 }

@@ -267,3 +267,21 @@ Test(exit_policy, random_policies_are_summed_up_truly)
 	}
 	cr_expect(exact > 500 && cut > 300, "%zu exact, %zu cut", exact, cut);
 }
+
+Test(exit_policy, lets)
+{
+	static const char *const lines[] = { "reject udp 192.0.2.53", "accept udp *:53",
+					     "accept tcp 198.51.100.0/24:80-443" };
+	struct addr banned = addr_v4(0xc0000235), near = addr_v4(0xc0000234), web = addr_v4(0xc6336409);
+	struct kern_exit_rule rules[ARRAY_SIZE(lines)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		cr_assert_null(exit_policy_parse(lines[i], &rules[i]));
+	cr_expect_not(exit_policy_lets(rules, 3, &banned, KERN_PROTO_UDP, 53));
+	cr_expect(exit_policy_lets(rules, 3, &near, KERN_PROTO_UDP, 53));
+	cr_expect_not(exit_policy_lets(rules, 3, &near, KERN_PROTO_UDP, 54));
+	cr_expect_not(exit_policy_lets(rules, 3, &near, KERN_PROTO_TCP, 80));
+	cr_expect(exit_policy_lets(rules, 3, &web, KERN_PROTO_TCP, 443));
+	cr_expect_not(exit_policy_lets(rules, 3, &web, KERN_PROTO_TCP, 444));
+	cr_expect_not(exit_policy_lets(rules, 0, &web, KERN_PROTO_TCP, 80));
+}
