@@ -14,6 +14,7 @@
 #include "common/kern/nl_sock.h"
 #include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
+#include "ippriv-client/ctl_metrics.h"
 #include "ippriv-client/ctl_watch.h"
 #include "ippriv-client/dp_plan.h"
 
@@ -30,6 +31,7 @@ struct client {
 	char control_dir[4096], state_file[4096];
 	struct dp *dp;
 	struct ctl_admin *admin;
+	struct ctl_metrics *metrics; /* NULL: nobody wants them */
 	struct ctl_ike *ike;
 	struct ctl_stock *stock;
 	struct ctl_watch *kernel;
@@ -261,6 +263,18 @@ static int start_directory(struct client *c)
 	return r;
 }
 
+static int start_metrics(struct client *c)
+{
+	const struct endpoint *at = &c->conf->metrics;
+	char text[ADDR_TEXT];
+	int r = at->addr.family == 0 ? 0 : ctl_metrics_new(c->loop, at, &c->metrics);
+
+	if (r < 0)
+		log_error("%s: %s; choose another port for metrics", endpoint_text(at, text),
+			  strerror(-r));
+	return r;
+}
+
 static int start_loop(struct client *c)
 {
 	int r = io_signals(c->loop, on_signal, c);
@@ -295,6 +309,8 @@ static int client_start(struct client *c)
 	if (r == 0)
 		r = start_control(c);
 	if (r == 0)
+		r = start_metrics(c);
+	if (r == 0)
 		r = start_directory(c);
 	if (r == 0)
 		r = purge(c);
@@ -302,11 +318,14 @@ static int client_start(struct client *c)
 		r = start_paths(c);
 	if (r == 0)
 		ctl_admin_serve(c->admin, c->stock, c->watch);
+	if (r == 0 && c->metrics)
+		ctl_metrics_serve(c->metrics, c->conf->metrics_every, c->stock, c->watch);
 	return r;
 }
 
 static void client_fini(struct client *c)
 {
+	ctl_metrics_free(c->metrics);
 	ctl_admin_free(c->admin);
 	dir_watch_free(c->watch);
 	ctl_watch_free(c->kernel);

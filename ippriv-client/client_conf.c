@@ -6,6 +6,7 @@
 
 #include "common/conf/conf_authorities.h"
 #include "common/conf/conf_check.h"
+#include "common/metrics/metrics_serve.h"
 
 static int set_defaults(struct client_conf *c, char **level)
 {
@@ -15,6 +16,7 @@ static int set_defaults(struct client_conf *c, char **level)
 	c->keepalive = 20;
 	c->circuits = 1;
 	c->liveness = 30;
+	c->metrics_every = 300;
 	c->control = strdup("/run/ippriv/control");
 	c->state = strdup("/var/lib/ippriv-client");
 	*level = strdup("info");
@@ -90,7 +92,7 @@ static int read_pins(const struct conf_strings *names, struct pins *out)
 int client_conf_read(const char *path, const char *authorities, struct client_conf *out, char *why,
 		     size_t why_size)
 {
-	_cleanup_free_ char *level = NULL, *encapsulation = NULL, *ciphers = NULL;
+	_cleanup_free_ char *level = NULL, *encapsulation = NULL, *ciphers = NULL, *metrics = NULL;
 	struct client_conf c = { 0 };
 	struct conf_authorities a = { .threshold = 1 };
 	struct conf_strings pins[PINS_HOPS] = { 0 };
@@ -125,6 +127,10 @@ int client_conf_read(const char *path, const char *authorities, struct client_co
 		{ .name = "entry", .type = CONF_STRINGS, .value = &pins[0], .check = check_pin },
 		{ .name = "middle", .type = CONF_STRINGS, .value = &pins[1], .check = check_pin },
 		{ .name = "exit", .type = CONF_STRINGS, .value = &pins[2], .check = check_pin },
+		{ .name = "metrics", .type = CONF_STRING, .value = &metrics,
+		  .check = metrics_serve_check },
+		{ .name = "metrics_every", .type = CONF_UINT, .value = &c.metrics_every, .min = 60,
+		  .max = 86400 },
 		{ .name = "log_level", .type = CONF_STRING, .value = &level,
 		  .check = conf_check_level },
 	};
@@ -136,6 +142,8 @@ int client_conf_read(const char *path, const char *authorities, struct client_co
 		r = conf_read(path, keys, ARRAY_SIZE(keys), why, why_size);
 	if (r == 0)
 		r = conf_authorities_complete(&a, path, authorities, why, why_size);
+	if (r == 0)
+		r = metrics ? endpoint_parse(metrics, &c.metrics) : 0; /* has been judged */
 	if (r == 0)
 		r = read_trust(&a, &c.trust, why, why_size);
 	for (size_t hop = 0; hop < PINS_HOPS; hop++) {

@@ -27,6 +27,8 @@ struct client_conf {
 	enum client_ciphers ciphers;
 	uint32_t keepalive;   /* seconds of silence before one is sent behind a NAT */
 	struct pins pins[PINS_HOPS]; /* keys entry, middle, exit */
+	struct endpoint metrics; /* where Prometheus reads, family 0: nowhere */
+	uint32_t metrics_every;  /* seconds between two looks at the numbers */
 	enum log_level log_level;
 };
 

@@ -25,6 +25,7 @@ struct ctl_circuits {
 	struct ctl_circuit *table;
 	uint32_t next_number;
 	struct bucket looks[CTL_QUOTA_FULLS];
+	uint64_t admitted, refused; /* since the start */
 };
 
 static uint64_t now_of(const struct ctl_circuits *circuits)
@@ -182,8 +183,10 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 	err = find_via(circuits, path, &via);
 	if (err == 0)
 		err = ctl_quota_take(circuits->quota, &way.far, via.index, now);
-	if (err == -EBUSY)
+	if (err == -EBUSY) {
+		circuits->refused++;
 		make_room(circuits, &way.far, via.index, now);
+	}
 	if (err < 0)
 		return err;
 	c = ctl_circuit_new(&circuits->env, &via, &way);
@@ -194,6 +197,7 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 		return err;
 	}
 	c->since = now;
+	circuits->admitted++;
 	*lease = (struct ike_lease){ .address = c->dp.assigned };
 	if (circuits->conf.dns.family != 0)
 		lease->dns[lease->dns_count++] = circuits->conf.dns;
@@ -283,6 +287,16 @@ void ctl_circuits_mapping(struct ctl_circuits *circuits, uint32_t number,
 size_t ctl_circuits_count(const struct ctl_circuits *circuits)
 {
 	return HASH_COUNT(circuits->table);
+}
+
+struct ctl_circuits_counts ctl_circuits_counts(const struct ctl_circuits *circuits)
+{
+	struct ctl_circuits_counts counts = { .admitted = circuits->admitted,
+					      .refused = circuits->refused };
+
+	for (const struct ctl_circuit *c = circuits->table; c; c = c->hh.next)
+		*(c->dp.via.index == 0 ? &counts.entry : &counts.inner) += 1;
+	return counts;
 }
 
 void ctl_circuits_each(struct ctl_circuits *circuits,

@@ -44,6 +44,13 @@ void ctl_circuits_mapping(struct ctl_circuits *circuits, uint32_t number,
 void ctl_circuits_lost(struct ctl_circuits *circuits);
 size_t ctl_circuits_count(const struct ctl_circuits *circuits);
 
+/* Of clients' circuits: here now, straight from clients or through another relay; since the start. */
+struct ctl_circuits_counts {
+	size_t entry, inner;
+	uint64_t admitted, refused;
+};
+struct ctl_circuits_counts ctl_circuits_counts(const struct ctl_circuits *circuits);
+
 /* One circuit as an operator may see it; OUTER only for the eyes of root. */
 struct ctl_circuit_info {
 	uint32_t number;

@@ -40,6 +40,7 @@ struct ctl_peers {
 	struct ctl_ike *ike; /* of the last call that brought it, to close older tunnels */
 	struct io_timer *retry, *look;
 	uint32_t highest;    /* no peer has a higher index */
+	struct dp_stats over; /* what tunnels that are over have carried */
 	bool warned;         /* about an address in the list that cannot be */
 	struct ctl_peer *table[DP_PEER_MAX + 1]; /* by index; 0 stays empty */
 };
@@ -172,10 +173,20 @@ static void retry_later(struct ctl_peers *peers, struct ctl_peer *peer)
 	arm_retry(peers);
 }
 
+static void add_stats(struct dp_stats *sum, const struct dp_stats *s)
+{
+	sum->bytes_in += s->bytes_in;
+	sum->packets_in += s->packets_in;
+	sum->bytes_out += s->bytes_out;
+	sum->packets_out += s->packets_out;
+}
+
 static void on_over(void *user, struct ctl_tunnel *t)
 {
 	struct ctl_peers *peers = user;
 	struct ctl_peer *peer = t->peer;
+
+	add_stats(&peers->over, &t->pairs.total);
 
 	DL_DELETE(peer->tunnels, t);
 	if (t->initiator && !t->established)
@@ -540,6 +551,20 @@ size_t ctl_peers_tunnels(const struct ctl_peers *peers)
 			DL_FOREACH(peers->table[i]->tunnels, t)
 				count++;
 	return count;
+}
+
+struct dp_stats ctl_peers_stats(struct ctl_peers *peers)
+{
+	struct dp_stats sum = peers->over, stats;
+	struct ctl_tunnel *t;
+
+	for (uint32_t i = 1; i <= peers->highest; i++)
+		if (peers->table[i])
+			DL_FOREACH(peers->table[i]->tunnels, t) {
+				stats = ctl_tunnel_stats(t);
+				add_stats(&sum, &stats);
+			}
+	return sum;
 }
 
 static void report(struct ctl_peers *peers, struct ctl_tunnel *t,

@@ -62,5 +62,7 @@ struct ctl_tunnel_info {
 	struct ike_sa_info ike;
 	struct dp_stats stats;
 };
+/* What all overlay tunnels that there were have carried, those that are over, too. */
+struct dp_stats ctl_peers_stats(struct ctl_peers *peers);
 void ctl_peers_each(struct ctl_peers *peers,
 		    void (*cb)(void *data, const struct ctl_tunnel_info *info), void *data);

@@ -60,6 +60,7 @@ static void ended(struct ctl_session *session, enum ike_end why)
 
 	log_info("overlay tunnel with %s %s: %s", t->nickname,
 		 t->established ? "is gone" : "did not come up", ike_end_name(why));
+	(void)ctl_tunnel_stats(t); /* the last look */
 	(void)ctl_pairs_down(&t->pairs, &t->env->pairs, &t->way);
 	t->env->over(t->env->user, t);
 }

@@ -13,6 +13,7 @@
 #include "ippriv-node/ctl_admin.h"
 #include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_ike.h"
+#include "ippriv-node/ctl_metrics.h"
 #include "ippriv-node/ctl_peer.h"
 #include "ippriv-node/ctl_port.h"
 #include "ippriv-node/ctl_publish.h"
@@ -42,6 +43,7 @@ struct node {
 	char newest[NODE_STATE_MAX + 16]; /* file with the newest list's time */
 	bool told_expired;
 	struct ctl_admin *admin;
+	struct ctl_metrics *metrics; /* NULL: nobody wants them */
 	struct io_timer *goodbye;
 	uint64_t goodbye_until; /* loop time, 0: not stopping */
 	bool tunnels_closed;
@@ -330,6 +332,26 @@ static int start_admin(struct node *node, char *why, size_t size)
 	return err < 0 ? fail(err, why, size, path, "choose another `control`") : 0;
 }
 
+static int start_metrics(struct node *node, char *why, size_t size)
+{
+	const struct endpoint *at = &node->conf->metrics;
+	char text[ADDR_TEXT];
+	int err = at->addr.family == 0 ? 0 : ctl_metrics_new(node->loop, at, &node->metrics);
+
+	return err < 0 ? fail(err, why, size, endpoint_text(at, text), "choose another port for `metrics`")
+		       : 0;
+}
+
+static void serve_metrics(struct node *node)
+{
+	struct ctl_metrics_conf conf = { .every = node->conf->metrics_every, .ike = node->ike,
+					 .peers = node->peers, .circuits = node->circuits,
+					 .watch = node->watch };
+
+	if (node->metrics)
+		ctl_metrics_serve(node->metrics, &conf);
+}
+
 static void serve_admin(struct node *node)
 {
 	struct ctl_admin_conf conf = { .nickname = node->conf->nickname,
@@ -355,6 +377,8 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 	if (err == 0)
 		err = start_admin(node, why, size);
 	if (err == 0)
+		err = start_metrics(node, why, size);
+	if (err == 0)
 		err = start_state(node, why, size);
 	if (err == 0)
 		err = start_clean(node, why, size);
@@ -367,6 +391,7 @@ int node_new(struct io_loop *loop, const struct node_conf *conf, struct node **o
 		return err;
 	}
 	serve_admin(node);
+	serve_metrics(node);
 	if (conf->firewall.exit && conf->dns.family == 0)
 		log_warning("an exit without `dns`: clients that choose it cannot resolve names");
 	if (node_conf_outsleeps(conf))
@@ -426,6 +451,7 @@ void node_free(struct node *node)
 		return;
 	if (node->goodbye)
 		io_timer_free(node->goodbye);
+	ctl_metrics_free(node->metrics);
 	ctl_admin_free(node->admin);
 	dir_watch_free(node->watch);
 	ctl_publish_free(node->publish);

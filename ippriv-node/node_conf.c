@@ -11,6 +11,7 @@
 #include "common/conf/conf_authorities.h"
 #include "common/conf/conf_check.h"
 #include "common/dir/dir_watch.h"
+#include "common/metrics/metrics_serve.h"
 #include "ippriv-node/exit_policy.h"
 
 /* The file's values before they are put together, and the lines to point at. */
@@ -18,7 +19,7 @@ struct draft {
 	const char *path;
 	struct conf_authorities a;
 	struct conf_strings exit_rules;
-	char *nat_ports, *log_level;
+	char *nat_ports, *log_level, *metrics;
 	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, pool_line, dns_line, nat_line,
 	    state_line, silence_line, liveness_line;
 	char *why;
@@ -279,6 +280,7 @@ static int set_defaults(struct draft *d, struct node_conf *c)
 	c->child_kilobytes = 64 << 20;
 	c->ike_life = 4 * 3600;
 	c->refresh = 600;
+	c->metrics_every = 300;
 	prefix_parse("100.64.0.0/10", &c->firewall.pools);
 	prefix_parse("100.64.0.0/16", &c->pool);
 	snprintf(c->firewall.table, sizeof(c->firewall.table), "ippriv_node");
@@ -339,6 +341,10 @@ static int read_file(struct draft *d, struct node_conf *c)
 		  .check = conf_check_socket },
 		{ .name = "state", .type = CONF_STRING, .value = &c->state,
 		  .check = conf_check_path, .line = &d->state_line },
+		{ .name = "metrics", .type = CONF_STRING, .value = &d->metrics,
+		  .check = metrics_serve_check },
+		{ .name = "metrics_every", .type = CONF_UINT, .value = &c->metrics_every,
+		  .min = 60, .max = 86400 },
 		{ .name = "log_level", .type = CONF_STRING, .value = &d->log_level,
 		  .check = conf_check_level },
 	};
@@ -378,10 +384,13 @@ int node_conf_read(const char *path, const char *authorities, struct node_conf *
 		err = set_trust(&d, authorities, &c);
 	if (err == 0)
 		c.log_level = log_level_parse(d.log_level);
+	if (err == 0 && d.metrics)
+		err = endpoint_parse(d.metrics, &c.metrics); /* has been judged */
 	conf_authorities_fini(&d.a);
 	conf_strings_fini(&d.exit_rules);
 	free(d.nat_ports);
 	free(d.log_level);
+	free(d.metrics);
 	if (err < 0) {
 		node_conf_fini(&c);
 		return err;

@@ -30,6 +30,8 @@ struct node_conf {
 	uint32_t refresh;               /* seconds between list fetches at the most */
 	char *control;                  /* path of the control socket */
 	char *state;                    /* folder that keeps the newest list's time */
+	struct endpoint metrics;        /* where Prometheus reads, family 0: nowhere */
+	uint32_t metrics_every;         /* seconds between two looks at the numbers */
 	int log_level;
 	struct dir_entry entry;         /* what we publish */
 };

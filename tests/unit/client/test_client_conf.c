@@ -44,6 +44,8 @@ Test(client_conf, defaults)
 	cr_assert_eq(c.ike_life, 14400);
 	cr_assert_eq(c.keepalive, 20);
 	cr_assert_not(c.force_encap);
+	cr_assert_eq(c.metrics.addr.family, 0);
+	cr_assert_eq(c.metrics_every, 300);
 	cr_assert_eq(c.ciphers, CLIENT_CIPHERS_AUTO);
 	cr_assert_str_eq(c.control, "/run/ippriv/control");
 	cr_assert_str_eq(c.state, "/var/lib/ippriv-client");
@@ -60,7 +62,7 @@ Test(client_conf, every_key)
 			       "threshold = 2\ncircuits = 3\ncontrol = \"/tmp/c\"\nstate = \"/tmp/s\"\n"
 			       "liveness = 5\nchild_life = 60\nchild_kilobytes = 1200\n"
 			       "ike_life = 600\nencapsulation = \"always\"\nkeepalive = 7\n"
-			       "ciphers = \"aes\"\n"
+			       "ciphers = \"aes\"\nmetrics = \"[::1]:9500\"\nmetrics_every = 77\n"
 			       "log_level = debug\nentry = { \"n1\" }\n"
 			       "exit = { \"n2\", \"" KEY_2 "\" }\n", &c), 0, "%s", why);
 	cr_assert_eq(c.trust.count, 2);
@@ -74,6 +76,9 @@ Test(client_conf, every_key)
 	cr_assert_eq(c.keepalive, 7);
 	cr_assert(c.force_encap);
 	cr_assert_eq(c.ciphers, CLIENT_CIPHERS_AES);
+	cr_assert_eq(c.metrics.addr.family, AF_INET6);
+	cr_assert_eq(c.metrics.port, 9500);
+	cr_assert_eq(c.metrics_every, 77);
 	cr_assert_str_eq(c.control, "/tmp/c");
 	cr_assert_str_eq(c.state, "/tmp/s");
 	cr_assert_eq(c.log_level, LOG_LEVEL_DEBUG);
@@ -102,6 +107,8 @@ Test(client_conf, errors_say_where)
 		{ MINIMUM "encapsulation = never\n", ":3:", "always" },
 		{ MINIMUM "ciphers = rot13\n", ":3:", "chacha" },
 		{ MINIMUM "keepalive = 0\n", ":3:", "keepalive" },
+		{ MINIMUM "metrics = \"192.0.2.1:9500\"\n", ":3:", "this host alone" },
+		{ MINIMUM "metrics_every = 1\n", ":3:", "60" },
 		{ MINIMUM "log_level = loud\n", ":3:", "level" },
 		{ MINIMUM "control = \"run/control\"\n", ":3:", "control" },
 		{ MINIMUM "state = \"here\"\n", ":3:", "state" },

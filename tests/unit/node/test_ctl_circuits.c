@@ -402,6 +402,7 @@ Test(ctl_circuits, close_those_of_an_entry)
 Test(ctl_circuits, go_with_the_pool_of_their_entry)
 {
 	struct ike_child child = fake_child(0x9100, "198.51.100.10", "100.66.0.0/24");
+	struct ctl_circuits_counts counts;
 	struct ctl_session *all[4];
 	struct ike_lease lease;
 
@@ -411,6 +412,9 @@ Test(ctl_circuits, go_with_the_pool_of_their_entry)
 	all[3] = admitted("192.0.2.7", 0, &lease);
 	for (uint32_t i = 0; i < 4; i++)
 		cr_assert_eq(up(all[i], 0x1000 * (i + 1)), 0);
+	counts = ctl_circuits_counts(circuits);
+	cr_expect_eq(counts.entry, (size_t)1);
+	cr_expect_eq(counts.inner, (size_t)3);
 	/* The entry starts again with a smaller pool. */
 	tunnels[0]->ops->ended(tunnels[0], IKE_END_TIMEOUT);
 	ctl_peers_want(peers, &relay.ike, 1);
@@ -426,6 +430,10 @@ Test(ctl_circuits, go_with_the_pool_of_their_entry)
 	cr_expect_null(fake_kern_sa(&relay.kern, 0x3000));
 	all[1]->ops->ended(all[1], IKE_END_PEER);
 	all[3]->ops->ended(all[3], IKE_END_PEER);
+	counts = ctl_circuits_counts(circuits);
+	cr_expect_eq(counts.entry + counts.inner, (size_t)0);
+	cr_expect_eq(counts.admitted, 4u, "since the start");
+	cr_expect_eq(counts.refused, 0u);
 }
 
 static void see(void *data, const struct ctl_circuit_info *info)

@@ -567,5 +567,9 @@ Test(ctl_peer, reports)
 	cr_expect_str_eq(info.nickname, "relay-2");
 	cr_expect_eq(info.stats.packets_in, 5u);
 	cr_expect_eq(info.stats.bytes_out, 500u);
+	cr_expect_eq(ctl_peers_stats(peers).bytes_out, 500u);
+	relay.kern.packets = 7;
 	end(s, IKE_END_PEER);
+	cr_expect_eq(ctl_peers_stats(peers).bytes_out, 700u, "also of what is over");
+	cr_expect_eq(ctl_peers_stats(peers).packets_in, 7u);
 }

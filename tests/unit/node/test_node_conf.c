@@ -119,6 +119,8 @@ Test(node_conf, defaults)
 	cr_expect_eq(c.firewall.pools.len, 10);
 	cr_expect(addr_equal(&c.firewall.address, &address));
 	cr_expect_str_eq(c.firewall.table, "ippriv_node");
+	cr_expect_eq(c.metrics.addr.family, 0, "nobody has asked for them");
+	cr_expect_eq(c.metrics_every, 300u);
 	cr_expect_not(c.firewall.exit, "nobody is an exit by accident");
 	cr_expect_gt(c.firewall.rule_count, (size_t)0);
 	cr_expect_eq(c.firewall.nat_port_lo, 16384);
@@ -374,6 +376,9 @@ Test(node_conf, other_values)
 		{ LINES, "refresh = 0\n", "from 1 to" },
 		{ LINES, "control = \"control\"\n", "begin it with /" },
 		{ LINES, "log_level = loud\n", "log level" },
+		{ LINES, "metrics = \"0.0.0.0:9500\"\n", "this host alone" },
+		{ LINES, "metrics = \"9500\"\n", "127.0.0.1:9500" },
+		{ LINES, "metrics_every = 59\n", "from 60 to" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
