@@ -36,26 +36,60 @@ static int take_flow(const struct nlmsghdr *msg, void *data)
 	return 0;
 }
 
-int kern_linux_flows_del(void *ctx, const struct prefix *src)
+/* Lists the connections from SRC, EACH with DATA. -EPROTONOSUPPORT, explained: it cannot. */
+static int list(struct kern_netns *ns, const struct prefix *src,
+		int (*each)(const struct nlmsghdr *msg, void *data), void *data)
 {
-	struct kern_linux *k = ctx;
-	struct sweep s = { .ns = &k->own, .src = src };
 	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
 	size_t len;
 	int err = ct_msg_dump(buf, sizeof(buf), src, &len);
 
 	if (err < 0)
 		return err;
-	err = kern_netns_talk(&k->own, KERN_BUS_CONNTRACK, buf, len, take_flow, &s);
-	if (err == -EINVAL) {
-		snprintf(k->error, sizeof(k->error), "this kernel cannot list connections: "
-						     "modprobe nf_conntrack_netlink");
-		return -EPROTONOSUPPORT;
-	}
+	err = kern_netns_talk(ns, KERN_BUS_CONNTRACK, buf, len, each, data);
+	if (err != -EINVAL)
+		return err;
+	snprintf(ns->kern->error, sizeof(ns->kern->error), "this kernel cannot list connections: "
+							   "modprobe nf_conntrack_netlink");
+	return -EPROTONOSUPPORT;
+}
+
+int kern_linux_flows_del(void *ctx, const struct prefix *src)
+{
+	struct kern_linux *k = ctx;
+	struct sweep s = { .ns = &k->own, .src = src };
+	int err = list(&k->own, src, take_flow, &s);
+
+	if (err == -EPROTONOSUPPORT)
+		return err;
 	if (err == 0)
 		err = s.err;
 	if (err < 0)
 		snprintf(k->error, sizeof(k->error), "cannot delete connections: %s%s%s",
 			 strerror(-err), k->said[0] ? ": " : "", k->said);
 	return err;
+}
+
+struct search {
+	struct prefix src;
+	bool found;
+};
+
+static int look_at(const struct nlmsghdr *msg, void *data)
+{
+	struct search *s = data;
+	struct ct_msg_flow flow;
+
+	if (ct_msg_parse(msg, msg->nlmsg_len, &flow) == 0 && prefix_contains(&s->src, &flow.src))
+		s->found = true;
+	return 0;
+}
+
+int kern_linux_flows_any(void *ctx, struct kern_netns *netns, const struct addr *src)
+{
+	struct kern_linux *k = ctx;
+	struct search s = { .src = prefix_host(src) };
+	int err = list(netns ? netns : &k->own, &s.src, look_at, &s);
+
+	return err < 0 ? err : s.found;
 }

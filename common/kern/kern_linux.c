@@ -337,6 +337,7 @@ int kern_linux_new(struct kern_linux **out)
 		.sa_stats = linux_sa_stats,
 		.move = kern_linux_move,
 		.flows_del = kern_linux_flows_del,
+		.flows_any = kern_linux_flows_any,
 		.error = linux_error,
 	};
 	err = kern_netns_init_own(k);

@@ -114,6 +114,7 @@ struct kern_route {
 	uint32_t mtu;   /* 0: the link's */
 	uint32_t table; /* 0: main */
 	struct addr source; /* that whoever has not chosen one gets; family 0: the kernel chooses */
+	bool replace;       /* add: in the place of the one to DST in TABLE, if any, at once */
 };
 
 enum { KERN_TABLE_MAIN = 254 };
@@ -226,6 +227,11 @@ struct kern {
 	 * itself, of other prefixes it hands out all. -EPROTONOSUPPORT: it cannot list them.
 	 */
 	int (*flows_del)(void *ctx, const struct prefix *src);
+	/*
+	 * 1 when NETNS tracks a connection that began at the IPv4 address SRC, else 0.
+	 * -EPROTONOSUPPORT: it cannot tell.
+	 */
+	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *src);
 	const char *(*error)(void *ctx);
 };
 

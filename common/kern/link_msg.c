@@ -232,7 +232,8 @@ static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t
 int link_msg_add_route(void *buf, size_t size, uint32_t index, const struct kern_route *r,
 		       size_t *len)
 {
-	return route(buf, size, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, r, len);
+	return route(buf, size, RTM_NEWROUTE,
+		     NLM_F_CREATE | (r->replace ? NLM_F_REPLACE : NLM_F_EXCL), index, r, len);
 }
 
 int link_msg_del_route(void *buf, size_t size, uint32_t index, const struct kern_route *r,

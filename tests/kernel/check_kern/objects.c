@@ -141,7 +141,10 @@ static void check_table(const struct kern *kern, const struct kern_op *address,
 	check_twice(kern, &other);
 	other.route.table = KERN_TABLE_MAIN;
 	CHECK_INT(kern, kern->add(kern->ctx, &other), -EEXIST);
-	CHECK_INT(kern, kern->del(kern->ctx, route), 0);
+	other.route.replace = true;
+	CHECK_INT(kern, kern->add(kern->ctx, &other), 0);
+	CHECK_INT(kern, kern->del(kern->ctx, &other), 0);
+	CHECK_INT(kern, kern->del(kern->ctx, route), -ENOENT);
 	CHECK_INT(kern, kern->del(kern->ctx, address), 0);
 }
 

@@ -169,10 +169,10 @@ static const uint8_t route_default[] = {
 	0x0c, 0x00, 0x08, 0x80, 0x08, 0x00, 0x02, 0x00, 0x36, 0x05, 0x00, 0x00,
 };
 
-/* ip route add 0.0.0.0/0 dev ippriv-pool scope link table 1231028225 src 100.64.0.7 proto 73 */
+/* ip route replace 0.0.0.0/0 dev ippriv-pool scope link table 1231028225 src 100.64.0.7 proto 73 */
 static const uint8_t route_table[] = {
 	0x3c, 0x00, 0x00, 0x00, /* length */
-	0x18, 0x00, 0x05, 0x06, /* RTM_NEWROUTE, REQUEST | ACK | CREATE | EXCL */
+	0x18, 0x00, 0x05, 0x05, /* RTM_NEWROUTE, REQUEST | ACK | CREATE | REPLACE */
 	Z8, /* seq, pid */
 	0x02, 0x00, 0x00, 0x00, /* family, dst_len, src_len, tos */
 	0x00, 0x49, 0xfd, 0x01, /* table below, protocol ours, scope link, unicast */

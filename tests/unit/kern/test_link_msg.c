@@ -89,7 +89,8 @@ Test(link_msg, routes)
 	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
 	EXPECT_BYTES(buf, len, route_default);
 	r = (struct kern_route){ .link = "ippriv-pool", .dst = prefix("0.0.0.0/0"),
-				 .table = KERN_REQID_CLIENT | 1, .source = addr("100.64.0.7") };
+				 .table = KERN_REQID_CLIENT | 1, .source = addr("100.64.0.7"),
+				 .replace = true };
 	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == 0);
 	EXPECT_BYTES(buf, len, route_table);
 }
