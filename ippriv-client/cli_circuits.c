@@ -45,7 +45,8 @@ int cli_circuits(const char *control, bool json)
 
 static void print_identity(FILE *out, const json_t *answer)
 {
-	fprintf(out, "free circuits replaced: %d\n", (int)cli_text_number(answer, "replaced"));
+	fprintf(out, "free circuits replaced: %d; runs that go on with another circuit: %d\n",
+		(int)cli_text_number(answer, "replaced"), (int)cli_text_number(answer, "runs"));
 }
 
 int cli_new_identity(const char *control)

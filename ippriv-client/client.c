@@ -44,10 +44,10 @@ static void on_ready(void *user)
 	ctl_admin_ready(((struct client *)user)->admin);
 }
 
-static void on_lost(void *user, void *taker)
+static void on_lost(void *user, void *taker, struct ctl_circuit *circuit)
 {
 	(void)user;
-	ctl_admin_lost(taker);
+	ctl_admin_lost(taker, circuit);
 }
 
 static void on_list_wanted(void *user)
@@ -275,6 +275,21 @@ static int start_metrics(struct client *c)
 	return r;
 }
 
+static int start_answers(struct client *c)
+{
+	const struct ctl_runs_conf conf = {
+		.loop = c->loop,
+		.stock = c->stock,
+		.watch = c->watch,
+		.rotate = c->conf->rotate,
+	};
+	int r = ctl_admin_serve(c->admin, &conf);
+
+	if (r < 0)
+		log_error("cannot start: %s; is there memory left?", strerror(-r));
+	return r;
+}
+
 static int start_loop(struct client *c)
 {
 	int r = io_signals(c->loop, on_signal, c);
@@ -317,7 +332,7 @@ static int client_start(struct client *c)
 	if (r == 0)
 		r = start_paths(c);
 	if (r == 0)
-		ctl_admin_serve(c->admin, c->stock, c->watch);
+		r = start_answers(c);
 	if (r == 0 && c->metrics)
 		ctl_metrics_serve(c->metrics, c->conf->metrics_every, c->stock, c->watch);
 	return r;

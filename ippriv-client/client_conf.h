@@ -25,6 +25,7 @@ struct client_conf {
 	uint32_t ike_life;    /* seconds an IKE SA may be used */
 	bool force_encap;     /* encapsulation = "always": ESP in UDP even without a NAT */
 	enum client_ciphers ciphers;
+	uint32_t rotate;      /* seconds until a run gets another circuit, 0: never */
 	uint32_t keepalive;   /* seconds of silence before one is sent behind a NAT */
 	struct pins pins[PINS_HOPS]; /* keys entry, middle, exit */
 	struct endpoint metrics; /* where Prometheus reads, family 0: nowhere */

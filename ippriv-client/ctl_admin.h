@@ -1,27 +1,18 @@
 #pragma once
 /*
- * The control socket. "status" tells what there is (ctl_status.h). "attach", with the descriptor of
- * a network namespace of the caller's, puts a ready circuit in there and answers {"ok", "circuit",
- * "address", "mtu", "dns"}; the circuit ends with the connection, and the connection with it. Who
- * has fewest circuits comes first. Users other than root have limits: see below and ctl_quota.h.
+ * The control socket. "status" tells what there is (ctl_status.h). "attach" has a circuit put into a
+ * network namespace of the caller's (ctl_runs.h); it goes with the connection.
  */
-#include "common/dir/dir_watch.h"
-#include "ippriv-client/ctl_stock.h"
+#include "ippriv-client/ctl_runs.h"
 
 struct ctl_admin;
 
-enum {
-	CTL_ADMIN_WAIT_MS = 20000, /* for a circuit to be ready */
-	CTL_ADMIN_CIRCUITS = 6,    /* of one user who is not root, waiting ones too */
-};
-
 /* Listens on PATH. 0, or -errno as from ctl_server_new. */
 int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out) _must_check_;
-/* Who answers; until then, every request is told to come again. Borrowed. */
-void ctl_admin_serve(struct ctl_admin *admin, struct ctl_stock *stock,
-		     struct dir_watch *watch);
+/* Who answers; until then, every request is told to come again. Borrowed. 0 or -errno. */
+int ctl_admin_serve(struct ctl_admin *admin, const struct ctl_runs_conf *conf) _must_check_;
 /* Closes all connections; the stock still is there. NULL is fine. */
 void ctl_admin_free(struct ctl_admin *admin);
 /* For ctl_stock_events. */
 void ctl_admin_ready(struct ctl_admin *admin);
-void ctl_admin_lost(void *taker);
+void ctl_admin_lost(void *taker, struct ctl_circuit *circuit);

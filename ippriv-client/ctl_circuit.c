@@ -175,13 +175,23 @@ void ctl_circuit_renew(struct ctl_circuit *c)
 		ctl_hop_renew(&c->hops[i]);
 }
 
-int ctl_circuit_attach(struct ctl_circuit *c, int fd)
+int ctl_circuit_attach(struct ctl_circuit *c, int fd, unsigned int slot)
 {
 	if (c->state != CTL_CIRCUIT_READY) {
 		close(fd);
 		return -EAGAIN;
 	}
-	return dp_circuit_attach(c->dp, fd);
+	return dp_circuit_attach(c->dp, fd, slot);
+}
+
+int ctl_circuit_keep(struct ctl_circuit *c)
+{
+	return dp_circuit_keep(c->dp);
+}
+
+int ctl_circuit_flows(struct ctl_circuit *c)
+{
+	return dp_circuit_flows(c->dp);
 }
 
 void ctl_circuit_established(struct ike_sa *sa)

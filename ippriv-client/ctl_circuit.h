@@ -75,7 +75,10 @@ void ctl_circuit_event(struct ctl_circuit *c, const struct dp_event *event);
 /* Events are lost: rekeys the child SAs whose limits are reached. */
 void ctl_circuit_renew(struct ctl_circuit *c);
 /* dp_circuit_attach of a ready circuit; FD is taken. */
-int ctl_circuit_attach(struct ctl_circuit *c, int fd) _must_check_;
+int ctl_circuit_attach(struct ctl_circuit *c, int fd, unsigned int slot) _must_check_;
+/* dp_circuit_keep, dp_circuit_flows. */
+int ctl_circuit_keep(struct ctl_circuit *c) _must_check_;
+int ctl_circuit_flows(struct ctl_circuit *c) _must_check_;
 
 /* What ike_ops of the same names hand on; the others are in ctl_hop.h and ctl_roam.h. */
 void ctl_circuit_established(struct ike_sa *sa);

@@ -19,6 +19,7 @@ struct stocked {
 	struct ctl_stock *stock;
 	struct ctl_circuit *circuit;
 	void *taker; /* NULL: not taken, or over */
+	struct ctl_stock_wish *wish; /* that it was built for, and nobody else; NULL: anybody */
 	struct ctl_stock_holder holder;
 	bool released;
 	uint64_t next_look; /* at its counters; 0: not ready so far */
@@ -30,6 +31,7 @@ struct ctl_stock {
 	const struct dir_list *list;
 	struct io_timer *timer;
 	struct stocked *all;
+	struct ctl_stock_wish *wishes;
 	uint32_t last_id;
 	unsigned int failures; /* in a row */
 	bool away; /* the last one had no way to its entry */
@@ -128,13 +130,16 @@ static void avoid_relay(struct ctl_stock *stock, const struct crypto_pub *relay,
 	stock->avoid_until[at] = now_ms(stock) + AVOID_MS;
 }
 
-/* A hop that is silent may be cut off by those before it. */
-static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info *info)
+/*
+ * A hop that is silent may be cut off by those before it; but where a user has chosen the exit, it
+ * would be easy to bring others into suspicion.
+ */
+static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info *info, bool chosen)
 {
 	if (info->failed_hop >= CTL_CIRCUIT_HOPS)
 		return;
 	avoid_relay(stock, &info->path->hops[info->failed_hop].identity, false);
-	for (size_t i = 0; info->silent && i < info->failed_hop; i++)
+	for (size_t i = 0; info->silent && !chosen && i < info->failed_hop; i++)
 		avoid_relay(stock, &info->path->hops[i].identity, true);
 }
 
@@ -155,11 +160,12 @@ static void forget_avoided(struct ctl_stock *stock)
 static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 {
 	struct ctl_stock *stock = s->stock;
+	unsigned int *failures;
 	uint64_t wait;
 
 	if (s->released || stock->stopping)
 		return;
-	avoid_failed(stock, info);
+	avoid_failed(stock, info, s->wish);
 	if (info->ready) {
 		log_write_for(s->holder.taken ? s->holder.uid : LOG_READER_ROOT, LOG_LEVEL_INFO,
 			      "circuit %u has ended: %s", info->id, info->why);
@@ -169,11 +175,15 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 		log_info("circuit %u was not ready yet: %s", info->id, info->why);
 		return;
 	}
-	stock->failures++;
-	stock->away = info->away;
-	wait = ctl_stock_backoff(stock->failures, crypto_random_source, NULL);
-	stock->next_try = now_ms(stock) + wait;
-	log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
+	failures = s->wish ? &s->wish->failures : &stock->failures;
+	wait = ctl_stock_backoff(++*failures, crypto_random_source, NULL);
+	if (s->wish) {
+		s->wish->next_try = now_ms(stock) + wait;
+	} else {
+		stock->away = info->away;
+		stock->next_try = now_ms(stock) + wait;
+	}
+	log_write_for(s->wish ? LOG_READER_ROOT : LOG_READER_ALL, LOG_LEVEL_WARNING,
 		      "circuit %u failed: %s; the next attempt is in %.1f s", info->id, info->why,
 		      (double)wait / 1000);
 }
@@ -181,6 +191,7 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 static void let_go(struct stocked *s)
 {
 	s->taker = NULL;
+	s->wish = NULL;
 	s->released = true;
 	s->holder.attached = false;
 }
@@ -194,15 +205,15 @@ static void op_changed(void *user, struct ctl_circuit *c)
 
 	ctl_circuit_info(c, &info);
 	if (info.state == CTL_CIRCUIT_READY) {
-		stock->failures = 0;
-		stock->next_try = 0;
+		if (!s->wish)
+			stock->failures = stock->next_try = 0;
 		log_info("circuit %u is ready after %.3f s", info.id,
 			 (double)(info.ready - info.started) / 1000);
 	} else if (info.state == CTL_CIRCUIT_CLOSING) {
 		on_closing(s, &info);
 		if (taker) {
 			let_go(s);
-			stock->conf.events->lost(stock->conf.user, taker);
+			stock->conf.events->lost(stock->conf.user, taker, c);
 		}
 	}
 	kick(stock);
@@ -217,13 +228,19 @@ static const struct ctl_circuit_ops circuit_ops = {
 };
 
 /* Says once what is wrong with the list, not at every attempt. */
-static bool choose(struct ctl_stock *stock, struct ctl_path *out)
+static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
+		   struct ctl_path *out)
 {
+	struct pins pins[PINS_HOPS];
 	int r;
 
 	forget_avoided(stock);
-	r = ctl_path_choose(stock->list, &stock->avoid, stock->conf.pins, crypto_random_source,
-			    NULL, out);
+	memcpy(pins, stock->conf.pins, sizeof(pins));
+	if (wish)
+		pins[PINS_HOPS - 1] = *wish->exit;
+	r = ctl_path_choose(stock->list, &stock->avoid, pins, crypto_random_source, NULL, out);
+	if (wish)
+		return r == 0; /* who wishes is told in another way */
 	if (r < 0 && r != stock->path_error)
 		log_write_for(LOG_READER_ALL, LOG_LEVEL_WARNING,
 			      "no path: %s; waiting for a better list",
@@ -236,7 +253,8 @@ static bool choose(struct ctl_stock *stock, struct ctl_path *out)
 	return r == 0;
 }
 
-static bool start_one(struct ctl_stock *stock)
+/* For WISH alone, NULL: for anybody. */
+static bool start_one(struct ctl_stock *stock, struct ctl_stock_wish *wish)
 {
 	struct ctl_circuit_conf conf = {
 		.id = stock->last_id + 1,
@@ -247,12 +265,13 @@ static bool start_one(struct ctl_stock *stock)
 	};
 	struct stocked *s;
 
-	if (!choose(stock, &conf.path))
+	if (!choose(stock, wish, &conf.path))
 		return false;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return false;
 	s->stock = stock;
+	s->wish = wish;
 	conf.user = s;
 	stock->last_id++;
 	if (ctl_circuit_new(&conf, &s->circuit) < 0) {
@@ -337,12 +356,43 @@ static void discard_old(struct ctl_stock *stock)
 	struct stocked *s;
 
 	DL_FOREACH(stock->all, s)
-		young += is_free(s) && state_of(s) == CTL_CIRCUIT_READY && !is_old(s);
+		young += is_free(s) && !s->wish && state_of(s) == CTL_CIRCUIT_READY && !is_old(s);
 	if (young < stock->conf.keep)
 		return;
 	DL_FOREACH(stock->all, s)
 		if (is_free(s) && is_old(s))
 			discard(s, "it has waited for long and is replaced");
+}
+
+/* The free circuits that do for WISH: exits as they are wanted, and not kept for others. */
+static bool serves(const struct stocked *s, const struct ctl_stock_wish *wish)
+{
+	struct ctl_circuit_info info;
+
+	if (!is_free(s) || (s->wish && s->wish != wish))
+		return false;
+	ctl_circuit_info(s->circuit, &info);
+	return !wish->exit || pins_allow(wish->exit, &info.path->hops[CTL_PATH_HOPS - 1]);
+}
+
+static bool is_met(const struct ctl_stock *stock, const struct ctl_stock_wish *wish)
+{
+	const struct stocked *s;
+
+	DL_FOREACH(stock->all, s)
+		if (serves(s, wish) && (s->wish || state_of(s) == CTL_CIRCUIT_READY))
+			return true;
+	return false;
+}
+
+static void fill_wishes(struct ctl_stock *stock)
+{
+	struct ctl_stock_wish *wish;
+
+	DL_FOREACH(stock->wishes, wish)
+		if (wish->exit && now_ms(stock) >= wish->next_try && !is_met(stock, wish) &&
+		    !start_one(stock, wish))
+			wish->next_try = now_ms(stock) + BACKOFF_FIRST;
 }
 
 static void fill(struct ctl_stock *stock)
@@ -354,11 +404,15 @@ static void fill(struct ctl_stock *stock)
 		return;
 	discard_unlisted(stock);
 	discard_old(stock);
-	if (stock->unlisted || now_ms(stock) < stock->next_try)
+	if (stock->unlisted)
+		return;
+	fill_wishes(stock);
+	if (now_ms(stock) < stock->next_try)
 		return;
 	DL_FOREACH(stock->all, s)
-		have += is_free(s) && !is_old(s);
-	while (have < stock->conf.keep && now_ms(stock) >= stock->next_try && start_one(stock))
+		have += is_free(s) && !s->wish && !is_old(s);
+	while (have < stock->conf.keep && now_ms(stock) >= stock->next_try &&
+	       start_one(stock, NULL))
 		have++;
 }
 
@@ -401,8 +455,12 @@ static bool have_ready(const struct ctl_stock *stock)
 static void rearm(struct ctl_stock *stock)
 {
 	uint64_t at = stock->next_poll, now = now_ms(stock);
+	const struct ctl_stock_wish *wish;
 	struct stocked *s;
 
+	DL_FOREACH(stock->wishes, wish)
+		if (wish->exit && wish->next_try > now && wish->next_try < at)
+			at = wish->next_try;
 	if (stock->next_try > now && stock->next_try < at)
 		at = stock->next_try;
 	DL_FOREACH(stock->all, s) {
@@ -479,19 +537,59 @@ void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list)
 	kick(stock);
 }
 
-struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid)
+void ctl_stock_wish_add(struct ctl_stock *stock, struct ctl_stock_wish *wish)
+{
+	if (wish->added)
+		return;
+	wish->added = true;
+	DL_APPEND(stock->wishes, wish);
+	kick(stock);
+}
+
+void ctl_stock_wish_del(struct ctl_stock *stock, struct ctl_stock_wish *wish)
 {
 	struct stocked *s;
 
+	if (!wish->added)
+		return;
+	wish->added = false;
+	DL_DELETE(stock->wishes, wish);
+	DL_FOREACH(stock->all, s)
+		if (s->wish == wish && is_free(s))
+			discard(s, "who it was built for does not need it");
+	kick(stock);
+}
+
+static bool leads_to(const struct stocked *s, const struct crypto_pub *exit)
+{
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(s->circuit, &info);
+	return memcmp(&info.path->hops[CTL_PATH_HOPS - 1].identity, exit, sizeof(*exit)) == 0;
+}
+
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid,
+				   const struct ctl_stock_wish *wish)
+{
+	struct stocked *s, *best = NULL;
+
 	DL_FOREACH(stock->all, s) {
-		if (s->taker || s->released || state_of(s) != CTL_CIRCUIT_READY)
+		if (state_of(s) != CTL_CIRCUIT_READY || !serves(s, wish))
 			continue;
-		s->taker = taker;
-		s->holder = (struct ctl_stock_holder){ true, true, uid };
-		kick(stock);
-		return s->circuit;
+		if (!best)
+			best = s;
+		if (!wish->not_exit || !leads_to(s, wish->not_exit)) {
+			best = s;
+			break;
+		}
 	}
-	return NULL;
+	if (!best)
+		return NULL;
+	best->taker = taker;
+	best->wish = NULL;
+	best->holder = (struct ctl_stock_holder){ true, true, uid };
+	kick(stock);
+	return best->circuit;
 }
 
 static struct stocked *find(struct ctl_stock *stock, const struct ctl_circuit *circuit)

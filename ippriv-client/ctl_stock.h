@@ -19,7 +19,7 @@ enum { CTL_STOCK_AGE_MS = 600000 }; /* then a free circuit is replaced */
 struct ctl_stock_events {
 	void (*ready)(void *user); /* there is a circuit to take */
 	/* A circuit that was taken is dying by itself; release it no more. */
-	void (*lost)(void *user, void *taker);
+	void (*lost)(void *user, void *taker, struct ctl_circuit *circuit);
 	void (*list_wanted)(void *user); /* the list has expired */
 	void (*stopped)(void *user); /* after ctl_stock_stop: nothing is left */
 };
@@ -41,8 +41,27 @@ int ctl_stock_new(const struct ctl_stock_conf *conf, struct ctl_stock **out) _mu
 void ctl_stock_free(struct ctl_stock *stock);
 /* The list to choose from (borrowed until the next call), NULL: none in force. */
 void ctl_stock_set_list(struct ctl_stock *stock, const struct dir_list *list);
+
+/*
+ * Which circuits somebody wants. While it is added, and names exits, the stock builds one for it
+ * alone where none that is ready serves; when it is deleted what was built so and not taken goes.
+ */
+struct ctl_stock_wish {
+	const struct pins *exit; /* instead of the configuration's; NULL: any of the stock */
+	const struct crypto_pub *not_exit; /* rather not that one; NULL: no matter */
+	/* The stock's own: */
+	bool added;
+	unsigned int failures;
+	uint64_t next_try;
+	struct ctl_stock_wish *prev, *next;
+};
+
+void ctl_stock_wish_add(struct ctl_stock *stock, struct ctl_stock_wish *wish);
+/* Again: nothing happens. */
+void ctl_stock_wish_del(struct ctl_stock *stock, struct ctl_stock_wish *wish);
 /* A ready circuit for TAKER (not NULL), who is of user UID; NULL when there is none. */
-struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid);
+struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid,
+				   const struct ctl_stock_wish *wish);
 /* The taker could not use it, and it is as it was: for the next one to take. */
 void ctl_stock_give_back(struct ctl_stock *stock, struct ctl_circuit *circuit);
 /* The taker needs it no more. */

@@ -29,7 +29,8 @@ struct dp_circuit {
 	size_t count;
 	struct dp_standing layers[DP_LAYERS];
 	struct kern_netns *app; /* NULL: not attached */
-	struct kern_op app_ops[1 + DP_PLAN_ADDRESS]; /* the link first */
+	size_t app_count;
+	struct kern_op app_ops[1 + DP_PLAN_ADDRESS + DP_PLAN_KEPT]; /* the link first */
 	struct dp_circuit *prev, *next;
 };
 
@@ -371,7 +372,7 @@ static void detach(struct dp_circuit *c)
 {
 	if (!c->app)
 		return;
-	(void)kern_plan_del(c->dp->kernel.kern, c->app_ops, ARRAY_SIZE(c->app_ops));
+	(void)kern_plan_del(c->dp->kernel.kern, c->app_ops, c->app_count);
 	c->dp->kernel.netns_free(c->app);
 	c->app = NULL;
 }
@@ -395,9 +396,10 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 	}
 }
 
-int dp_circuit_attach(struct dp_circuit *c, int fd)
+int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
 {
 	_cleanup_close_ int own = fd;
+	char name[KERN_NAME];
 	struct dp *dp = c->dp;
 	const struct kern *kern = dp->kernel.kern;
 	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
@@ -411,8 +413,11 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 	if (r < 0)
 		return r;
 	steal_fd(&own);
-	c->app_ops[0] = dp_plan_link(s->pairs.id, DP_PLAN_LAST, dp_mtu(), s->pairs.ns, c->app);
-	dp_plan_address(&s->inner, DP_PLAN_LAST, c->app, c->app_ops + 1);
+	snprintf(name, sizeof(name), DP_PLAN_LAST "%u", slot);
+	c->app_ops[0] = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
+	dp_plan_address(&s->inner, name, c->app, c->app_ops + 1);
+	c->app_ops[2].route.replace = true;
+	c->app_count = 1 + DP_PLAN_ADDRESS;
 	r = kern->add(kern->ctx, &c->app_ops[0]);
 	if (r == 0) {
 		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_ADDRESS);
@@ -426,6 +431,32 @@ int dp_circuit_attach(struct dp_circuit *c, int fd)
 		c->app = NULL;
 	}
 	return r;
+}
+
+int dp_circuit_keep(struct dp_circuit *c)
+{
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
+	struct kern_op *ops = c->app_ops + 1 + DP_PLAN_ADDRESS;
+	int r;
+
+	if (!c->app)
+		return -EINVAL;
+	if (c->app_count == ARRAY_SIZE(c->app_ops))
+		return 0;
+	dp_plan_keep(&s->inner, c->app_ops[0].link.name, s->pairs.id, c->app, ops);
+	r = kern_plan_add(c->dp->kernel.kern, ops, DP_PLAN_KEPT);
+	if (r == 0)
+		c->app_count += DP_PLAN_KEPT;
+	return r;
+}
+
+int dp_circuit_flows(struct dp_circuit *c)
+{
+	const struct kern *kern = c->dp->kernel.kern;
+
+	if (!c->app)
+		return -EINVAL;
+	return kern->flows_any(kern->ctx, c->app, &c->layers[DP_LAYERS - 1].inner);
 }
 
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out)

@@ -131,13 +131,23 @@ bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in);
 int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *path) _must_check_;
 
 /*
- * Puts the last interface, `ippriv0` with its address and default route, into the network
- * namespace behind FD (taken, whatever happens). -EINVAL when not all layers stand, -EBUSY when
- * it has been put somewhere before. -EEXIST: there is an `ippriv0` over there, and the circuit is
- * as before; after other errors it serves nobody else, as its owner may have got hold of the
- * interface.
+ * Puts the last interface, `ippriv` and SLOT, with its address, into the network namespace behind FD
+ * (taken, whatever happens), whose default route then leads there. -EINVAL when not all layers
+ * stand, -EBUSY when it has been put somewhere before. -EEXIST: there is such an interface over
+ * there, and the circuit is as before; after other errors it serves nobody else, as its owner may
+ * have got hold of the interface.
  */
-int dp_circuit_attach(struct dp_circuit *c, int fd) _must_check_;
+int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot) _must_check_;
+/*
+ * Before another circuit is attached to the same namespace: what has this one's address goes on
+ * through it then. Again: nothing happens.
+ */
+int dp_circuit_keep(struct dp_circuit *c) _must_check_;
+/*
+ * 1 when a connection that began at its address is tracked where it is attached, 0: none; -errno:
+ * that cannot be told.
+ */
+int dp_circuit_flows(struct dp_circuit *c) _must_check_;
 /* Counters of layer INDEX (0 outermost), over all its SAs since it stands: they never fall. */
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out) _must_check_;
 /* MTU of `ippriv0`, bytes. */

@@ -122,3 +122,20 @@ void dp_plan_address(const struct addr *inner, const char *name, struct kern_net
 	snprintf(out[0].address.link, KERN_NAME, "%s", name);
 	snprintf(out[1].route.link, KERN_NAME, "%s", name);
 }
+
+void dp_plan_keep(const struct addr *inner, const char *name, uint32_t id, struct kern_netns *ns,
+		  struct kern_op out[DP_PLAN_KEPT])
+{
+	out[0] = (struct kern_op){
+		.type = KERN_OP_ROUTE,
+		.netns = ns,
+		.route = { .dst = { .addr = addr_v4(0) }, .table = id },
+	};
+	out[1] = (struct kern_op){
+		.type = KERN_OP_RULE,
+		.netns = ns,
+		.rule = { .family = AF_INET, .priority = DP_PLAN_RULE,
+			  .from = prefix_host(inner), .table = id },
+	};
+	snprintf(out[0].route.link, KERN_NAME, "%s", name);
+}

@@ -11,12 +11,14 @@ enum {
 	DP_PLAN_WINDOW = 1024,   /* packets of the inbound replay window: relays reorder */
 	DP_PLAN_WINDOW_OUT = 32, /* the kernel wants some window on an outbound SA with ESN */
 	DP_PLAN_PRIORITY = 1000,
+	DP_PLAN_KEPT = 2, /* route in a table of its own, rule */
+	DP_PLAN_RULE = 100, /* priority of that rule */
 };
 
 /* Prefix of the names our interfaces have while they stand in the daemon's own namespace. */
 #define DP_PLAN_PREFIX "ippriv-h"
-/* The interface in the application's namespace. */
-#define DP_PLAN_LAST "ippriv0"
+/* Of the interfaces in the application's namespace: ippriv0, ippriv1, ... */
+#define DP_PLAN_LAST "ippriv"
 
 /*
  * Bytes of the largest packet into layer INDEX that needs no fragments on a link of
@@ -37,6 +39,12 @@ void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint
  */
 struct kern_op dp_plan_link(uint32_t id, const char *name, uint32_t mtu, struct kern_netns *from,
 			    struct kern_netns *to);
+/*
+ * What has INNER for its source goes on through NAME while the default route of NS leads elsewhere;
+ * ID, of the layer, is the number of the table.
+ */
+void dp_plan_keep(const struct addr *inner, const char *name, uint32_t id, struct kern_netns *ns,
+		  struct kern_op out[DP_PLAN_KEPT]);
 /* INNER for the interface NAME in NS, and the default route through it. */
 void dp_plan_address(const struct addr *inner, const char *name, struct kern_netns *ns,
 		     struct kern_op out[DP_PLAN_ADDRESS]);

@@ -33,3 +33,30 @@ bool pins_allow(const struct pins *pins, const struct dir_entry *e)
 	}
 	return pins->count == 0;
 }
+
+int pins_parse_list(const char *text, struct pins *out)
+{
+	struct pins pins = { 0 };
+	char item[CRYPTO_HEX];
+
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (len >= sizeof(item) || pins.count == PINS_MAX)
+			return -EINVAL;
+		memcpy(item, text, len);
+		item[len] = '\0';
+		if (pins_parse(item, &pins.pins[pins.count++]) < 0)
+			return -EINVAL;
+		if (text[len] == '\0')
+			break;
+		text += len + 1;
+	}
+	*out = pins;
+	return 0;
+}
+
+bool pins_equal(const struct pins *a, const struct pins *b)
+{
+	return a->count == b->count && memcmp(a->pins, b->pins, a->count * sizeof(a->pins[0])) == 0;
+}

@@ -22,3 +22,7 @@ struct pins {
 /* An identity key (64 hex digits) or a nickname. 0 or -EINVAL. */
 int pins_parse(const char *text, struct pin *out) _must_check_;
 bool pins_allow(const struct pins *pins, const struct dir_entry *e);
+/* Several with commas between, at most PINS_MAX. 0 or -EINVAL; *OUT is then untouched. */
+int pins_parse_list(const char *text, struct pins *out) _must_check_;
+/* The same ones in the same order. */
+bool pins_equal(const struct pins *a, const struct pins *b);

@@ -114,7 +114,7 @@ test_identity() {
 	local before i refused=0
 	must "two circuits are free again" wait_for 90 two_free
 	before=$(free_ids)
-	check_eq "new-identity says how many it replaces" "free circuits replaced: 2" "$(as "$ANNA" new-identity)"
+	check_eq "new-identity says how many it replaces" "free circuits replaced: 2; runs that go on with another circuit: 0" "$(as "$ANNA" new-identity)"
 	must "two are free in their place" wait_for 60 two_free
 	check_eq "none of them was there before" "[]" "$(jq -nc "$before - ($before - $(free_ids))")"
 	for ((i = 0; i < 12; i++)); do

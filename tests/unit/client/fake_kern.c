@@ -30,7 +30,7 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_ADDRESS:
 		return strcmp(a->address.link, b->address.link) == 0;
 	case KERN_OP_ROUTE:
-		return strcmp(a->route.link, b->route.link) == 0;
+		return strcmp(a->route.link, b->route.link) == 0 && a->route.table == b->route.table;
 	case KERN_OP_RULE:
 		return a->rule.priority == b->rule.priority && a->rule.table == b->rule.table &&
 		       prefix_equal(&a->rule.from, &b->rule.from);
@@ -245,11 +245,17 @@ static int ns_socket(struct kern_netns *ns, int domain, int type, int protocol)
 	return eventfd(ns ? (unsigned int)ns->number : 0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
+static int fake_flows(void *ctx, struct kern_netns *netns, const struct addr *src)
+{
+	(void)netns, (void)src;
+	return ((struct fake_kern *)ctx)->flows;
+}
+
 void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){
 		.ops = { .ctx = k, .add = fake_add, .del = fake_del, .sa_stats = fake_stats,
-			 .move = fake_move, .error = fake_error },
+			 .move = fake_move, .flows_any = fake_flows, .error = fake_error },
 		.fail_with = -ENOMEM,
 		.news_fd = -1,
 		.routes = -1,

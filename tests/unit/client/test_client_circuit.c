@@ -113,12 +113,12 @@ Test(circuit, goes_into_an_application_s_namespace_once)
 
 	trio_init(&t, LIVENESS);
 	trio_start(&t);
-	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0)), -EAGAIN);
+	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0), 0), -EAGAIN);
 	trio_run(&t, 100);
-	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0)), 0);
+	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0), 0), 0);
 	cr_assert_eq(t.kern.count, ALL + 3);
 	cr_assert_eq(fake_kern_namespaces(&t.kern), 3);
-	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0)), -EBUSY);
+	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0), 0), -EBUSY);
 	trio_fini(&t);
 	assert_nothing_left(&t);
 }
@@ -129,7 +129,7 @@ Test(circuit, is_closed_from_the_last_hop_to_the_first)
 
 	trio_init(&t, LIVENESS);
 	build(&t);
-	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0)), 0);
+	cr_assert_eq(ctl_circuit_attach(t.circuit, dup(0), 0), 0);
 	t.kern.event_count = 0;
 	ctl_circuit_close(t.circuit);
 	trio_run(&t, 100);

@@ -190,7 +190,7 @@ Test(dp, stands_as_a_chain_of_namespaces)
 	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.mtu, 1362);
 	cr_assert_eq(link_at(&k, &k.namespaces[0])->link.target, &k.namespaces[1]);
 	cr_assert_null(link_at(&k, &k.namespaces[1]));
-	cr_assert_eq(dp_circuit_attach(c, dup(0)), 0);
+	cr_assert_eq(dp_circuit_attach(c, dup(0), 0), 0);
 	cr_assert_str_eq(link_at(&k, &k.namespaces[1])->link.name, "ippriv0");
 	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.mtu, 1306);
 	cr_assert_eq(link_at(&k, &k.namespaces[1])->link.target, &k.namespaces[2]);
@@ -290,10 +290,10 @@ Test(dp, is_as_before_when_the_name_is_taken_over_there)
 	count = k.count;
 	k.fail_at = k.adds + 1;
 	k.fail_with = -EEXIST;
-	cr_assert_eq(dp_circuit_attach(c, dup(0)), -EEXIST);
+	cr_assert_eq(dp_circuit_attach(c, dup(0), 0), -EEXIST);
 	cr_assert_eq(k.count, count);
 	cr_assert_eq(fake_kern_namespaces(&k), DP_LAYERS - 1);
-	cr_assert_eq(dp_circuit_attach(c, dup(0)), 0, "another namespace gets it");
+	cr_assert_eq(dp_circuit_attach(c, dup(0), 0), 0, "another namespace gets it");
 	dp_circuit_free(c);
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(k.wrong, 0);
@@ -315,7 +315,7 @@ Test(dp, tells_a_later_failure_from_that)
 		count = k.count;
 		k.fail_at = k.adds + i;
 		k.fail_with = -EEXIST;
-		r = dp_circuit_attach(c, dup(0));
+		r = dp_circuit_attach(c, dup(0), 0);
 		cr_assert(r < 0 && r != -EEXIST);
 		cr_assert_eq(k.count, count);
 		dp_circuit_free(c);
@@ -324,4 +324,57 @@ Test(dp, tells_a_later_failure_from_that)
 		dp_free(dp);
 		fake_kern_fini(&k);
 	}
+}
+
+/* An old circuit's routes stand besides, and go with it. */
+Test(dp, keeps_what_has_its_address)
+{
+	struct dp_circuit *c;
+	struct fake_kern k;
+	struct dp *dp;
+	size_t count;
+
+	c = stand(&k, &dp);
+	cr_assert_eq(dp_circuit_keep(c), -EINVAL, "it is nowhere");
+	cr_assert_eq(dp_circuit_flows(c), -EINVAL);
+	cr_assert_eq(dp_circuit_attach(c, dup(0), 3), 0);
+	count = k.count;
+	k.flows = 1;
+	cr_assert_eq(dp_circuit_flows(c), 1);
+	k.fail_at = k.adds + 2;
+	cr_assert_eq(dp_circuit_keep(c), -ENOMEM);
+	cr_assert_eq(k.count, count);
+	cr_assert_eq(dp_circuit_keep(c), 0);
+	cr_assert_eq(dp_circuit_keep(c), 0, "again");
+	cr_assert_eq(k.count, count + DP_PLAN_KEPT);
+	dp_circuit_free(c);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+	fake_kern_fini(&k);
+}
+
+Test(dp_plan, keeps_by_source)
+{
+	const struct prefix any = { .addr = addr_v4(0) };
+	struct kern_netns ns = { .number = 1 };
+	struct addr inner = addr_v4(0x64400007);
+	struct prefix own = prefix_host(&inner);
+	struct kern_op ops[DP_PLAN_KEPT];
+	uint32_t id = KERN_REQID_CLIENT | 9;
+
+	dp_plan_keep(&inner, "ippriv1", id, &ns, ops);
+	cr_assert_eq(ops[0].type, KERN_OP_ROUTE);
+	cr_assert_str_eq(ops[0].route.link, "ippriv1");
+	cr_assert(prefix_equal(&ops[0].route.dst, &any));
+	cr_assert_eq(ops[0].route.table, id);
+	cr_assert_not(ops[0].route.replace);
+	cr_assert_eq(ops[1].type, KERN_OP_RULE);
+	cr_assert_eq(ops[1].rule.family, AF_INET);
+	cr_assert_eq(ops[1].rule.priority, 100);
+	cr_assert(prefix_equal(&ops[1].rule.from, &own));
+	cr_assert_eq(ops[1].rule.to.addr.family, 0);
+	cr_assert_eq(ops[1].rule.mark.mask, 0);
+	cr_assert_eq(ops[1].rule.table, id);
+	cr_assert(ops[0].netns == &ns && ops[1].netns == &ns);
 }

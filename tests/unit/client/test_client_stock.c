@@ -73,9 +73,9 @@ static void on_ready(void *user)
 	((struct bench *)user)->ready++;
 }
 
-static void on_lost(void *user, void *taker)
+static void on_lost(void *user, void *taker, struct ctl_circuit *circuit)
 {
-	(void)user, (void)taker;
+	(void)user, (void)taker, (void)circuit;
 	cr_assert_fail("nobody has taken one");
 }
 

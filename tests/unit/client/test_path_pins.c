@@ -202,3 +202,27 @@ Test(pins, say_which_of_them_leaves_nobody)
 		entries[i] = (struct dir_entry){ .flags = DIR_FLAG_EXIT, .address = addr_v4(1) };
 	cr_assert_eq(ctl_path_choose(&list, &nobody, pins, numbers, &state, &p), -ENOENT);
 }
+
+Test(pins, several_with_commas)
+{
+	static const char *const bad[] = { "", ",", "a,", ",a", "a,,b", "a b", "a;b",
+					   "0123456789012345678901234567890123456789012345678901234"
+					   "5678901234567890" };
+	struct pins a = { 0 }, b = { 0 };
+	char many[2 * (PINS_MAX + 1)] = "";
+
+	cr_assert_eq(pins_parse_list("relay7,r-8", &a), 0);
+	cr_assert_eq(a.count, 2);
+	cr_assert_str_eq(a.pins[1].nickname, "r-8");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		cr_assert_eq(pins_parse_list(bad[i], &a), -EINVAL, "%s", bad[i]);
+	cr_assert_eq(a.count, 2, "as it was");
+	cr_assert_eq(pins_parse_list("relay7,r-8", &b), 0);
+	cr_assert(pins_equal(&a, &b));
+	cr_assert_eq(pins_parse_list("r-8,relay7", &b), 0);
+	cr_assert_not(pins_equal(&a, &b));
+	for (size_t i = 0; i < PINS_MAX; i++)
+		strcat(many, i ? ",a" : "a");
+	cr_assert_eq(pins_parse_list(many, &b), 0);
+	cr_assert_eq(pins_parse_list(strcat(many, ",a"), &b), -EINVAL);
+}
