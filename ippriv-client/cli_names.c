@@ -126,17 +126,32 @@ static int cover_run(const char *path, char *why, size_t size)
 	return 0;
 }
 
-static int write_servers(const char *path, const struct addr *servers, size_t count)
+/* In place, so that no reader finds less than one of the two. */
+int cli_names_change(int file, const struct addr *servers, size_t count)
 {
-	char text[ADDR_TEXT];
-	FILE *f = fopen(path, "we");
+	char text[CLI_NAMES_SERVERS * (ADDR_TEXT + 16)], address[ADDR_TEXT];
+	int len = 0;
 
-	if (!f)
-		return -errno;
-	for (size_t i = 0; i < count; i++)
-		fprintf(f, "nameserver %s\n", addr_text(&servers[i], text));
-	fchmod(fileno(f), 0644);
-	return fclose(f) == 0 ? 0 : -errno;
+	text[0] = '\0';
+	for (size_t i = 0; i < count && i < CLI_NAMES_SERVERS; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "nameserver %s\n",
+				addr_text(&servers[i], address));
+	if (pwrite(file, text, (size_t)len, 0) != len || ftruncate(file, len) < 0)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* Leaves the file open: *FILE. */
+static int write_servers(const char *path, const struct addr *servers, size_t count, int *file)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int r = fd < 0 || fchmod(fd, 0644) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = cli_names_change(fd, servers, count);
+	if (r == 0)
+		*file = steal_fd(&fd);
+	return r;
 }
 
 static void copy_services(FILE *from, FILE *to)
@@ -167,14 +182,14 @@ static int write_services(const char *path)
 	return fclose(to) == 0 ? 0 : -errno;
 }
 
-static int cover_etc(const struct addr *servers, size_t count, char *why, size_t size)
+static int cover_etc(const struct addr *servers, size_t count, int *file, char *why, size_t size)
 {
 	int r = mount_tmpfs(STAGE);
 
 	errno = -r;
 	if (r < 0)
 		return cli_why(why, size, "cannot mount a tmpfs on %s: %s", STAGE, strerror(errno));
-	r = write_servers(STAGE "/resolv.conf", servers, count);
+	r = write_servers(STAGE "/resolv.conf", servers, count, file);
 	if (r == 0)
 		r = write_services(STAGE "/nsswitch.conf");
 	if (r == 0 && mount("overlay", "/etc", "overlay", MS_NOSUID | MS_NODEV | MS_RDONLY,
@@ -192,11 +207,16 @@ static int cover_etc(const struct addr *servers, size_t count, char *why, size_t
 	return r;
 }
 
-int cli_names_cover(const struct addr *servers, size_t count, char *why, size_t size)
+int cli_names_cover(const struct addr *servers, size_t count, int *file, char *why, size_t size)
 {
+	_cleanup_close_ int open_file = -1;
 	int r = cover_run("/run", why, size);
 
 	if (r == 0)
 		r = cover_run("/var/run", why, size);
-	return r < 0 ? r : cover_etc(servers, count, why, size);
+	if (r == 0)
+		r = cover_etc(servers, count, &open_file, why, size);
+	if (r == 0)
+		*file = steal_fd(&open_file);
+	return r;
 }

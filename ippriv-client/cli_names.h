@@ -10,5 +10,13 @@
 #include "common/base/addr.h"
 #include "ippriv-client/cli_why.h"
 
-/* In a mount namespace of our own (cli_space_enter). 0, or -errno with one line in WHY. */
-int cli_names_cover(const struct addr *servers, size_t count, char *why, size_t size) _must_check_;
+enum { CLI_NAMES_SERVERS = 4 };
+
+/*
+ * In a mount namespace of our own (cli_space_enter). 0 with a descriptor of resolv.conf in *FILE, the
+ * caller's, or -errno with one line in WHY.
+ */
+int cli_names_cover(const struct addr *servers, size_t count, int *file, char *why,
+		    size_t size) _must_check_;
+/* Other SERVERS for those who look into resolv.conf from now on; libc looks before each lookup. */
+int cli_names_change(int file, const struct addr *servers, size_t count) _must_check_;

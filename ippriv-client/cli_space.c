@@ -3,12 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/kern/kern_guard.h"
 
 static int write_file(const char *path, const char *text)
 {
@@ -57,12 +64,12 @@ static void tune(uid_t uid, gid_t gid)
 	(void)write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 }
 
-int cli_space_enter(char *why, size_t size)
+/* In the process that makes the namespaces. */
+static int make(uid_t uid, gid_t gid, char *why, size_t size)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
+	int r;
 
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0) {
+	if (unshare(CLONE_NEWNET | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0) {
 		if (uid == 0)
 			return cli_why(why, size, "cannot make namespaces: %s; this needs CAP_SYS_ADMIN",
 				    strerror(errno));
@@ -75,11 +82,99 @@ int cli_space_enter(char *why, size_t size)
 	if (uid != 0 && map_ids(uid, gid) < 0)
 		return cli_why(why, size, "cannot map the user into the namespace: %s; use sudo",
 			    strerror(errno));
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return cli_why(why, size, "cannot make the mounts private: %s; is this a chroot?",
-			    strerror(errno));
 	if (loopback_up() < 0)
 		return cli_why(why, size, "cannot bring the loopback up: %s", strerror(errno));
 	tune(uid, gid);
+	r = kern_guard_install();
+	errno = -r;
+	if (r < 0)
+		return cli_why(why, size, "cannot shut out connections from the tunnel: %s; this "
+			       "needs nftables (as root: modprobe nf_tables nft_ct)", strerror(errno));
+	return 0;
+}
+
+/* Says over TELL what came of it, and holds the namespaces until the other end is closed. */
+static void maker(int tell, uid_t uid, gid_t gid)
+{
+	char why[512] = "", c;
+
+	if (make(uid, gid, why, sizeof(why)) < 0) {
+		(void)!write(tell, why, strlen(why));
+		_exit(1);
+	}
+	(void)!write(tell, "", 1);
+	(void)!read(tell, &c, 1);
+	_exit(0);
+}
+
+static int open_net(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A process of its own makes them, as nobody can go back from a user namespace to its parent. */
+int cli_space_make(int *net, char *why, size_t size)
+{
+	_cleanup_close_ int ours = -1;
+	int ends[2], r = 0;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	ssize_t n;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return cli_why(why, size, "cannot make a socket: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		maker(ends[1], uid, gid);
+	}
+	ours = ends[0];
+	close(ends[1]);
+	if (pid < 0)
+		return cli_why(why, size, "cannot start a process: %s", strerror(errno));
+	n = read(ours, why, size - 1);
+	if (n == 1 && why[0] == '\0') {
+		*net = open_net(pid);
+		if (*net < 0)
+			r = cli_why(why, size, "cannot open the namespace: %s", strerror(errno));
+	} else {
+		r = -EPERM;
+		why[n > 0 ? n : 0] = '\0';
+		if (n <= 0)
+			(void)cli_why(why, size, "the process that makes the namespaces has died");
+	}
+	close(steal_fd(&ours));
+	waitpid(pid, NULL, 0);
+	return r;
+}
+
+static bool is_own_user_ns(int fd)
+{
+	struct stat own, other;
+
+	return stat("/proc/self/ns/user", &own) == 0 && fstat(fd, &other) == 0 &&
+	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
+int cli_space_enter(int net, char *why, size_t size)
+{
+	_cleanup_close_ int user = ioctl(net, NS_GET_USERNS);
+	gid_t gid = getegid();
+
+	if (user < 0 || (!is_own_user_ns(user) && setns(user, CLONE_NEWUSER) < 0) ||
+	    setns(net, CLONE_NEWNET) < 0)
+		return cli_why(why, size, "cannot go into the namespace of the run: %s",
+			       strerror(errno));
+	errno = EPERM;
+	if (getegid() != gid)
+		return cli_why(why, size, "the run of that name was started with another group; "
+					  "use newgrp(1) as it did, or another name");
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return cli_why(why, size, "cannot make the mounts private: %s; is this a chroot?",
+			    strerror(errno));
 	return 0;
 }

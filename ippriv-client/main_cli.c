@@ -12,19 +12,51 @@
 #include "ippriv-client/cli_run.h"
 #include "ippriv-client/cli_status.h"
 #include "ippriv-client/cli_top.h"
+#include "ippriv-client/ctl_runs.h"
 
 static int usage_error(void);
 
+static int run_usage(const char *wrong)
+{
+	if (wrong)
+		log_error("%s", wrong);
+	else
+		usage_error();
+	return CLI_RUN_FAILED;
+}
+
 static int do_run(const char *control, int argc, char **argv)
 {
-	static const struct option none[] = { { 0 } };
+	static const struct option longs[] = {
+		{ "isolate", required_argument, NULL, 'i' },
+		{ "exit", required_argument, NULL, 'e' },
+		{ "no-sockets", no_argument, NULL, 's' },
+		{ 0 },
+	};
+	struct cli_run run = { .control = control };
+	struct pins pins;
+	int c;
 
 	optind = 0;
-	if (getopt_long(argc, argv, "+", none, NULL) != -1 || optind == argc) {
-		usage_error();
-		return CLI_RUN_FAILED;
+	while ((c = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
+		if (c == 'i')
+			run.isolate = optarg;
+		else if (c == 'e')
+			run.exit = optarg;
+		else if (c == 's')
+			run.no_sockets = true;
+		else
+			return run_usage(NULL);
 	}
-	return cli_run(control, argv + optind);
+	if (optind == argc)
+		return run_usage(NULL);
+	if (run.isolate && !ctl_runs_name_ok(run.isolate))
+		return run_usage("--isolate: a name has 1 to 64 printable ASCII characters");
+	if (run.exit && pins_parse_list(run.exit, &pins) < 0)
+		return run_usage("--exit: write nicknames or the 64 hex digits of identity keys, with "
+				 "commas between");
+	run.argv = argv + optind;
+	return cli_run(&run);
 }
 
 /* Reads the options of a command that knows one switch, LONG. False: wrong, which has been said. */
@@ -104,7 +136,7 @@ static const struct {
 	const char *name, *usage, *what;
 	int (*run)(const char *control, int argc, char **argv);
 } commands[] = {
-	{ "run", "run [--] COMMAND [ARGUMENT...]",
+	{ "run", "run [--isolate NAME] [--exit WHO] [--no-sockets] [--] COMMAND [ARGUMENT...]",
 	  "run COMMAND with the tunnel as its only network", do_run },
 	{ "status", "status [--json]", "relay list, circuits, their relays and traffic", do_status },
 	{ "circuits", "circuits [--json]", "circuits, a line each", do_circuits },
@@ -120,6 +152,9 @@ static void print_usage(FILE *out)
 		fprintf(out, "  ippriv [--control PATH] %s\n%38s %s\n", commands[i].usage, "",
 			commands[i].what);
 	fputs("PATH is the socket of ippriv-client, /run/ippriv/control unless given.\n"
+	      "Your runs of one NAME share a circuit; any others never do. WHO: nicknames or keys of "
+	      "exits,\nwith commas between. --no-sockets: no Unix sockets, so no D-Bus, X11 or agents "
+	      "outside.\n"
 	      "`run` ends with COMMAND's exit status, or 128 and the number of the signal that "
 	      "ended it;\n125 when the tunnel cannot be had, 126 or 127 when COMMAND cannot be run "
 	      "or found.\n", out);

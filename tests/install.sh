@@ -25,6 +25,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	libconfuse-dev          # configuration files
 	libmicrohttpd-dev       # HTTP server of the directory
 	libcurl4-openssl-dev    # HTTP client for the directory list
+	libseccomp-dev          # ippriv run --no-sockets
 	uthash-dev              # hash tables and lists (headers)
 	# --- test tools
 	libcriterion-dev        # unit tests

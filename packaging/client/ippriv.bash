@@ -17,6 +17,15 @@ _ippriv() {
 	'') mapfile -t COMPREPLY < <(compgen -W \
 		'run status circuits top new-identity log --control --help --version' -- "$cur") ;;
 	run)
+		while [ "$((i + 1))" -lt "$cword" ] && [[ ${words[i + 1]} == --?* ]]; do
+			i=$((i + 1))
+			[[ ${words[i]} != --isolate && ${words[i]} != --exit ]] || i=$((i + 1))
+		done
+		[ "$i" -lt "$cword" ] || return 0 # a name that only the user knows
+		if [[ $cur == -* && $cword = $((i + 1)) ]]; then
+			mapfile -t COMPREPLY < <(compgen -W '--isolate --exit --no-sockets --' -- "$cur")
+			return
+		fi
 		[ "${words[i + 1]}" != -- ] || [ "$cword" = $((i + 1)) ] || i=$((i + 1))
 		_command_offset $((i + 1))
 		;;

@@ -128,16 +128,19 @@ static bool command_sees_its_own(void)
 static int command(uid_t uid, int ready, int changed)
 {
 	const struct addr servers[] = { addr_v4(0xc0000235), addr_v4(0xc0000236) };
+	const struct addr other = addr_v4(0xc0000237);
+	int net = -1, file = -1;
 	char why[512], c = 0;
 
 	if (uid != 0 && (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
 			 prctl(PR_SET_DUMPABLE, 1) < 0)) /* as after an execve */
 		return 2;
-	if (cli_space_enter(why, sizeof(why)) < 0) {
+	if (cli_space_make(&net, why, sizeof(why)) < 0 ||
+	    cli_space_enter(net, why, sizeof(why)) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return write(ready, "n", 1) == 1 ? SKIPPED : 2;
 	}
-	if (cli_names_cover(servers, 2, why, sizeof(why)) < 0) {
+	if (cli_names_cover(servers, 2, &file, why, sizeof(why)) < 0) {
 		fprintf(stderr, "%s\n", why);
 		return write(ready, "n", 1) == 1 ? 3 : 2;
 	}
@@ -145,6 +148,9 @@ static int command(uid_t uid, int ready, int changed)
 		return 4;
 	if (!command_sees_its_own() || !holds("/run/user/late", "late\n"))
 		return 5;
+	if (cli_names_change(file, &other, 1) < 0 ||
+	    !holds("/etc/resolv.conf", "nameserver 192.0.2.55\n"))
+		return 7;
 	return open("/etc/hosts", O_WRONLY | O_CLOEXEC) < 0 && errno == EROFS ? 0 : 6;
 }
 
@@ -194,10 +200,12 @@ Test(names, behind_a_link)
 	cr_assert_eq(symlink("../run/systemd/resolve/stub", "/etc/resolv.conf"), 0);
 	if (fork() == 0) {
 		const struct addr server = addr_v4(0xc0000235);
+		int net = -1, file = -1;
 		char why[512];
 
-		_exit(cli_space_enter(why, sizeof(why)) == 0 &&
-		      cli_names_cover(&server, 1, why, sizeof(why)) == 0 &&
+		_exit(cli_space_make(&net, why, sizeof(why)) == 0 &&
+		      cli_space_enter(net, why, sizeof(why)) == 0 &&
+		      cli_names_cover(&server, 1, &file, why, sizeof(why)) == 0 &&
 		      holds("/etc/resolv.conf", "nameserver 192.0.2.53\n") ? 0 : 1);
 	}
 	int status = 1;

@@ -1,0 +1,96 @@
+#!/bin/bash
+# t_rotate: a command that runs keeps its network: its circuit is replaced by time while a download goes on, byte for byte, through
+# the old one and new connections come from another exit; when the exit dies new connections pass again without a word from anybody.
+# limit: 300 s
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/world.sh"
+. "$(dirname "$0")/circuits.sh"
+run_where_esp_is "$0" "$@"
+require_root
+require_programs ippriv-node ippriv-client ippriv ippriv-directory
+
+ROTATE=12 # seconds, a quarter more or less
+MEGABYTES=5
+RATE=1500kbit # of the client's link: the download lasts for several times that
+declare -A dns=([n1]=203.0.113.26 [n2]=203.0.113.6 [n5]=203.0.113.30) # web, dir, client2: to tell them apart
+
+sources() { grep -h "^http .*'/ip'" "$OUT/web.requests" | awk '{print $2}'; }
+more_sources() { [ "$(sources | sort -u | wc -l)" -gt "$1" ]; }
+# The same pattern as services.py sends.
+pattern() { python3 -c 'import hashlib, sys; print(hashlib.sha256(bytes(range(256)) * 4096 * int(sys.argv[1])).hexdigest())' $MEGABYTES; }
+interfaces() { in_hold H ip -o link show type xfrm | awk -F': ' '{sub(/@.*/, "", $2); print $2}' | sort | tr '\n' ' '; }
+# The command itself looks at what the web server sees, again and again, and at its resolver.
+looking='trap "exit 0" TERM
+	while :; do
+		curl -s -m 4 "http://$1/ip" >>"$0/seen" && echo >>"$0/good"
+		cat /etc/resolv.conf >>"$0/resolvers"
+		sleep 1
+	done'
+command='echo $$ >"$0/pid"
+	curl -s "http://$1/mb/$2" | sha256sum >"$0/sum" & '$looking
+web=$(world_ip web)
+
+more_kinds() { [ "$(sort -u "$1" | wc -l)" -gt "$2" ]; }
+attached() { ippriv client1 status --json | jq '[.circuits[] | select(.attached)] | length'; }
+attached_is() { [ "$(attached)" = "$1" ]; }
+lines() { wc -l <"$1" 2>/dev/null || echo 0; }
+more_lines() { [ "$(lines "$1")" -gt "$2" ]; }
+
+test_rotation() {
+	local dir=$SCRATCH/rotate
+	mkdir "$dir"
+	hold_run[H]=''
+	spawn client1 rotate "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" run -- bash -c "$command" "$dir" "$web" $MEGABYTES
+	hold_run[H]=$spawned
+	must "a command runs, and downloads" wait_for 40 test -s "$dir/good"
+	hold_pid[H]=$(<"$dir/pid")
+	nsenter -t "${hold_pid[H]}" -n sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=2 \
+		net.netfilter.nf_conntrack_tcp_timeout_close=2
+	check_eq "with one interface" "ippriv0 " "$(interfaces)"
+	check "new connections come from another exit while it goes on" wait_for 60 more_sources 1
+	check_eq "the download is not over" 0 "$(lines "$dir/sum")"
+	check "there are two interfaces or more" [ "$(interfaces | wc -w)" -gt 1 ]
+	must "the download ends" wait_for 120 test -s "$dir/sum"
+	check_eq "as it was sent" "$(pattern)" "$(cut -d' ' -f1 "$dir/sum")"
+	check_eq "no new connection failed" "$(lines "$dir/seen")" "$(lines "$dir/good")"
+	check "the command's resolver has followed" more_kinds "$dir/resolvers" 1
+	echo "# sources in turn: $(sources | uniq -c | tr -s ' \n' ' ')"
+	check "a circuit whose last connection has ended goes" wait_for 60 grep -q 'no connection of its is left' "$OUT/client1.log"
+	kill "${hold_pid[H]}"
+	check "the run ends" wait_for 10 is_gone "${hold_run[H]}"
+	check "and its circuits with it" wait_for 10 attached_is 0
+}
+
+# The exit vanishes without a word, as a machine whose power fails.
+test_dead_exit() {
+	local dir=$SCRATCH/dead exit router before start
+	mkdir "$dir"
+	spawn client2 dead "$BUILD_DIR/ippriv" --control "$SCRATCH/client2.sock" run -- bash -c "$looking" "$dir" "$web"
+	must "another command runs" wait_for 40 test -s "$dir/good"
+	exit=$(ippriv client2 status --json | jq -r '.circuits[] | select(.attached) | .hops[2].nickname')
+	router=${world_router[$exit]}
+	ns_ip "$exit" link set "to-$router" down
+	start=$SECONDS
+	nap 6
+	before=$(lines "$dir/good")
+	check "new connections work again when the exit $exit has died" wait_for 60 more_lines "$dir/good" "$before"
+	echo "# after $((SECONDS - start)) s"
+	check "it was said in one line at most" [ "$(lines "$OUT/dead.log")" -le 1 ]
+	stop "$spawned"
+	ns_ip "$exit" link set "to-$router" up
+}
+
+must "hosts on a routed Internet" world_up
+must "the services start" world_services
+world_directory_conf
+for name in $WORLD_RELAYS; do
+	world_relay_conf $name "exit = true" "dns = ${dns[$name]:-$web}" "liveness = 5"
+done
+must "directory and relays start" world_daemons
+ns_exec client1 tc qdisc add dev to-ra root netem rate $RATE limit 1000
+ns_exec ra tc qdisc add dev to-client1 root netem rate $RATE limit 1000
+world_client_conf client1 "exit = { \"n1\", \"n2\", \"n5\" }" "rotate = $ROTATE" "circuits = 2"
+world_client_conf client2 "liveness = 6" "circuits = 2"
+must "the clients start" world_start client1 client2
+test_rotation
+test_dead_exit
