@@ -164,6 +164,8 @@ static int await(int back, int signals)
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		n = fds[0].revents ? read(back, &news, sizeof(news)) : -1;
+		if (n < 0 && fds[0].revents && errno == ECONNRESET)
+			continue; /* it went without reading what we said; its own words come next */
 		if (fds[0].revents && n != (ssize_t)sizeof(news))
 			return CLI_RUN_FAILED; /* the keeper has died */
 		if (news.ended)

@@ -366,13 +366,19 @@ int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *pa
 
 /*
  * The interface may be gone already, with the application's namespace or by its owner's hand; the
- * namespace it was made in takes it along in any case.
+ * namespace it was made in takes it along in any case. Who has a connection from its address is told.
  */
 static void detach(struct dp_circuit *c)
 {
+	const struct kern *kern = c->dp->kernel.kern;
+	int r;
+
 	if (!c->app)
 		return;
-	(void)kern_plan_del(c->dp->kernel.kern, c->app_ops, c->app_count);
+	(void)kern_plan_del(kern, c->app_ops, c->app_count);
+	r = kern->sockets_end(kern->ctx, c->app, &c->layers[DP_LAYERS - 1].inner);
+	if (r < 0)
+		log_debug("connections of a circuit that has ended are left: %s", strerror(-r));
 	c->dp->kernel.netns_free(c->app);
 	c->app = NULL;
 }

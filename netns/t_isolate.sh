@@ -99,7 +99,7 @@ test_programs() {
 	check_eq "exit status" 7 "$(run_as nobody -- sh -c 'exit 7'; echo $?)"
 	check_eq "the signal that ended it" 137 "$(run_as nobody -- sh -c 'kill -9 $$'; echo $?)"
 	check_eq "no such command" 127 "$(run_as nobody -- /no/such 2>/dev/null; echo $?)"
-	check_eq "no program" 126 "$(run_as nobody -- /etc/hosts 2>/dev/null; echo $?)"
+	check_eq "no program" 126 "$(run_as nobody -- /etc/passwd 2>/dev/null; echo $?)"
 	spawn client1 signal ${as[nobody]} "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" run -- \
 		bash -c 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
 	must "a command with a handler" wait_for 30 has_line "$OUT/signal.log" ready

@@ -338,6 +338,7 @@ int kern_linux_new(struct kern_linux **out)
 		.move = kern_linux_move,
 		.flows_del = kern_linux_flows_del,
 		.flows_any = kern_linux_flows_any,
+		.sockets_end = kern_linux_sockets_end,
 		.error = linux_error,
 	};
 	err = kern_netns_init_own(k);

@@ -59,6 +59,9 @@ static int family_of(enum kern_bus bus)
 	case KERN_BUS_NETFILTER:
 	case KERN_BUS_CONNTRACK:
 		return NETLINK_NETFILTER;
+	case KERN_BUS_DIAG:
+	case KERN_BUS_DIAG_END:
+		return NETLINK_SOCK_DIAG;
 	}
 	return -1;
 }

@@ -232,6 +232,11 @@ struct kern {
 	 * -EPROTONOSUPPORT: it cannot tell.
 	 */
 	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *src);
+	/*
+	 * Ends the connected TCP and UDP sockets in NETNS whose own address is SRC: their owners read
+	 * ECONNABORTED, instead of waiting for answers that cannot come. -EPROTONOSUPPORT: it cannot.
+	 */
+	int (*sockets_end)(void *ctx, struct kern_netns *netns, const struct addr *src);
 	const char *(*error)(void *ctx);
 };
 

@@ -56,6 +56,7 @@ void check_objects(struct kern_linux *k);
 void check_namespaces(struct kern_linux *k);
 void check_purge(struct kern_linux *k);
 void check_flows(struct kern_linux *k);
+void check_ending(struct kern_linux *k);
 void check_traffic(struct kern_linux *k);
 void check_move(struct kern_linux *k);
 void check_events(struct kern_linux *k);

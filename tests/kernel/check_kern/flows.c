@@ -169,6 +169,7 @@ void check_flows(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
 	struct kern_netns *ns = &k->own;
+	struct addr client = check_addr("100.64.0.7");
 
 	del_flows(kern, "100.64.0.7");
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
@@ -178,7 +179,9 @@ void check_flows(struct kern_linux *k)
 	add_foreign(kern, ns);
 	CHECK_INT(kern, count_flows(ns, "100.64.0.7"), ARRAY_SIZE(ours));
 	check_one(kern, ns, ARRAY_SIZE(ours));
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 1);
 	del_flows(kern, "100.64.0.7");
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 0);
 	CHECK_INT(kern, count_flows(ns, "100.64.0.7"), 0);
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 4);
 	CHECK_INT(kern, count_flows(ns, "::/0"), 1);

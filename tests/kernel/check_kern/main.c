@@ -17,6 +17,7 @@ static const struct part {
 	{ "namespaces", check_namespaces },
 	{ "purge", check_purge },
 	{ "flows", check_flows },
+	{ "ending", check_ending },
 	{ "traffic", check_traffic },
 	{ "move", check_move },
 	{ "events", check_events },

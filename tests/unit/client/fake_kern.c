@@ -251,11 +251,22 @@ static int fake_flows(void *ctx, struct kern_netns *netns, const struct addr *sr
 	return ((struct fake_kern *)ctx)->flows;
 }
 
+static int fake_end(void *ctx, struct kern_netns *netns, const struct addr *src)
+{
+	struct fake_kern *k = ctx;
+
+	(void)src;
+	k->wrong += !netns || !netns->alive;
+	k->ended++;
+	return -EPROTONOSUPPORT;
+}
+
 void fake_kern_init(struct fake_kern *k)
 {
 	*k = (struct fake_kern){
 		.ops = { .ctx = k, .add = fake_add, .del = fake_del, .sa_stats = fake_stats,
-			 .move = fake_move, .flows_any = fake_flows, .error = fake_error },
+			 .move = fake_move, .flows_any = fake_flows, .sockets_end = fake_end,
+			 .error = fake_error },
 		.fail_with = -ENOMEM,
 		.news_fd = -1,
 		.routes = -1,

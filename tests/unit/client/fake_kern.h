@@ -42,6 +42,7 @@ struct fake_kern {
 	unsigned int wrong;    /* calls that the real kernel would not have got from a good plan */
 	uint64_t packets;      /* every SA counts those since it is there */
 	int flows;             /* what flows_any answers */
+	unsigned int ended;    /* calls of sockets_end */
 	unsigned int moves;
 	bool move_forgets;     /* a moved SA counts from zero again */
 	bool move_fails;

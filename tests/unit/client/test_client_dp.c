@@ -347,7 +347,9 @@ Test(dp, keeps_what_has_its_address)
 	cr_assert_eq(dp_circuit_keep(c), 0);
 	cr_assert_eq(dp_circuit_keep(c), 0, "again");
 	cr_assert_eq(k.count, count + DP_PLAN_KEPT);
+	cr_assert_eq(k.ended, 0);
 	dp_circuit_free(c);
+	cr_assert_eq(k.ended, 1);
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);
