@@ -460,6 +460,7 @@ Test(ctl_circuits, traffic_is_a_sign_of_life)
 	cr_expect_not(s->ops->alive(s), "none since");
 	relay.kern.packets = 6;
 	cr_expect(s->ops->alive(s));
+	s->ops->ended(s, IKE_END_PEER);
 }
 
 Test(ctl_circuits, rekeyed_by_the_client)
