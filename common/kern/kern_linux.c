@@ -11,6 +11,7 @@
 #include "common/kern/link_msg.h"
 #include "common/kern/nft_msg.h"
 #include "common/kern/rule_msg.h"
+#include "common/kern/shield_msg.h"
 #include "common/kern/xfrm_msg.h"
 
 /* A request under construction; large enough for both kinds of message. */
@@ -114,8 +115,8 @@ static int change_address(struct kern_netns *ns, const struct kern_address *a, b
 static int change_route(struct kern_netns *ns, const struct kern_route *route, bool add)
 {
 	struct request r;
-	uint32_t index;
-	int err = link_index(ns, route->link, &index);
+	uint32_t index = 0;
+	int err = route->unreachable ? 0 : link_index(ns, route->link, &index);
 
 	if (err < 0)
 		return err;
@@ -143,6 +144,28 @@ static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw
 		return -ENOMEM;
 	err = add ? nft_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
 		    nft_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
+	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
+}
+
+static int change_shield(struct kern_netns *ns, const struct kern_shield *shield, bool add)
+{
+	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
+	size_t len;
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	err = add ? shield_msg_replace(buf, NFT_BATCH_MAX, 0, shield, &len) :
+		    shield_msg_delete(buf, NFT_BATCH_MAX, 0, &len);
+	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
+}
+
+static int change_direct(struct kern_netns *ns, const struct kern_direct *direct, bool add)
+{
+	_Alignas(8) uint8_t buf[SHIELD_MSG_DIRECT_MAX];
+	size_t len;
+	int err = shield_msg_direct(buf, sizeof(buf), 0, direct, add, &len);
+
 	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
 }
 
@@ -186,6 +209,10 @@ static int add_op(struct kern_netns *ns, const struct kern_op *op)
 		return set_spd_hash(ns, &op->spd_hash);
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, true);
+	case KERN_OP_SHIELD:
+		return change_shield(ns, op->shield, true);
+	case KERN_OP_DIRECT:
+		return change_direct(ns, op->direct, true);
 	}
 	return -EINVAL;
 }
@@ -216,6 +243,10 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 		return set_spd_hash(ns, &(struct kern_spd_hash){ 32, 32 });
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, false);
+	case KERN_OP_SHIELD:
+		return change_shield(ns, op->shield, false);
+	case KERN_OP_DIRECT:
+		return change_direct(ns, op->direct, false);
 	}
 	return -EINVAL;
 }
@@ -250,6 +281,12 @@ static const char *op_text(const struct kern_op *op, char out[64])
 		break;
 	case KERN_OP_FIREWALL:
 		snprintf(out, 64, "nftables table %.31s", op->firewall->table);
+		break;
+	case KERN_OP_SHIELD:
+		snprintf(out, 64, "nftables table " KERN_SHIELD_TABLE);
+		break;
+	case KERN_OP_DIRECT:
+		snprintf(out, 64, "control group in table " KERN_SHIELD_TABLE);
 		break;
 	}
 	return out;

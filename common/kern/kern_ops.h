@@ -113,6 +113,7 @@ struct kern_route {
 	struct prefix dst;
 	uint32_t mtu;   /* 0: the link's */
 	uint32_t table; /* 0: main */
+	bool unreachable; /* instead of into a link: says no, after all other routes of the table */
 	struct addr source; /* that whoever has not chosen one gets; family 0: the kernel chooses */
 	bool replace;       /* add: in the place of the one to DST in TABLE, if any, at once */
 };
@@ -130,6 +131,8 @@ struct kern_rule {
 	uint32_t priority;      /* not 0, which is that of the kernel's rule for local addresses */
 	struct prefix from, to; /* family 0: any */
 	struct kern_mark mark;
+	uint8_t proto;         /* 0 any */
+	uint16_t sport, dport; /* host order, 0 any; only with a protocol */
 	bool invert; /* those that do not match, as with "ip rule add not ..." */
 	uint32_t table;
 };
@@ -145,6 +148,9 @@ struct kern_spd_hash {
 
 /* Exit policy and forwarding rules of a relay, compiled to one table, see kern_firewall.h. */
 struct kern_firewall;
+/* What may leave a client's host and pass by the tunnel, see kern_shield.h. */
+struct kern_shield;
+struct kern_direct;
 
 enum kern_op_type {
 	KERN_OP_SA,
@@ -156,6 +162,8 @@ enum kern_op_type {
 	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
 	KERN_OP_SPD_HASH, /* how policies are found, for the whole namespace */
 	KERN_OP_FIREWALL, /* add replaces a table of that name, whole and at once */
+	KERN_OP_SHIELD, /* the same, but for the groups that were let past */
+	KERN_OP_DIRECT, /* lets a group past the shield, which stands */
 };
 
 struct kern_op {
@@ -171,6 +179,8 @@ struct kern_op {
 		char link_up[KERN_NAME];
 		struct kern_spd_hash spd_hash;
 		const struct kern_firewall *firewall; /* borrowed for the call */
+		const struct kern_shield *shield;     /* likewise; NULL will do for deleting */
+		const struct kern_direct *direct;     /* likewise */
 	};
 };
 

@@ -203,15 +203,15 @@ static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t
 		.rtm_dst_len = r->dst.len,
 		.rtm_table = route_table(r->table),
 		.rtm_protocol = KERN_PROTOCOL,
-		.rtm_scope = RT_SCOPE_LINK,
-		.rtm_type = RTN_UNICAST,
+		.rtm_scope = r->unreachable ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+		.rtm_type = r->unreachable ? RTN_UNREACHABLE : RTN_UNICAST,
 	};
 	struct nlmsghdr *nlh;
 	struct nlattr *metrics;
 
 	if (size < LINK_MSG_ROOM)
 		return -ENOSPC;
-	if (index == 0 || !prefix_ok(&r->dst) ||
+	if ((index == 0) != r->unreachable || !prefix_ok(&r->dst) ||
 	    (r->source.family && r->source.family != r->dst.addr.family))
 		return -EINVAL;
 	nlh = message(buf, type, NLM_F_ACK | flags, &info, sizeof(info));
@@ -220,7 +220,10 @@ static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t
 		mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
 	if (r->source.family)
 		mnl_attr_put(nlh, RTA_PREFSRC, addr_size(&r->source), r->source.bytes);
-	mnl_attr_put_u32(nlh, RTA_OIF, index);
+	if (r->unreachable)
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, UINT32_MAX);
+	else
+		mnl_attr_put_u32(nlh, RTA_OIF, index);
 	if (r->mtu) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
 		mnl_attr_put_u32(nlh, RTAX_MTU, r->mtu);

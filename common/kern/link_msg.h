@@ -22,7 +22,7 @@ int link_msg_del_index(void *buf, size_t size, uint32_t index, size_t *len) _mus
 int link_msg_get(void *buf, size_t size, const char *name, size_t *len) _must_check_;
 int link_msg_dump(void *buf, size_t size, size_t *len) _must_check_;
 
-/* An address on, a route into the link with number INDEX; no next hop. */
+/* An address on, a route into the link with number INDEX (0: unreachable); no next hop. */
 int link_msg_add_address(void *buf, size_t size, uint32_t index, const struct kern_address *a,
 			 size_t *len) _must_check_;
 int link_msg_del_address(void *buf, size_t size, uint32_t index, const struct kern_address *a,

@@ -28,12 +28,12 @@ struct nlmsghdr *nft_batch_message(const struct nft_batch *b, union nft_message 
 				   uint16_t flags)
 {
 	memset(m, 0, sizeof(*m));
-	return nftnl_nlmsg_build_hdr(m->bytes, type, NFPROTO_IPV4, flags, b->seq);
+	return nftnl_nlmsg_build_hdr(m->bytes, type, b->family, flags, b->seq);
 }
 
 struct nft_batch nft_batch_begin(void *buf, size_t size, uint32_t seq)
 {
-	struct nft_batch b = { .buf = buf, .size = size, .seq = seq };
+	struct nft_batch b = { .buf = buf, .size = size, .seq = seq, .family = NFPROTO_IPV4 };
 	union nft_message m = { 0 };
 
 	nftnl_batch_begin(m.bytes, seq);

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * A batch of nftables messages (family ip) in the caller's buffer, which the kernel takes as a whole
+ * A batch of nftables messages in the caller's buffer, which the kernel takes as a whole
  * or not at all. What fails sets the error and makes all later calls do nothing. Pure.
  */
 #include <linux/netlink.h>
@@ -17,6 +17,7 @@ struct nft_batch {
 	size_t size, len;
 	size_t last; /* where the latest message starts */
 	uint32_t seq;
+	uint8_t family; /* of what the messages are about; NFPROTO_IPV4 at first */
 	int err; /* 0, -ENOSPC or -ENOMEM */
 };
 

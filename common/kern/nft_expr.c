@@ -202,18 +202,22 @@ void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct pre
 	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
 }
 
-void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set,
-		   uint32_t set_id)
+static void lookup(struct nft_rule *r, const char *set, uint32_t set_id)
 {
-	struct nftnl_expr *e;
+	struct nftnl_expr *e = add(r, "lookup");
 
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field_offset(field), 4);
-	e = add(r, "lookup");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
 	set_str(r, e, NFTNL_EXPR_LOOKUP_SET, set);
+}
+
+void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set,
+		   uint32_t set_id)
+{
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field_offset(field), 4);
+	lookup(r, set, set_id);
 }
 
 void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint16_t hi)
@@ -418,6 +422,131 @@ void nft_blank_timestamp(struct nft_rule *r)
 		return;
 	nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, TCP_OPTION_TIMESTAMP);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+}
+
+void nft_match_family(struct nft_rule *r, uint8_t family)
+{
+	load(r, "meta", NFTNL_EXPR_META_KEY, NFT_META_NFPROTO, NFTNL_EXPR_META_DREG);
+	cmp(r, NFT_CMP_EQ, &family, sizeof(family));
+}
+
+void nft_match_net(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not)
+{
+	bool v4 = p->addr.family == AF_INET;
+	uint32_t whole = v4 ? 4 : 16, len = p->len % 8 ? whole : p->len / 8;
+	uint32_t source = v4 ? offsetof(struct iphdr, saddr) : 8; /* RFC 8200 section 3 */
+	uint8_t mask[16] = { 0 }, none[16] = { 0 };
+
+	nft_match_family(r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	if (p->len == 0)
+		return;
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field == NFT_SADDR ? source : source + whole, len);
+	for (uint32_t i = 0; i < p->len; i++)
+		mask[i / 8] |= 0x80 >> i % 8;
+	if (p->len % 8)
+		bits(r, mask, none, len);
+	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
+}
+
+void nft_match_lo(struct nft_rule *r, bool out)
+{
+	uint32_t lo = 1; /* the index of lo in every namespace */
+
+	load(r, "meta", NFTNL_EXPR_META_KEY, out ? NFT_META_OIF : NFT_META_IIF,
+	     NFTNL_EXPR_META_DREG);
+	cmp(r, NFT_CMP_EQ, &lo, sizeof(lo));
+}
+
+void nft_match_link(struct nft_rule *r, bool out, const char *name)
+{
+	char whole[16] = ""; /* IFNAMSIZ */
+
+	strncpy(whole, name, sizeof(whole) - 1);
+	load(r, "meta", NFTNL_EXPR_META_KEY, out ? NFT_META_OIFNAME : NFT_META_IIFNAME,
+	     NFTNL_EXPR_META_DREG);
+	cmp(r, NFT_CMP_EQ, whole, sizeof(whole));
+}
+
+/* As nft compares under a mask that was written out. */
+static void and_cmp(struct nft_rule *r, uint32_t mask, uint32_t value)
+{
+	uint32_t zero = 0;
+
+	bits_named(r, &mask, &zero, sizeof(mask));
+	cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+static void load_socket(struct nft_rule *r, uint32_t key, uint32_t level)
+{
+	struct nftnl_expr *e = add(r, "socket");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_LEVEL, level);
+}
+
+void nft_match_mark(struct nft_rule *r, uint32_t value, uint32_t mask)
+{
+	load(r, "meta", NFTNL_EXPR_META_KEY, NFT_META_MARK, NFTNL_EXPR_META_DREG);
+	and_cmp(r, mask, value);
+}
+
+void nft_match_socket_mark(struct nft_rule *r, uint32_t value, uint32_t mask)
+{
+	load_socket(r, NFT_SOCKET_MARK, 0);
+	and_cmp(r, mask, value);
+}
+
+void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id)
+{
+	load_socket(r, NFT_SOCKET_CGROUPV2, 1);
+	lookup(r, set, set_id);
+}
+
+void nft_match_port_pair(struct nft_rule *r, uint16_t sport, uint16_t dport)
+{
+	uint16_t pair[] = { htons(sport), htons(dport) };
+
+	payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(pair));
+	cmp(r, NFT_CMP_EQ, pair, sizeof(pair));
+}
+
+void nft_match_icmp_type(struct nft_rule *r, uint8_t type)
+{
+	payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(type));
+	cmp(r, NFT_CMP_EQ, &type, sizeof(type));
+}
+
+void nft_set_mark(struct nft_rule *r, uint32_t value)
+{
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, &value, sizeof(value));
+	e = add(r, "meta");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+void nft_dnat(struct nft_rule *r, const struct addr *address)
+{
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, address->bytes, 4);
+	e = add(r, "nat");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+}
+
+void nft_masquerade(struct nft_rule *r)
+{
+	add(r, "masq");
 }
 
 void nft_notrack(struct nft_rule *r)

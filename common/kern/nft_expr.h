@@ -19,7 +19,7 @@ struct nft_rule {
 /* NFT_SADDR, NFT_DADDR of the IPv4 header; NFT_SPORT, NFT_DPORT of TCP or UDP. */
 enum nft_field { NFT_SADDR, NFT_DADDR, NFT_SPORT, NFT_DPORT };
 
-/* Appends to chain CHAIN of TABLE (family ip). The caller frees with nft_rule_free. */
+/* Appends to chain CHAIN of TABLE (of the batch's family). The caller frees with nft_rule_free. */
 struct nft_rule nft_rule_new(const char *table, const char *chain);
 void nft_rule_free(struct nft_rule *r);
 
@@ -65,6 +65,31 @@ void nft_set_tcp_flags(struct nft_rule *r, uint8_t flags);
 void nft_lower_mss(struct nft_rule *r, uint16_t mss);
 /* Puts no-operations in place of the timestamp option. */
 void nft_blank_timestamp(struct nft_rule *r);
+
+/* The same for rules of family inet, which say themselves what they need to be true before. */
+
+/* A packet of family NFPROTO_IPV4 or NFPROTO_IPV6. */
+void nft_match_family(struct nft_rule *r, uint8_t family);
+/* The address (FIELD: NFT_SADDR or NFT_DADDR) is in P, IPv4 or IPv6, or is of its family and not in it. */
+void nft_match_net(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not);
+/* Comes in, or goes out, by lo, or by the link NAME, which need not be there. */
+void nft_match_lo(struct nft_rule *r, bool out);
+void nft_match_link(struct nft_rule *r, bool out, const char *name);
+/* The bits MASK of the packet's mark, or of the socket's to which it goes, are VALUE. */
+void nft_match_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
+void nft_match_socket_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
+/* The control group one below the root that the socket is in is in SET. */
+void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id);
+/* Both ports at once, host order. Only behind nft_match_l4proto(TCP or UDP). */
+void nft_match_port_pair(struct nft_rule *r, uint16_t sport, uint16_t dport);
+/* The first byte of ICMP or ICMPv6. Only behind nft_match_l4proto. */
+void nft_match_icmp_type(struct nft_rule *r, uint8_t type);
+
+void nft_set_mark(struct nft_rule *r, uint32_t value);
+/* Destination NAT to ADDRESS, IPv4. Matches IPv4 only. */
+void nft_dnat(struct nft_rule *r, const struct addr *address);
+void nft_masquerade(struct nft_rule *r);
+
 void nft_notrack(struct nft_rule *r);
 void nft_accept(struct nft_rule *r);
 /* Counts and drops; WHY is the rule's comment in `nft list`. */

@@ -31,7 +31,16 @@ static bool prefix_ok(const struct prefix *p, uint16_t family)
 static bool rule_ok(const struct kern_rule *r)
 {
 	return (r->family == AF_INET || r->family == AF_INET6) && r->priority && r->table &&
-	       prefix_ok(&r->from, r->family) && prefix_ok(&r->to, r->family);
+	       prefix_ok(&r->from, r->family) && prefix_ok(&r->to, r->family) &&
+	       (r->proto || (r->sport == 0 && r->dport == 0));
+}
+
+static void put_port(struct nlmsghdr *nlh, uint16_t type, uint16_t port)
+{
+	const struct fib_rule_port_range range = { port, port };
+
+	if (port)
+		mnl_attr_put(nlh, type, sizeof(range), &range);
 }
 
 static void put_prefix(struct nlmsghdr *nlh, uint16_t type, const struct prefix *p)
@@ -64,6 +73,10 @@ static int change(void *buf, size_t size, uint16_t type, uint16_t flags,
 		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark.value);
 		mnl_attr_put_u32(nlh, FRA_FWMASK, r->mark.mask);
 	}
+	if (r->proto)
+		mnl_attr_put_u8(nlh, FRA_IP_PROTO, r->proto);
+	put_port(nlh, FRA_SPORT_RANGE, r->sport);
+	put_port(nlh, FRA_DPORT_RANGE, r->dport);
 	if (r->table > UINT8_MAX)
 		mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
@@ -97,7 +110,8 @@ static bool says_more(const struct nlattr **tb)
 {
 	static const uint16_t known[] = { FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_FWMASK,
 					  FRA_TABLE, FRA_PROTOCOL, FRA_PAD,
-					  FRA_SUPPRESS_PREFIXLEN };
+					  FRA_SUPPRESS_PREFIXLEN, FRA_IP_PROTO,
+					  FRA_SPORT_RANGE, FRA_DPORT_RANGE };
 	uint32_t suppress = UINT32_MAX;
 
 	if (nl_attr_get(tb[FRA_SUPPRESS_PREFIXLEN], &suppress, sizeof(suppress)) < 0 ||
@@ -125,6 +139,25 @@ static int parse_prefix(const struct nlattr *a, uint8_t len, uint16_t family, st
 	return nl_attr_get(a, out->addr.bytes, addr_size(&out->addr));
 }
 
+/* One port, as all rules of ours have. */
+static int parse_port(const struct nlattr *a, uint16_t *out)
+{
+	struct fib_rule_port_range range = { 0 };
+	int err = nl_attr_get(a, &range, sizeof(range));
+
+	*out = range.start;
+	return err < 0 ? err : range.start == range.end ? 0 : -EOPNOTSUPP;
+}
+
+static int parse_ports(const struct nlattr **tb, struct kern_rule *r)
+{
+	int err = nl_attr_get(tb[FRA_IP_PROTO], &r->proto, sizeof(r->proto));
+
+	if (err == 0)
+		err = parse_port(tb[FRA_SPORT_RANGE], &r->sport);
+	return err < 0 ? err : parse_port(tb[FRA_DPORT_RANGE], &r->dport);
+}
+
 int rule_msg_parse(const void *msg, size_t len, struct kern_rule *out, uint8_t *protocol)
 {
 	const struct nlattr *tb[FRA_MAX + 1];
@@ -149,6 +182,9 @@ int rule_msg_parse(const void *msg, size_t len, struct kern_rule *out, uint8_t *
 	    nl_attr_get(tb[FRA_PRIORITY], &r.priority, 4) < 0 ||
 	    nl_attr_get(tb[FRA_PROTOCOL], &proto, 1) < 0)
 		return -EBADMSG;
+	err = parse_ports(tb, &r);
+	if (err < 0)
+		return err;
 	*out = r;
 	*protocol = proto;
 	return 0;

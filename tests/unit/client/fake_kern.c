@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "common/kern/kern_shield.h"
+
 static int number_of(const struct kern_netns *ns)
 {
 	return ns ? ns->number : 0;
@@ -30,14 +32,23 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_ADDRESS:
 		return strcmp(a->address.link, b->address.link) == 0;
 	case KERN_OP_ROUTE:
-		return strcmp(a->route.link, b->route.link) == 0 && a->route.table == b->route.table;
+		return strcmp(a->route.link, b->route.link) == 0 &&
+		       a->route.table == b->route.table &&
+		       a->route.dst.addr.family == b->route.dst.addr.family &&
+		       a->route.unreachable == b->route.unreachable;
 	case KERN_OP_RULE:
 		return a->rule.priority == b->rule.priority && a->rule.table == b->rule.table &&
-		       prefix_equal(&a->rule.from, &b->rule.from);
+		       prefix_equal(&a->rule.from, &b->rule.from) &&
+		       prefix_equal(&a->rule.to, &b->rule.to) &&
+		       a->rule.family == b->rule.family && a->rule.proto == b->rule.proto &&
+		       a->rule.dport == b->rule.dport;
 	case KERN_OP_LINK_UP:
 	case KERN_OP_SPD_HASH:
 	case KERN_OP_FIREWALL:
+	case KERN_OP_SHIELD:
 		return true;
+	case KERN_OP_DIRECT:
+		return a->direct->cgroup == b->direct->cgroup;
 	}
 	return false;
 }

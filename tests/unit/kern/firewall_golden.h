@@ -1,12 +1,9 @@
 #pragma once
 /* Made by firewall_golden.py from firewall.nft. Every message of the batch, begin and end too:
  * type, then in hexadecimal what follows nlmsghdr. */
-#include <stdint.h>
+#include "kern/golden.h"
 
-static const struct golden {
-	uint16_t type;
-	const char *body;
-} golden[] = {
+static const struct golden golden[] = {
 	{ 0x0010,
 	  "0000000a" },
 	{ 0x0a00,

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Makes firewall_golden.h from firewall.nft: the messages nft(8) sends for it, as strace saw them.
+"""Makes NAME_golden.h from NAME.nft: the messages nft(8) sends for it, as strace saw them.
 
-usage: unshare -rn ./firewall_golden.py > firewall_golden.h     (needs nft and strace)
+usage: unshare -rn ./firewall_golden.py NAME > NAME_golden.h     (needs nft and strace; NAME: firewall or shield)
 """
 import os
 import re
 import struct
 import subprocess
+import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,12 +29,13 @@ def messages(batch):
 
 
 def main():
+    ruleset = sys.argv[1] + ".nft"
     print("#pragma once")
-    print("/* Made by firewall_golden.py from firewall.nft. Every message of the batch, begin and end too:")
+    print("/* Made by firewall_golden.py from " + ruleset + ". Every message of the batch, begin and end too:")
     print(" * type, then in hexadecimal what follows nlmsghdr. */")
-    print("#include <stdint.h>\n")
-    print("static const struct golden {\n\tuint16_t type;\n\tconst char *body;\n} golden[] = {")
-    for kind, body in messages(sent_by_nft(os.path.join(HERE, "firewall.nft"))):
+    print('#include "kern/golden.h"\n')
+    print("static const struct golden golden[] = {")
+    for kind, body in messages(sent_by_nft(os.path.join(HERE, ruleset))):
         lines = [body[i:i + 40].hex() for i in range(0, len(body), 40)]
         print(f"\t{{ 0x{kind:04x},\n\t  " + "\n\t  ".join(f'"{line}"' for line in lines) + " },")
     print("};")

@@ -74,6 +74,16 @@ Test(link_msg, addresses)
 	EXPECT_BYTES(buf, len, address_add_v6);
 }
 
+Test(link_msg, unreachable)
+{
+	struct kern_route r = { .dst = { .addr = { .family = AF_INET6 } },
+				.table = KERN_REQID_CLIENT, .unreachable = true };
+
+	cr_assert(link_msg_add_route(buf, sizeof(buf), 0, &r, &len) == 0);
+	EXPECT_BYTES(buf, len, route_unreachable);
+	cr_assert(link_msg_add_route(buf, sizeof(buf), 3, &r, &len) == -EINVAL);
+}
+
 Test(link_msg, routes)
 {
 	struct kern_route r = { .link = "ippriv-pool", .dst = prefix("100.64.0.0/10") };

@@ -7,7 +7,6 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/kern/nft_msg.h"
@@ -26,66 +25,11 @@ static size_t replace(const struct kern_firewall *fw)
 	return len;
 }
 
-static size_t unhex(const char *hex, uint8_t *out, size_t size)
-{
-	size_t len = strlen(hex) / 2;
-
-	cr_assert(len <= size);
-	for (size_t i = 0; i < len; i++) {
-		unsigned int byte;
-
-		cr_assert(sscanf(hex + 2 * i, "%2x", &byte) == 1);
-		out[i] = byte;
-	}
-	return len;
-}
-
-/*
- * Same header, same attributes byte for byte. Only the order of a message's own attributes is
- * free: for a chain nft writes its type before its hook, libnftnl behind.
- */
-static void expect_message(size_t n, const struct nlmsghdr *nlh, const struct golden *g)
-{
-	static _Alignas(struct nlattr) uint8_t want[4096];
-	size_t len = unhex(g->body, want, sizeof(want)), head = sizeof(struct nfgenmsg);
-	const uint8_t *body = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *w, *have;
-
-	cr_assert(nlh->nlmsg_type == g->type, "message %zu: type %#x, nft %#x", n, nlh->nlmsg_type,
-		  g->type);
-	cr_assert(mnl_nlmsg_get_payload_len(nlh) == len, "message %zu: %zu bytes, nft %zu", n,
-		  mnl_nlmsg_get_payload_len(nlh), len);
-	cr_assert(memcmp(body, want, head) == 0);
-	for (w = (const void *)(want + head); mnl_attr_ok(w, want + len - (const uint8_t *)w);
-	     w = mnl_attr_next(w)) {
-		bool found = false;
-
-		mnl_attr_for_each(have, nlh, head) {
-			if (have->nla_type == w->nla_type) {
-				cr_assert(!found && have->nla_len == w->nla_len);
-				cr_assert(memcmp(have, w, w->nla_len) == 0,
-					  "message %zu, attribute %#x", n, w->nla_type);
-				found = true;
-			}
-		}
-		cr_assert(found, "message %zu: no attribute %#x", n, w->nla_type);
-	}
-}
-
 Test(nft_msg, replace_is_what_nft_sends)
 {
 	struct kern_firewall fw = relay_firewall();
-	int left = replace(&fw);
-	const struct nlmsghdr *nlh = (const void *)batch;
-	size_t n = 0;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		cr_assert(n < ARRAY_SIZE(golden));
-		expect_message(n, nlh, &golden[n]);
-		n++;
-	}
-	cr_assert(left == 0);
-	cr_assert(n == ARRAY_SIZE(golden), "%zu messages, nft %zu", n, ARRAY_SIZE(golden));
+	golden_expect(batch, replace(&fw), golden, ARRAY_SIZE(golden));
 }
 
 Test(nft_msg, one_sequence_number_one_acknowledgement)

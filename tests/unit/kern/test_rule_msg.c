@@ -59,6 +59,25 @@ Test(rule_msg, by_destination_into_main)
 	EXPECT_BYTES(buf, len, rule_to_v6);
 }
 
+Test(rule_msg, by_ports)
+{
+	struct kern_rule r = usual(), back;
+	uint8_t protocol;
+
+	r.proto = IPPROTO_UDP;
+	r.sport = 68;
+	r.dport = 67;
+	r.table = KERN_TABLE_MAIN;
+	cr_assert(rule_msg_add(buf, sizeof(buf), &r, &len) == 0);
+	EXPECT_BYTES(buf, len, rule_ports);
+	cr_assert(rule_msg_parse(buf, len, &back, &protocol) == 0);
+	cr_assert(back.proto == IPPROTO_UDP && back.sport == 68 && back.dport == 67);
+	buf[42]++; /* the last source port of the range */
+	cr_assert(rule_msg_parse(buf, len, &back, &protocol) == -EOPNOTSUPP);
+	r.proto = 0;
+	cr_assert(rule_msg_add(buf, sizeof(buf), &r, &len) == -EINVAL);
+}
+
 Test(rule_msg, dump)
 {
 	cr_assert(rule_msg_dump(buf, sizeof(buf), &len) == 0);
