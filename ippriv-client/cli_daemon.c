@@ -35,16 +35,23 @@ int cli_daemon_ask(int fd, json_t *request, json_t **answer)
 	return CLI_FAILED;
 }
 
+int cli_daemon_call(const char *path, json_t *request, json_t **answer)
+{
+	_cleanup_close_ int fd = cli_daemon_connect(path);
+
+	if (fd < 0) {
+		json_decref(request);
+		return CLI_USAGE;
+	}
+	return cli_daemon_ask(fd, request, answer);
+}
+
 int cli_daemon_show(const char *path, const char *command, bool json,
 		    void (*print)(FILE *out, const json_t *answer))
 {
-	_cleanup_close_ int fd = cli_daemon_connect(path);
 	json_t *answer;
-	int status;
+	int status = cli_daemon_call(path, json_pack("{s:s}", "command", command), &answer);
 
-	if (fd < 0)
-		return CLI_USAGE;
-	status = cli_daemon_ask(fd, json_pack("{s:s}", "command", command), &answer);
 	if (status != CLI_GOOD)
 		return status;
 	if (json) {

@@ -19,3 +19,8 @@ int cli_daemon_ask(int fd, json_t *request, json_t **answer) _must_check_;
 /* Sends COMMAND alone, and prints the answer by PRINT or as JSON. Exit status. */
 int cli_daemon_show(const char *path, const char *command, bool json,
 		    void (*print)(FILE *out, const json_t *answer)) _must_check_;
+/*
+ * Sends REQUEST (taken) on a connection of its own. CLI_GOOD with *ANSWER (the caller's), or another
+ * exit status with one line logged, also for an answer that is an error.
+ */
+int cli_daemon_call(const char *path, json_t *request, json_t **answer) _must_check_;

@@ -54,6 +54,26 @@ static void print_circuit(FILE *out, const json_t *c)
 		print_hop(out, hop);
 }
 
+/* Of others' daemons, which have none, nothing. */
+static void print_host(FILE *out, const json_t *host)
+{
+	const json_t *circuit = json_object_get(host, "circuit"), *net;
+	bool up = json_is_true(json_object_get(host, "up"));
+	size_t i;
+
+	if (!host)
+		return;
+	fprintf(out, "host: %s", up ? "up" : "down");
+	if (json_is_integer(circuit))
+		fprintf(out, ", through circuit %d", (int)json_integer_value(circuit));
+	else if (up)
+		fputs(", no circuit: nothing passes", out);
+	fprintf(out, ", lockdown %s", json_is_true(json_object_get(host, "lockdown")) ? "on" : "off");
+	json_array_foreach(json_object_get(host, "exclude"), i, net)
+		fprintf(out, "%s%s", i == 0 ? ", not " : " ", json_string_value(net));
+	fputc('\n', out);
+}
+
 void cli_status_print(FILE *out, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "list");
@@ -68,6 +88,7 @@ void cli_status_print(FILE *out, const json_t *answer)
 	} else {
 		fputs("relay list: none in force\n", out);
 	}
+	print_host(out, json_object_get(answer, "host"));
 	if (json_array_size(circuits) == 0)
 		fputs("no circuits\n", out);
 	json_array_foreach(circuits, i, c)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/mark.h"
 #include "common/dir/dir_http.h"
 #include "common/ike/ike_alive.h"
 #include "common/io/notify.h"
@@ -14,6 +15,7 @@
 #include "common/kern/nl_sock.h"
 #include "ippriv-client/client_place.h"
 #include "ippriv-client/ctl_admin.h"
+#include "ippriv-client/ctl_host.h"
 #include "ippriv-client/ctl_metrics.h"
 #include "ippriv-client/ctl_watch.h"
 #include "ippriv-client/dp_plan.h"
@@ -36,18 +38,20 @@ struct client {
 	struct ctl_stock *stock;
 	struct ctl_watch *kernel;
 	struct dir_watch *watch;
+	struct ctl_host *host;
 	bool stopping;
 };
 
 static void on_ready(void *user)
 {
+	ctl_host_ready(((struct client *)user)->host);
 	ctl_admin_ready(((struct client *)user)->admin);
 }
 
 static void on_lost(void *user, void *taker, struct ctl_circuit *circuit)
 {
-	(void)user;
-	ctl_admin_lost(taker, circuit);
+	if (!ctl_host_lost(((struct client *)user)->host, taker))
+		ctl_admin_lost(taker, circuit);
 }
 
 static void on_list_wanted(void *user)
@@ -244,10 +248,20 @@ static int start_directory(struct client *c)
 		.trust = c->conf->trust,
 		.refresh = LIST_REFRESH,
 		.state = c->state_file,
+		.mark = MARK_OURS,
 		.list = on_list,
 		.user = c,
 	};
 
+	int r = dir_watch_new(c->loop, &conf, &c->watch);
+
+	if (r == -ENOMEM)
+		log_error("cannot start: no memory left");
+	return r;
+}
+
+static int start_state(struct client *c)
+{
 	int r = client_place_newest(c->conf, c->state_file, sizeof(c->state_file));
 
 	if (r < 0)
@@ -257,10 +271,20 @@ static int start_directory(struct client *c)
 			  c->conf->state, strerror(errno));
 		return -errno;
 	}
-	r = dir_watch_new(c->loop, &conf, &c->watch);
-	if (r == -ENOMEM)
-		log_error("cannot start: no memory left");
-	return r;
+	return 0;
+}
+
+/* What the host was told holds before anything is sent or changed. */
+static int start_host(struct client *c)
+{
+	const struct ctl_host_conf conf = {
+		.loop = c->loop,
+		.kern = kern_linux_ops(c->kern),
+		.folder = c->conf->state,
+		.directory = c->conf->directory,
+	};
+
+	return ctl_host_new(&conf, &c->host);
 }
 
 static int start_metrics(struct client *c)
@@ -283,7 +307,7 @@ static int start_answers(struct client *c)
 		.watch = c->watch,
 		.rotate = c->conf->rotate,
 	};
-	int r = ctl_admin_serve(c->admin, &conf);
+	int r = ctl_admin_serve(c->admin, &conf, c->host);
 
 	if (r < 0)
 		log_error("cannot start: %s; is there memory left?", strerror(-r));
@@ -310,8 +334,8 @@ static int check_places(const struct client *c)
 }
 
 /*
- * In this order, and taken back in the reverse one. Only from purge on is the kernel changed: by
- * then all that can be refused has been tried. Who fails has logged one line.
+ * In this order, and taken back in the reverse one. Only from start_host on is the kernel changed: by
+ * then nearly all that can be refused has been tried. Who fails has logged one line.
  */
 static int client_start(struct client *c)
 {
@@ -326,11 +350,17 @@ static int client_start(struct client *c)
 	if (r == 0)
 		r = start_metrics(c);
 	if (r == 0)
+		r = start_state(c);
+	if (r == 0)
+		r = start_host(c);
+	if (r == 0)
 		r = start_directory(c);
 	if (r == 0)
 		r = purge(c);
 	if (r == 0)
 		r = start_paths(c);
+	if (r == 0)
+		r = ctl_host_serve(c->host, c->stock, c->watch);
 	if (r == 0)
 		r = start_answers(c);
 	if (r == 0 && c->metrics)
@@ -347,6 +377,7 @@ static void client_fini(struct client *c)
 	ctl_stock_free(c->stock);
 	ctl_ike_free(c->ike);
 	dp_free(c->dp);
+	ctl_host_free(c->host);
 	if (c->made_dir)
 		rmdir(c->control_dir);
 	nl_sock_free(c->lock);

@@ -15,6 +15,7 @@ struct ctl_admin {
 	struct ctl_server *server;
 	struct ctl_stock *stock; /* NULL: nobody answers yet */
 	struct dir_watch *watch;
+	struct ctl_host *host;
 	struct ctl_runs *runs;
 	struct ctl_log *log;
 };
@@ -52,8 +53,16 @@ static void show_log(struct ctl_admin *admin, struct request *request)
 
 static void status(struct ctl_admin *admin, struct request *request)
 {
-	ctl_reply(request->conn, ctl_status_build(admin->stock, dir_watch_list(admin->watch),
-						  io_loop_now(admin->loop), request->uid));
+	json_t *answer = ctl_status_build(admin->stock, dir_watch_list(admin->watch),
+					  io_loop_now(admin->loop), request->uid);
+
+	json_object_set_new(answer, "host", ctl_host_status(admin->host));
+	ctl_reply(request->conn, answer);
+}
+
+static void host(struct ctl_admin *admin, struct request *request)
+{
+	ctl_host_request(admin->host, request->conn, request->uid, request->json);
 }
 
 static const struct {
@@ -65,6 +74,11 @@ static const struct {
 	{ "new-identity", new_identity },
 	{ "log", show_log },
 	{ "attach", attach },
+	{ "up", host },
+	{ "down", host },
+	{ "lockdown", host },
+	{ "exclude", host },
+	{ "portal", host },
 };
 
 static void refuse_unknown(struct ctl_conn *conn)
@@ -141,7 +155,8 @@ int ctl_admin_new(struct io_loop *loop, const char *path, struct ctl_admin **out
 	return 0;
 }
 
-int ctl_admin_serve(struct ctl_admin *admin, const struct ctl_runs_conf *conf)
+int ctl_admin_serve(struct ctl_admin *admin, const struct ctl_runs_conf *conf,
+		    struct ctl_host *host)
 {
 	int r = ctl_runs_new(conf, &admin->runs);
 
@@ -149,6 +164,7 @@ int ctl_admin_serve(struct ctl_admin *admin, const struct ctl_runs_conf *conf)
 		return r;
 	admin->stock = conf->stock;
 	admin->watch = conf->watch;
+	admin->host = host;
 	return 0;
 }
 

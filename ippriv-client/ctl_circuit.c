@@ -194,6 +194,11 @@ int ctl_circuit_flows(struct ctl_circuit *c)
 	return dp_circuit_flows(c->dp);
 }
 
+int ctl_circuit_attach_host(struct ctl_circuit *c, unsigned int slot)
+{
+	return c->state == CTL_CIRCUIT_READY ? dp_circuit_attach_host(c->dp, slot) : -EAGAIN;
+}
+
 void ctl_circuit_established(struct ike_sa *sa)
 {
 	struct ctl_hop *hop = ike_sa_data(sa);

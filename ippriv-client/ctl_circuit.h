@@ -76,6 +76,8 @@ void ctl_circuit_event(struct ctl_circuit *c, const struct dp_event *event);
 void ctl_circuit_renew(struct ctl_circuit *c);
 /* dp_circuit_attach of a ready circuit; FD is taken. */
 int ctl_circuit_attach(struct ctl_circuit *c, int fd, unsigned int slot) _must_check_;
+/* The same with the host. */
+int ctl_circuit_attach_host(struct ctl_circuit *c, unsigned int slot) _must_check_;
 /* dp_circuit_keep, dp_circuit_flows. */
 int ctl_circuit_keep(struct ctl_circuit *c) _must_check_;
 int ctl_circuit_flows(struct ctl_circuit *c) _must_check_;

@@ -6,6 +6,7 @@
 
 #include "common/base/ike_port.h"
 #include "common/base/log.h"
+#include "common/base/mark.h"
 #include "common/io/udp.h"
 #include "ippriv-client/ctl_hop.h"
 #include "ippriv-client/ctl_roam.h"
@@ -252,16 +253,29 @@ struct ike_host *ctl_ike_host(struct ctl_ike *ike)
 	return ike->host;
 }
 
+/* A UDP socket in the host's namespace that never leads into the tunnel. Descriptor or -errno. */
+static int host_socket(uint8_t family)
+{
+	_cleanup_close_ int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const uint32_t mark = MARK_OURS;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
 int ctl_ike_source(const struct addr *remote, struct addr *out)
 {
 	const struct endpoint to = { *remote, IKE_PORT };
-	_cleanup_close_ int fd = socket(remote->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = host_socket(remote->family);
 	struct sockaddr_storage ss;
 	struct endpoint local;
 	socklen_t len = endpoint_to_sockaddr(&to, &ss);
 	int r;
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len) < 0)
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
 	r = udp_local(fd, &local);
 	if (r == 0)
@@ -329,10 +343,9 @@ int ctl_ike_open(struct ctl_ike *ike, int fd, struct ike_path *path)
 	if (shared)
 		ch = find_shared(ike, &path->local.addr, path->floated);
 	if (shared && !ch) {
-		own = socket(path->local.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			     0);
+		own = host_socket(path->local.addr.family);
 		if (own < 0)
-			return -errno;
+			return own;
 	}
 	if (!ch) {
 		r = channel_new(ike, own, path, shared, &ch);

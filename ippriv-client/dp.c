@@ -1,12 +1,14 @@
 #include "ippriv-client/dp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <utlist.h>
 
 #include "common/base/log.h"
+#include "ippriv-client/dp_host.h"
 #include "ippriv-client/dp_id.h"
 #include "ippriv-client/dp_pairs.h"
 
@@ -402,7 +404,8 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 	}
 }
 
-int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
+/* As dp_circuit_attach; the route goes into TABLE, 0: main. */
+static int attach(struct dp_circuit *c, int fd, unsigned int slot, uint32_t table)
 {
 	_cleanup_close_ int own = fd;
 	char name[KERN_NAME];
@@ -423,6 +426,7 @@ int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
 	c->app_ops[0] = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
 	dp_plan_address(&s->inner, name, c->app, c->app_ops + 1);
 	c->app_ops[2].route.replace = true;
+	c->app_ops[2].route.table = table;
 	c->app_count = 1 + DP_PLAN_ADDRESS;
 	r = kern->add(kern->ctx, &c->app_ops[0]);
 	if (r == 0) {
@@ -437,6 +441,18 @@ int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
 		c->app = NULL;
 	}
 	return r;
+}
+
+int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
+{
+	return attach(c, fd, slot, 0);
+}
+
+int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : attach(c, fd, slot, DP_HOST_TABLE);
 }
 
 int dp_circuit_keep(struct dp_circuit *c)

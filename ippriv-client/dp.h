@@ -138,6 +138,8 @@ int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *pa
  * have got hold of the interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot) _must_check_;
+/* The same with the daemon's own namespace; the route goes into the host's table (dp_host.h). */
+int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot) _must_check_;
 /*
  * Before another circuit is attached to the same namespace: what has this one's address goes on
  * through it then. Again: nothing happens.

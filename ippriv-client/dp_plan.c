@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "common/base/mark.h"
+
 enum {
 	IPV4_HEADER = 20,
 	IPV6_HEADER = 40,
@@ -58,6 +60,8 @@ void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32
 	out[0] = sa_op(path, pair, true, id);
 	out[1] = sa_op(path, pair, false, id);
 	out[0].netns = out[1].netns = ns;
+	if (!ns) /* the host's: not into the tunnel that they make */
+		out[1].sa.set_mark = (struct kern_mark){ MARK_OURS, MARK_EXACT };
 }
 
 static struct kern_op policy_op(const struct dp_path *path, const struct addr *inner,

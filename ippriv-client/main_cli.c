@@ -8,11 +8,15 @@
 #include "common/base/log_ring.h"
 #include "ippriv-client/cli_circuits.h"
 #include "ippriv-client/cli_daemon.h"
+#include "ippriv-client/cli_direct.h"
+#include "ippriv-client/cli_host.h"
 #include "ippriv-client/cli_log.h"
 #include "ippriv-client/cli_run.h"
 #include "ippriv-client/cli_status.h"
 #include "ippriv-client/cli_top.h"
 #include "ippriv-client/ctl_runs.h"
+
+enum { PORTAL_SECONDS = 120 };
 
 static int usage_error(void);
 
@@ -57,6 +61,37 @@ static int do_run(const char *control, int argc, char **argv)
 				 "commas between");
 	run.argv = argv + optind;
 	return cli_run(&run);
+}
+
+/* Skips the options of a command that has none, and "--": false when there are some, or nothing else. */
+static bool command_follows(int argc, char **argv)
+{
+	static const struct option none[] = { { 0 } };
+
+	optind = 0;
+	if (getopt_long(argc, argv, "+", none, NULL) == -1 && optind < argc)
+		return true;
+	usage_error();
+	return false;
+}
+
+static int do_exclude(const char *control, int argc, char **argv)
+{
+	return command_follows(argc, argv) ? cli_direct_exclude(control, argv + optind) :
+					     CLI_RUN_FAILED;
+}
+
+static int do_portal(const char *control, int argc, char **argv)
+{
+	unsigned int seconds = PORTAL_SECONDS;
+	char rest;
+
+	if (argc > 1 && sscanf(argv[1], "%u%c", &seconds, &rest) == 1) {
+		argv++;
+		argc--;
+	}
+	return command_follows(argc, argv) ? cli_direct_portal(control, seconds, argv + optind) :
+					     CLI_RUN_FAILED;
 }
 
 /* Reads the options of a command that knows one switch, LONG. False: wrong, which has been said. */
@@ -131,6 +166,41 @@ static int do_log(const char *control, int argc, char **argv)
 	return optind == argc ? cli_log(control, lines, follow) : usage_error();
 }
 
+static int do_up(const char *control, int argc, char **argv)
+{
+	static const struct option longs[] = { { "exclude", required_argument, NULL, 'e' }, { 0 } };
+	const char *nets[CLI_HOST_NETS];
+	size_t count = 0;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'e')
+			return CLI_USAGE;
+		if (count == CLI_HOST_NETS) {
+			log_error("at most %d networks can be excluded", CLI_HOST_NETS);
+			return CLI_USAGE;
+		}
+		nets[count++] = optarg;
+	}
+	return optind == argc ? cli_host_up(control, nets, count) : usage_error();
+}
+
+static int do_down(const char *control, int argc, char **argv)
+{
+	(void)argv;
+	return argc == 1 ? cli_host_down(control) : usage_error();
+}
+
+static int do_lockdown(const char *control, int argc, char **argv)
+{
+	bool on = argc == 2 && strcmp(argv[1], "on") == 0;
+
+	if (!on && (argc != 2 || strcmp(argv[1], "off") != 0))
+		return usage_error();
+	return cli_host_lockdown(control, on);
+}
+
 /* Each gets the socket and its own arguments, argv[0] its name; returns the exit status. */
 static const struct {
 	const char *name, *usage, *what;
@@ -142,6 +212,14 @@ static const struct {
 	{ "circuits", "circuits [--json]", "circuits, a line each", do_circuits },
 	{ "top", "top [--once]", "circuits and their throughput, each second; q ends", do_top },
 	{ "new-identity", "new-identity", "replace the circuits that are kept ready", do_new_identity },
+	{ "up", "up [--exclude NET]...", "the whole host uses the tunnel, or nothing (root)", do_up },
+	{ "down", "down", "and no more", do_down },
+	{ "lockdown", "lockdown on|off", "nothing passes without the tunnel, not even when down",
+	  do_lockdown },
+	{ "exclude", "exclude [--] COMMAND [ARGUMENT...]", "run COMMAND past the tunnel (sudo)",
+	  do_exclude },
+	{ "portal", "portal [SECONDS] [--] COMMAND [ARGUMENT...]",
+	  "the same for a captive portal, its names too, for 120 SECONDS, at most 900", do_portal },
 	{ "log", "log [-f] [-n LINES]", "what ippriv-client has logged; -f: and goes on to log", do_log },
 };
 
@@ -155,9 +233,9 @@ static void print_usage(FILE *out)
 	      "Your runs of one NAME share a circuit; any others never do. WHO: nicknames or keys of "
 	      "exits,\nwith commas between. --no-sockets: no Unix sockets, so no D-Bus, X11 or agents "
 	      "outside.\n"
-	      "`run` ends with COMMAND's exit status, or 128 and the number of the signal that "
-	      "ended it;\n125 when the tunnel cannot be had, 126 or 127 when COMMAND cannot be run "
-	      "or found.\n", out);
+	      "`run`, `exclude` and `portal` end with COMMAND's exit status, or 128 and the number of "
+	      "the\nsignal that ended it; 125 when IPpriv failed, 126 or 127 when COMMAND cannot be "
+	      "run or found.\n", out);
 }
 
 static int usage_error(void)

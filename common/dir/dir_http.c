@@ -130,6 +130,13 @@ static void set_source(CURL *curl, const struct addr *source)
 									    : CURL_IPRESOLVE_V6);
 }
 
+static int on_socket(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)purpose;
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, user, sizeof(uint32_t)) < 0 ? CURL_SOCKOPT_ERROR :
+										  CURL_SOCKOPT_OK;
+}
+
 static CURL *request_new(const struct dir_http_to *to, const char *url, struct sink *sink,
 			 char *detail)
 {
@@ -145,6 +152,10 @@ static CURL *request_new(const struct dir_http_to *to, const char *url, struct s
 	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)to->timeout);
 	set_source(curl, &to->source);
+	if (to->mark) {
+		curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket);
+		curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, &to->mark);
+	}
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);

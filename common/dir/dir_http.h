@@ -18,6 +18,7 @@ struct dir_http_to {
 	const char *url;      /* borrowed, http://HOST[:PORT] */
 	unsigned int timeout; /* seconds in all */
 	struct addr source;   /* address to connect from, one of this host; no family: any */
+	uint32_t mark;        /* of the socket, needs CAP_NET_ADMIN; 0: none */
 	struct dir_http_stop *stop; /* borrowed, for one transfer at a time; NULL: none */
 };
 

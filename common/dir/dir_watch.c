@@ -22,6 +22,8 @@ enum {
 struct fetch {
 	struct dir_watch *watch; /* NULL: nobody wants it any more */
 	char *url;
+	uint32_t mark;
+	bool indirect; /* first without the mark */
 	struct dir_http_stop *stop;
 	uint8_t *data;
 	size_t len;
@@ -35,7 +37,7 @@ struct dir_watch {
 	struct io_timer *timer;
 	struct fetch *fetch;
 	struct dir_list list;
-	bool have;
+	bool have, indirect;
 	uint64_t newest;     /* published time of the newest list ever accepted */
 	uint64_t last_hurry; /* milliseconds of the loop */
 	struct dir_pace pace;
@@ -54,8 +56,12 @@ static void fetch_work(void *data)
 	struct fetch *f = data;
 
 	struct dir_http_to to = { .url = f->url, .timeout = FETCH_TIMEOUT,
-				  .stop = f->stop };
+				  .mark = f->indirect ? 0 : f->mark, .stop = f->stop };
 
+	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
+	if (f->err == 0 || f->err == -ECANCELED || !f->indirect)
+		return;
+	to.mark = f->mark;
 	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
 }
 
@@ -166,6 +172,10 @@ static void start_fetch(void *data)
 	if (w->fetch)
 		return;
 	f = calloc(1, sizeof(*f));
+	if (f) {
+		f->mark = w->conf.mark;
+		f->indirect = w->indirect;
+	}
 	if (!f || !(f->url = strdup(w->conf.url)) || dir_http_stop_new(&f->stop) < 0 ||
 	    io_work(w->loop, fetch_work, fetch_done, f) < 0) {
 		if (f)
@@ -175,6 +185,11 @@ static void start_fetch(void *data)
 	}
 	f->watch = w;
 	w->fetch = f;
+}
+
+void dir_watch_indirect(struct dir_watch *w, bool indirect)
+{
+	w->indirect = indirect;
 }
 
 int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf, struct dir_watch **out)

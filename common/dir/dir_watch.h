@@ -13,6 +13,7 @@ struct dir_watch_conf {
 	struct dir_trust trust;
 	uint32_t refresh;      /* seconds between fetches at the most, up to 86400: dir_pace.h */
 	const char *state;     /* file that keeps the newest list's time, borrowed; NULL: none */
+	uint32_t mark;         /* of the sockets, 0: none */
 	/* The first or a newer list was accepted; LIST is valid until the next call. */
 	void (*list)(void *user, const struct dir_list *list);
 	void *user;
@@ -25,6 +26,8 @@ int dir_watch_new(struct io_loop *loop, const struct dir_watch_conf *conf,
 void dir_watch_free(struct dir_watch *watch);
 /* Fetch soon: somebody knows that there is a newer list. At most one every few seconds. */
 void dir_watch_hurry(struct dir_watch *watch);
+/* Whether sockets without the mark lead somewhere else: fetches are tried so first. */
+void dir_watch_indirect(struct dir_watch *watch, bool indirect);
 /* The list in force, NULL when there is none yet or it has expired. */
 const struct dir_list *dir_watch_list(const struct dir_watch *watch);
 /* The trusted keys from hex text. NULL when good, else what is wrong; *BAD: with which key. */

@@ -3,19 +3,10 @@
  * The host's own nftables table as a value: what may leave a host that is to use the tunnel alone,
  * and what may come in by it. shield_msg.c turns it into one batch.
  */
+#include "common/base/mark.h"
 #include "common/kern/kern_ops.h"
 
 #define KERN_SHIELD_TABLE "ippriv_client"
-
-/*
- * Marks of packets that do not go into the tunnel, in bits that nobody else of ours uses: the
- * daemon's own, and those of sockets that may go straight. Both are routed as ever.
- */
-#define KERN_MARK_OURS UINT32_C(0x40000000)
-#define KERN_MARK_DIRECT UINT32_C(0x50000000)
-#define KERN_MARK_EXACT UINT32_C(0xf0000000)  /* the bits of one */
-#define KERN_MARK_EITHER UINT32_C(0xe0000000) /* those that both have alike, as KERN_MARK_OURS */
-#define KERN_MARK_NAMES UINT32_C(0x20000000)  /* of questions to name servers, which are moved */
 
 enum { KERN_SHIELD_NETS = 16, KERN_SHIELD_SEATS = 2 };
 

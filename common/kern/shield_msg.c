@@ -149,12 +149,12 @@ static void push_incoming(struct making *m)
 {
 	struct nft_rule r = of_protocol("incoming", IPPROTO_ICMP);
 
-	push_mark(m, of_protocol("incoming", IPPROTO_ESP), KERN_MARK_OURS);
+	push_mark(m, of_protocol("incoming", IPPROTO_ESP), MARK_OURS);
 	nft_match_icmp_type(&r, ICMP_DEST_UNREACH);
-	push_mark(m, r, KERN_MARK_OURS);
+	push_mark(m, r, MARK_OURS);
 	r = rule("incoming");
-	nft_match_socket_mark(&r, KERN_MARK_OURS, KERN_MARK_EITHER);
-	push_mark(m, r, KERN_MARK_OURS);
+	nft_match_socket_mark(&r, MARK_OURS, MARK_EITHER);
+	push_mark(m, r, MARK_OURS);
 }
 
 static void push_from_tunnel(struct making *m)
@@ -242,7 +242,7 @@ static void push_output(struct making *m)
 	push_accept(m, by_lo("output", true));
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_accept(m, by_link("output", true, seats[i]));
-	nft_match_mark(&r, KERN_MARK_OURS, KERN_MARK_EXACT);
+	nft_match_mark(&r, MARK_OURS, MARK_EXACT);
 	push_jump(m, r, "ours");
 	push_accept(m, of_direct("output"));
 	push_link(m);
@@ -277,7 +277,7 @@ static void push_names(struct making *m)
 	push_accept(m, by_lo("names_route", true));
 	push_accept(m, of_direct("names_route"));
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		push_mark(m, to_port("names_route", protocols[i], PORT_NAMES), KERN_MARK_NAMES);
+		push_mark(m, to_port("names_route", protocols[i], PORT_NAMES), MARK_NAMES);
 	push_accept(m, by_lo("names", true));
 	push_accept(m, of_direct("names"));
 	for (size_t i = 0; m->shield->resolver.family && i < ARRAY_SIZE(protocols); i++) {

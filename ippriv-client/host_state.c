@@ -1,0 +1,122 @@
+#include "ippriv-client/host_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/file.h"
+
+static const char exclude[] = "exclude ";
+
+const char *host_state_net_error(const struct prefix *net)
+{
+	if (net->len == 0)
+		return "that is everything; to use no tunnel, type ippriv down";
+	if (net->addr.family == AF_INET && net->len < 8)
+		return "that is more than a /8; give the networks that are meant";
+	if (net->addr.family == AF_INET6 && net->len < 7)
+		return "that is more than a /7; give the networks that are meant";
+	return NULL;
+}
+
+static int parse_line(const char *line, struct host_state *out)
+{
+	struct prefix net;
+
+	if (strcmp(line, "up") == 0 && !out->up) {
+		out->up = true;
+	} else if (strcmp(line, "lockdown") == 0 && !out->lockdown) {
+		out->lockdown = true;
+	} else if (strncmp(line, exclude, sizeof(exclude) - 1) == 0 &&
+		   out->net_count < HOST_STATE_NETS &&
+		   prefix_parse(line + sizeof(exclude) - 1, &net) == 0 &&
+		   !host_state_net_error(&net)) {
+		out->nets[out->net_count++] = net;
+	} else {
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int host_state_parse(const char *text, struct host_state *out)
+{
+	struct host_state s = { 0 };
+	char line[ADDR_TEXT + sizeof(exclude)];
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		if (len >= sizeof(line) || text[len] != '\n')
+			return -EBADMSG;
+		memcpy(line, text, len);
+		line[len] = '\0';
+		if (parse_line(line, &s) < 0)
+			return -EBADMSG;
+		text += len + 1;
+	}
+	*out = s;
+	return 0;
+}
+
+size_t host_state_build(const struct host_state *s, char out[HOST_STATE_TEXT])
+{
+	char net[ADDR_TEXT];
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (s->up)
+		len += (size_t)snprintf(out + len, HOST_STATE_TEXT - len, "up\n");
+	if (s->lockdown)
+		len += (size_t)snprintf(out + len, HOST_STATE_TEXT - len, "lockdown\n");
+	for (size_t i = 0; i < s->net_count; i++)
+		len += (size_t)snprintf(out + len, HOST_STATE_TEXT - len, "%s%s\n", exclude,
+					prefix_text(&s->nets[i], net));
+	return len;
+}
+
+static void path_of(const char *folder, char out[4096])
+{
+	snprintf(out, 4096, "%.4000s/host", folder);
+}
+
+static int read_file(const char *path, char text[HOST_STATE_TEXT + 1])
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	n = read(fd, text, HOST_STATE_TEXT + 1);
+	if (n < 0)
+		return -errno;
+	if (n > HOST_STATE_TEXT)
+		return -EBADMSG;
+	text[n] = '\0';
+	return strlen(text) == (size_t)n ? 0 : -EBADMSG;
+}
+
+int host_state_load(const char *folder, struct host_state *out, char *why, size_t size)
+{
+	char path[4096], text[HOST_STATE_TEXT + 1];
+	int r;
+
+	path_of(folder, path);
+	r = read_file(path, text);
+	if (r == 0)
+		r = host_state_parse(text, out);
+	if (r < 0)
+		snprintf(why, size, "%.256s: %s; it says whether the host is shut: mend or remove it",
+			 path, r == -EBADMSG ? "not what ippriv-client writes" : strerror(-r));
+	return r;
+}
+
+int host_state_save(const char *folder, const struct host_state *s)
+{
+	char path[4096], text[HOST_STATE_TEXT];
+	size_t len = host_state_build(s, text);
+
+	path_of(folder, path);
+	return file_replace(path, text, len);
+}
