@@ -20,8 +20,6 @@
 #include "ippriv-client/ctl_watch.h"
 #include "ippriv-client/dp_plan.h"
 
-#define LOCK_TABLE "ippriv_client_lock"
-
 enum { LIST_REFRESH = 3600 }; /* seconds between fetches at the most */
 
 struct client {
@@ -117,12 +115,12 @@ static int start_kernel(struct client *c)
 
 static int start_control(struct client *c)
 {
-	int r = kern_lock_take(LOCK_TABLE, &c->lock);
+	int r = kern_lock_take(CLIENT_LOCK, &c->lock);
 
 	if (r == -EADDRINUSE)
 		log_error("an ippriv-client runs in this network namespace; stop it first");
 	else if (r < 0)
-		log_error("cannot make the nftables table " LOCK_TABLE ": %s; modprobe nf_tables",
+		log_error("cannot make the nftables table " CLIENT_LOCK ": %s; modprobe nf_tables",
 			  strerror(-r));
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 #include "common/dir/dir_http.h"
 #include "ippriv-client/client.h"
 #include "ippriv-client/client_place.h"
+#include "ippriv-client/client_shut.h"
 
 #define CONF_PATH "/etc/ippriv/client.conf"
 
@@ -15,6 +16,10 @@ static const char usage[] =
 	"ippriv-client " IPPRIV_VERSION ", keeps circuits through three relays ready for `ippriv run`\n"
 	"  ippriv-client [-c FILE] [-a FILE]       run it (root)\n"
 	"  ippriv-client [-c FILE] [-a FILE] -t    check the configuration and say what is wrong\n"
+	"  ippriv-client [-c FILE] [-a FILE] --lockdown\n"
+	"                                shut the host if it was so before, and end: for the boot\n"
+	"  ippriv-client [-c FILE] [-a FILE] --open\n"
+	"                                open the host for good, when no daemon runs\n"
 	"The configuration is " CONF_PATH " unless -c names another; it need not be there.\n"
 	"Directory and authorities that it does not name are in " CONF_AUTHORITIES_PATH ",\n"
 	"unless -a names another file.\n";
@@ -33,11 +38,13 @@ int main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "authorities", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
+		{ "lockdown", no_argument, NULL, 'l' },     { "open", no_argument, NULL, 'o' },
 		{ 0 },
 	};
 	const char *named = NULL, *authorities = CONF_AUTHORITIES_PATH, *path;
 	struct client_conf conf;
 	bool test = false;
+	int (*act)(const struct client_conf *) = NULL;
 	char why[512];
 	int c, status = 0;
 
@@ -52,6 +59,12 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			test = true;
+			break;
+		case 'l':
+			act = client_shut;
+			break;
+		case 'o':
+			act = client_open;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -74,10 +87,12 @@ int main(int argc, char **argv)
 	path = conf_path(named);
 	if (client_conf_read(path, authorities, &conf, why, sizeof(why)) < 0) {
 		log_error("%s", why);
-		return CLIENT_EXIT_SETUP;
+		return act ? act(NULL) : CLIENT_EXIT_SETUP;
 	}
 	log_init("ippriv-client", conf.log_level);
-	if (!test) {
+	if (act) {
+		status = act(&conf);
+	} else if (!test) {
 		status = client_run(&conf);
 	} else if (client_place_check(&conf, why, sizeof(why)) == 0) {
 		printf("%s: good\n", path ? path : authorities);

@@ -42,6 +42,7 @@ static const struct nft_chain chains[] = {
 	{ "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER },
 	{ "names_route", "route", NF_INET_LOCAL_OUT, NF_IP_PRI_MANGLE },
 	{ "names", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST },
+	{ "names_last", "filter", NF_INET_POST_ROUTING, NF_IP_PRI_FILTER },
 	{ "names_source", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC },
 };
 
@@ -122,6 +123,14 @@ static struct nft_rule between_ports(const char *chain, uint16_t sport, uint16_t
 	struct nft_rule r = of_protocol(chain, IPPROTO_UDP);
 
 	nft_match_port_pair(&r, sport, dport);
+	return r;
+}
+
+static struct nft_rule with_mark(const char *chain, uint32_t value)
+{
+	struct nft_rule r = rule(chain);
+
+	nft_match_mark(&r, value, MARK_EXACT);
 	return r;
 }
 
@@ -208,13 +217,15 @@ static void push_link(struct making *m)
 	}
 }
 
+static const char name_drop[] = "a name, not through the tunnel";
+
+/* Marked ones have been led elsewhere, and the link that is known here is still the old one. */
 static void push_names_drop(struct making *m)
 {
-	static const char why[] = "a name, not through the tunnel";
-
-	push_drop(m, to_port("output", IPPROTO_UDP, PORT_NAMES), why);
-	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES), why);
-	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES_TLS), why);
+	push_accept(m, with_mark("output", MARK_NAMES));
+	push_drop(m, to_port("output", IPPROTO_UDP, PORT_NAMES), name_drop);
+	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES), name_drop);
+	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES_TLS), name_drop);
 }
 
 /* With a network of one's own goes what finds printers there. */
@@ -237,13 +248,10 @@ static void push_output_nets(struct making *m)
 
 static void push_output(struct making *m)
 {
-	struct nft_rule r = rule("output");
-
 	push_accept(m, by_lo("output", true));
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_accept(m, by_link("output", true, seats[i]));
-	nft_match_mark(&r, MARK_OURS, MARK_EXACT);
-	push_jump(m, r, "ours");
+	push_jump(m, with_mark("output", MARK_OURS), "ours");
 	push_accept(m, of_direct("output"));
 	push_link(m);
 	push_names_drop(m);
@@ -286,6 +294,9 @@ static void push_names(struct making *m)
 		nft_dnat(&r, &m->shield->resolver);
 		push(m, &r);
 	}
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
+		push_accept(m, by_link("names_last", true, seats[i]));
+	push_drop(m, with_mark("names_last", MARK_NAMES), name_drop);
 	for (size_t i = 0; own.addr.family && i < ARRAY_SIZE(protocols); i++) {
 		struct nft_rule r = by_link("names_source", true, seats[0]);
 

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "common/kern/kern_shield.h"
-
 static int number_of(const struct kern_netns *ns)
 {
 	return ns ? ns->number : 0;
@@ -46,9 +44,8 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_SPD_HASH:
 	case KERN_OP_FIREWALL:
 	case KERN_OP_SHIELD:
-		return true;
 	case KERN_OP_DIRECT:
-		return a->direct->cgroup == b->direct->cgroup;
+		return true;
 	}
 	return false;
 }
@@ -78,6 +75,8 @@ static int fake_add(void *ctx, const struct kern_op *op)
 	remember(k, op, true);
 	if (++k->adds == k->fail_at)
 		return k->fail_with;
+	if (op->type == KERN_OP_SHIELD && find(k, op) < k->count)
+		return 0; /* replaced */
 	if (find(k, op) < k->count || k->count == FAKE_OPS) {
 		k->wrong++;
 		return -EEXIST;

@@ -4,6 +4,7 @@
 
 #include "client/fake_kern.h"
 #include "common/base/inner_mtu.h"
+#include "common/base/mark.h"
 #include "ippriv-client/dp_plan.h"
 
 static struct dp_pair pair_of(unsigned int k)
@@ -61,7 +62,8 @@ static void assert_sa(const struct kern_op *op, const struct dp_layer *l, bool i
 	cr_assert_arr_eq(op->sa.key.bytes, key->bytes, 36);
 	cr_assert_eq(op->sa.esn, p->esn);
 	cr_assert_eq(op->sa.replay_window, in ? 1024 : p->esn ? 32 : 0);
-	cr_assert_eq(op->sa.set_mark.mask, 0);
+	cr_assert_eq(op->sa.set_mark.mask, !in && !op->netns ? MARK_EXACT : 0);
+	cr_assert_eq(op->sa.set_mark.value, !in && !op->netns ? MARK_OURS : 0);
 }
 
 static void assert_policy(const struct kern_op *op, const struct dp_layer *l, enum kern_dir dir,

@@ -1,0 +1,182 @@
+/* What the host was told and how that is carried out, on a kernel that keeps books. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "client/fake_kern.h"
+#include "ippriv-client/dp_host.h"
+#include "ippriv-client/host_state.h"
+#include "ippriv-client/host_url.h"
+
+static struct prefix net(const char *text)
+{
+	struct prefix p;
+
+	cr_assert_eq(prefix_parse(text, &p), 0);
+	return p;
+}
+
+Test(host_state, is_read_as_it_was_written)
+{
+	struct host_state s = { .up = true, .lockdown = true }, back;
+	char text[HOST_STATE_TEXT];
+
+	for (; s.net_count < HOST_STATE_NETS; s.net_count++)
+		s.nets[s.net_count] = net("2001:db8:1234:5678:9abc:def0:1234:5678/128");
+	cr_assert_lt(host_state_build(&s, text), sizeof(text));
+	cr_assert_eq(host_state_parse(text, &back), 0);
+	cr_assert(back.up && back.lockdown && back.net_count == HOST_STATE_NETS);
+	cr_assert(prefix_equal(&back.nets[15], &s.nets[15]));
+	s = (struct host_state){ .lockdown = true };
+	host_state_build(&s, text);
+	cr_assert_str_eq(text, "lockdown\n");
+	cr_assert(host_state_shut(&s));
+	s.lockdown = false;
+	cr_assert_eq(host_state_build(&s, text), 0);
+	cr_assert_eq(host_state_parse(text, &back), 0);
+	cr_assert_not(host_state_shut(&back));
+}
+
+Test(host_state, anything_else_is_refused)
+{
+	static const char *const bad[] = { "up", "up\nup\n", "down\n", "up \n", "\n", "exclude \n",
+					   "exclude 0.0.0.0/0\n", "exclude 192.0.2.1/24\n",
+					   "exclude 192.0.0.0/7\n", "exclude 2000::/3\n" };
+	struct host_state s = { .up = true };
+	char many[HOST_STATE_TEXT] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		cr_expect_eq(host_state_parse(bad[i], &s), -EBADMSG, "%s", bad[i]);
+	for (int i = 0; i <= HOST_STATE_NETS; i++)
+		strcat(many, "exclude 192.0.2.0/24\n");
+	cr_assert_eq(host_state_parse(many, &s), -EBADMSG);
+	memset(many, 'u', sizeof(many) - 1);
+	cr_assert_eq(host_state_parse(many, &s), -EBADMSG);
+	cr_assert(s.up && s.net_count == 0); /* untouched */
+}
+
+Test(host_state, survives_in_its_folder)
+{
+	char folder[] = "/tmp/ippriv-host-XXXXXX", path[64], why[256];
+	const struct host_state told = { .up = true, .net_count = 1, .nets = { net("10.0.0.0/8") } };
+	struct host_state s;
+	FILE *f;
+
+	cr_assert(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/host", folder);
+	cr_assert_eq(host_state_load(folder, &s, why, sizeof(why)), 0);
+	cr_assert_not(host_state_shut(&s));
+	cr_assert_eq(host_state_save(folder, &told), 0);
+	cr_assert_eq(host_state_load(folder, &s, why, sizeof(why)), 0);
+	cr_assert(s.up && s.net_count == 1);
+	f = fopen(path, "w");
+	fputs("up\nnonsense\n", f);
+	fclose(f);
+	cr_assert_eq(host_state_load(folder, &s, why, sizeof(why)), -EBADMSG);
+	cr_assert(strstr(why, path) && strstr(why, "mend or remove"));
+	unlink(path);
+	rmdir(folder);
+}
+
+Test(host_url, port_and_name)
+{
+	static const struct {
+		const char *url;
+		uint16_t port;
+		bool named;
+	} cases[] = {
+		{ "http://192.0.2.1:8080", 8080, false },
+		{ "http://192.0.2.1/", 80, false },
+		{ "https://192.0.2.1", 443, false },
+		{ "http://[2001:db8::1]:81/x", 81, false },
+		{ "http://[2001:db8::1]", 80, false },
+		{ "http://dir.example.org", 80, true },
+		{ "https://dir.example.org:8443/", 8443, true },
+		{ "http://dir.example.org:99999", 0, true },
+		{ "http://dir.example.org:x", 0, true },
+	};
+	bool named;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cr_expect_eq(host_url_port(cases[i].url, &named), cases[i].port, "%s", cases[i].url);
+		cr_expect_eq(named, cases[i].named, "%s", cases[i].url);
+	}
+}
+
+static struct fake_kern kernel;
+
+static void start(void)
+{
+	fake_kern_init(&kernel);
+}
+
+static void end(void)
+{
+	fake_kern_fini(&kernel);
+}
+
+TestSuite(dp_host, .init = start, .fini = end);
+
+static struct dp_host_conf conf_with(size_t nets)
+{
+	return (struct dp_host_conf){ .list_port = 8080, .net_count = nets,
+				      .nets = { net("192.168.7.0/24"), net("2001:db8::/32") } };
+}
+
+/* The rule that leads into our table, and what stands before it. */
+Test(dp_host, rules_lead_all_but_exceptions_into_the_table)
+{
+	const struct dp_host_conf conf = conf_with(2);
+	size_t tunnel = 0, past = 0, unreachable = 0;
+
+	cr_assert_eq(dp_host_route(&kernel.ops, &conf), 0);
+	for (size_t i = 0; i < kernel.count; i++) {
+		const struct kern_op *op = &kernel.standing[i];
+
+		if (op->type == KERN_OP_ROUTE) {
+			cr_assert(op->route.unreachable && op->route.table == DP_HOST_TABLE);
+			unreachable++;
+		} else if (op->rule.table == DP_HOST_TABLE) {
+			cr_assert(op->rule.invert && op->rule.mark.mask && op->rule.priority > 60);
+			cr_assert_eq(op->rule.to.addr.family, 0);
+			tunnel++;
+		} else {
+			cr_assert_eq(op->rule.table, KERN_TABLE_MAIN);
+			cr_assert(op->rule.proto || op->rule.to.len > 0, "a rule for everything");
+			past++;
+		}
+	}
+	cr_assert_eq(unreachable, 2); /* of both families */
+	cr_assert_eq(tunnel, 2);
+	cr_assert_eq(past, 3 + 2 + 1); /* ports, networks, what finds printers */
+	cr_assert_eq(dp_host_unroute(&kernel.ops, &conf), 0);
+	cr_assert_eq(kernel.count, 0);
+	cr_assert_eq(kernel.wrong, 0);
+}
+
+Test(dp_host, what_stands_already_is_no_error)
+{
+	const struct dp_host_conf conf = conf_with(0);
+
+	cr_assert_eq(dp_host_route(&kernel.ops, &conf), 0);
+	cr_assert_eq(dp_host_route(&kernel.ops, &conf), 0);
+	kernel.fail_at = kernel.adds + 3;
+	cr_assert_eq(dp_host_route(&kernel.ops, &conf), -ENOMEM);
+}
+
+Test(dp_host, the_firewall_is_replaced_and_goes_once)
+{
+	const struct dp_host_conf conf = conf_with(1);
+	const struct dp_host_seat none = { 0 }, seat = { addr_v4(0x64400001), addr_v4(0x09090909) };
+
+	cr_assert_eq(dp_host_shut(&kernel.ops, &conf, &none), 0);
+	cr_assert_eq(dp_host_shut(&kernel.ops, &conf, &seat), 0);
+	cr_assert_eq(fake_kern_count(&kernel, KERN_OP_SHIELD), 1);
+	cr_assert_eq(dp_host_pass(&kernel.ops, 7, 60), 0);
+	cr_assert_eq(dp_host_stop(&kernel.ops, 7), 0);
+	cr_assert_eq(dp_host_open(&kernel.ops), 0);
+	cr_assert_eq(kernel.wrong, 0);
+	cr_assert_eq(dp_host_open(&kernel.ops), -ENOENT);
+}
