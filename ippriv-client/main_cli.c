@@ -15,6 +15,7 @@
 #include "ippriv-client/cli_status.h"
 #include "ippriv-client/cli_top.h"
 #include "ippriv-client/ctl_runs.h"
+#include "ippriv-client/leak.h"
 
 enum { PORTAL_SECONDS = 120 };
 
@@ -221,6 +222,8 @@ static const struct {
 	{ "portal", "portal [SECONDS] [--] COMMAND [ARGUMENT...]",
 	  "the same for a captive portal, its names too, for 120 SECONDS, at most 900", do_portal },
 	{ "log", "log [-f] [-n LINES]", "what ippriv-client has logged; -f: and goes on to log", do_log },
+	{ "leaktest", "leaktest [--disrupt [--kill] | --outside] [--server ADDRESS] [--json]",
+	  "tries to leak past the tunnel; as root it sees all", leak_main },
 };
 
 static void print_usage(FILE *out)
