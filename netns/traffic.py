@@ -2,7 +2,7 @@
 """Traffic that tells its own: what arrives is compared, byte by byte, with what its sender had to send.
 
 usage: traffic.py serve ADDR:PORT [SECONDS]             TCP and UDP, until SECONDS (300) are over
-       traffic.py tcp ADDR:PORT SEED BYTES              BYTES each way at once over one connection
+       traffic.py tcp ADDR:PORT SEED BYTES [SECONDS]    BYTES each way at once over one connection, ours slowly: over SECONDS
        traffic.py udp ADDR:PORT SEED COUNT [PORT]       COUNT datagrams, each with its echo, from PORT
        traffic.py ports ADDR:PORT PORT[-PORT]...        the port that each of these is seen to come from, by UDP
        traffic.py send FROM COUNT PACKET...             no answer is awaited; FROM need not be free. PACKET:
@@ -20,6 +20,7 @@ import socketserver
 import struct
 import sys
 import threading
+import time
 
 CHUNK = 1 << 16
 UDP_MAX = 2048
@@ -32,9 +33,10 @@ def stream(seed, count):
         count -= CHUNK
 
 
-def send_stream(sock, seed, count):
+def send_stream(sock, seed, count, seconds=0.0):
     for chunk in stream(seed, count):
         sock.sendall(chunk)
+        time.sleep(seconds * len(chunk) / count)
 
 
 def receive_stream(file, seed, count):
@@ -88,11 +90,11 @@ def serve(where, seconds="300"):
     servers[0].serve_forever()
 
 
-def tcp(where, seed, count):
+def tcp(where, seed, count, seconds="0"):
     sock = socket.create_connection(endpoint(where), timeout=60)
     file = sock.makefile("rb")
     sock.sendall(f"{seed} {count}\n".encode())
-    up = threading.Thread(target=send_stream, args=(sock, seed + " up", int(count)))
+    up = threading.Thread(target=send_stream, args=(sock, seed + " up", int(count), float(seconds)))
     up.start()
     good = receive_stream(file, seed + " down", int(count))
     up.join()

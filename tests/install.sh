@@ -42,6 +42,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	tcpdump                 # what an observer of a link sees
 	socat                   # TCP and UDP ends for tests
 	dnsmasq-base            # the name server of a topology
+	isc-dhcp-client         # what a hostile DHCP server talks to
 	ethtool                 # GRO on and off
 	iperf3                  # throughput
 	jq                      # reads `status --json`
