@@ -32,11 +32,11 @@ start() {
 	mkdir -p "$RUN"
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	[ -z "$exit" ] || other=throw # to the table for everything else
-	# The pool's route: ESP takes what goes to a client on its way; without a client's SA it ends there.
+	# The pool's route: ESP takes what goes to a client on its way; without a client's SA it ends there. Its MTU: 1306 bytes in ESP.
 	# The rule: where clients may go, to neighbours through their tunnels, and from an exit to the Internet.
 	ip -batch - <<-IP
 		link add $NAME-pool mtu 65535 up type dummy
-		route add $pool dev $NAME-pool
+		route add $pool dev $NAME-pool mtu 1362
 		rule add from $pool priority $TABLE lookup $TABLE
 		route add $other default table $TABLE
 	IP
@@ -46,6 +46,7 @@ start() {
 				type filter hook forward priority filter;
 				# From the Internet into the pool: answers to what left here, nothing else.
 				iifname "$uplink" ip daddr $pool ct state != { established, related } drop
+				iifname "$uplink" ip daddr $pool tcp flags & syn == syn tcp option maxseg size set 1266
 				ip saddr $pool oifname "$uplink" jump exits
 				# Between clients and other relays: ESP and IKE, nothing else in clear.
 				iifname "$NAME-*" meta ipsec missing udp sport != 500 drop
@@ -61,6 +62,12 @@ start() {
 				iifname "$NAME-*" ip protocol != { esp, udp } drop
 			}
 			chain exits {
+				# What tells clients' systems apart; the last is also what fits a telescope whole.
+				ip hdrlength > 5 drop
+				ip dscp set cs0 ip ecn set not-ect
+				ip frag-off 0x4000 ip id set 0
+				ip ttl set 64
+				tcp flags & (syn | ack) == syn tcp flags set syn reset tcp option timestamp tcp option maxseg size set 1266
 				# The exit policy: nothing to networks that are not the Internet, no mail.
 				ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3 } drop
 				tcp dport 25 drop
