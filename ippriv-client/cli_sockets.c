@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -18,9 +19,15 @@ static int add_rules(scmp_filter_ctx filter)
 {
 	int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
 
-	for (size_t i = 0; i < ARRAY_SIZE(families) && r == 0; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				     SCMP_A0_32(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r == 0; i++) {
+		/* the kernel reads 32 bits of it */
+		const struct scmp_arg_cmp family = { .arg = 0, .op = SCMP_CMP_MASKED_EQ,
+						     .datum_a = UINT32_MAX,
+						     .datum_b = (scmp_datum_t)families[i] };
+
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+					   SCMP_SYS(socket), 1, &family);
+	}
 	/* of other architectures (32-bit programs) no system call at all */
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
