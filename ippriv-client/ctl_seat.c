@@ -242,13 +242,24 @@ static void look_at_old(struct ctl_seat *seat)
 	}
 }
 
+/* One that nothing has gone through tells nobody anything: another one would meet relays for nothing. */
+static bool is_used(const struct sitting *s)
+{
+	struct dp_stats stats;
+
+	return ctl_circuit_stats(s->circuit, CTL_CIRCUIT_HOPS - 1, &stats) < 0 ||
+	       stats.in.packets + stats.out.packets > 0;
+}
+
 static void on_timer(void *data)
 {
 	struct ctl_seat *seat = data;
 
 	look_at_old(seat);
-	if (seat->current && now_ms(seat) >= seat->rotate_at)
-		seat->wants = true;
+	if (seat->current && !seat->wants && now_ms(seat) >= seat->rotate_at) {
+		seat->wants = is_used(seat->current);
+		seat->rotate_at = draw_rotation(seat);
+	}
 	(void)ctl_seat_offer(seat);
 }
 

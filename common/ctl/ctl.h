@@ -15,9 +15,9 @@
 enum {
 	CTL_LINE_MAX = 1 << 20, /* bytes of an answer */
 	CTL_REQUEST_MAX = 16384,
-	CTL_CLIENTS_MAX = 64,
+	CTL_CLIENTS_MAX = 128,
 	CTL_CLIENTS_ROOT = 8,   /* of these are for root alone */
-	CTL_CLIENTS_USER = 8,   /* of one user who is not root */
+	CTL_CLIENTS_USER = 16,   /* of one user who is not root */
 	CTL_IDLE_MS = 10000,    /* without a request, or without reading the answer */
 };
 

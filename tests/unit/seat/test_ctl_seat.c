@@ -216,6 +216,9 @@ Test(seat, rotates_by_time_and_waits_for_what_there_is)
 	run(700);
 	cr_assert_not(wished, "not yet");
 	run(600);
+	cr_assert_not(wished, "nothing has gone through it");
+	circuits[0].packets = 1;
+	run(1300);
 	cr_assert(wished);
 	cr_assert_eq(b.seated, 1, "there is no other");
 	cr_assert_not(circuits[0].kept);
