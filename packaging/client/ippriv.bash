@@ -15,7 +15,7 @@ _ippriv() {
 	[ "$i" -lt "$cword" ] || command=''
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W \
-		'run status circuits top new-identity log --control --help --version' -- "$cur") ;;
+		'run status circuits top new-identity log up down lockdown exclude portal leaktest --control --help --version' -- "$cur") ;;
 	run)
 		while [ "$((i + 1))" -lt "$cword" ] && [[ ${words[i + 1]} == --?* ]]; do
 			i=$((i + 1))
@@ -33,5 +33,13 @@ _ippriv() {
 	top) mapfile -t COMPREPLY < <(compgen -W '--once' -- "$cur") ;;
 	log) [ "$prev" = -n ] || [ "$prev" = --lines ] ||
 		mapfile -t COMPREPLY < <(compgen -W '-f -n --follow --lines' -- "$cur") ;;
+	up) mapfile -t COMPREPLY < <(compgen -W '--exclude' -- "$cur") ;;
+	lockdown) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
+	exclude | portal)
+		[[ ${words[i + 1]} != [0-9]* || $cword = $((i + 1)) ]] || i=$((i + 1))
+		[ "${words[i + 1]}" != -- ] || [ "$cword" = $((i + 1)) ] || i=$((i + 1))
+		_command_offset $((i + 1))
+		;;
+	leaktest) mapfile -t COMPREPLY < <(compgen -W '--disrupt --kill --outside --server --json' -- "$cur") ;;
 	esac
 } && complete -F _ippriv ippriv

@@ -54,6 +54,8 @@ judge() {
 		check "$package.service: $(exposure "$package")" systemd-analyze security --offline=true --no-pager \
 			--threshold=$most "$source/packaging/${package#ippriv-}/$package.service"
 	done
+	check "ippriv-lockdown.service" systemd-analyze security --offline=true --no-pager --threshold=$most \
+		"$source/packaging/client/ippriv-lockdown.service"
 }
 
 exposure() {
@@ -110,8 +112,9 @@ documents() {
 	for package in "${packages[@]}"; do
 		check "$package has copyright, changelog and examples" inside sh -c \
 			"cd /usr/share/doc/$package && test -s copyright -a -s changelog.Debian.gz && ls examples/*.conf"
-		check "$package.service is enabled and good" enabled_and_good "$package"
+		check "$package.service is enabled and good" enabled_and_good "$package" multi-user
 	done
+	check "ippriv-lockdown.service is enabled and good" enabled_and_good ippriv-lockdown sysinit
 }
 
 # verify FILE: what systemd says of the unit; what it says of other units of the root is not ours.
@@ -122,7 +125,7 @@ verify() {
 	return 1
 }
 
-enabled_and_good() { inside test -L "/etc/systemd/system/multi-user.target.wants/$1.service" && verify "/usr/lib/systemd/system/$1.service"; }
+enabled_and_good() { inside test -L "/etc/systemd/system/$2.target.wants/$1.service" && verify "/usr/lib/systemd/system/$1.service"; }
 
 refuses_bad_unit() {
 	sed 's/^RestartSec=/RestartSeconds=/' "$root/usr/lib/systemd/system/ippriv-node.service" >"$root/tmp/bad.service"
