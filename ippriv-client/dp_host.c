@@ -10,7 +10,7 @@
 #include "common/kern/kern_shield.h"
 
 /* Before those of other programs, and room for some of a tunnel that is replaced between them. */
-enum { PRIORITY_PAST = 60, PRIORITY_TUNNEL = 69 };
+enum { PRIORITY_NAMES = 59, PRIORITY_PAST = 60, PRIORITY_TUNNEL = 69 };
 
 enum {
 	MDNS_GROUP = 0xe00000fb, /* 224.0.0.251 */
@@ -61,6 +61,14 @@ static void add_tunnel(struct plan *p, uint16_t family)
 	r->invert = true;
 }
 
+/* What the firewall has led into the tunnel, and what comes back. */
+static void add_names(struct plan *p)
+{
+	struct kern_rule *r = add_rule(p, AF_INET, PRIORITY_NAMES, DP_HOST_TABLE);
+
+	r->mark = (struct kern_mark){ MARK_NAMES, MARK_EXACT };
+}
+
 static void add_unreachable(struct plan *p, uint8_t family)
 {
 	struct kern_op *op = &p->ops[p->count++];
@@ -87,6 +95,7 @@ static struct plan plan_of(const struct dp_host_conf *conf)
 		add_net(&p, &mdns);
 	add_tunnel(&p, AF_INET);
 	add_tunnel(&p, AF_INET6);
+	add_names(&p);
 	return p;
 }
 

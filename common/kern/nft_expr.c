@@ -499,6 +499,12 @@ void nft_match_socket_mark(struct nft_rule *r, uint32_t value, uint32_t mask)
 	and_cmp(r, mask, value);
 }
 
+void nft_match_ct_mark(struct nft_rule *r, uint32_t value)
+{
+	load(r, "ct", NFTNL_EXPR_CT_KEY, NFT_CT_MARK, NFTNL_EXPR_CT_DREG);
+	cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
 void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id)
 {
 	load_socket(r, NFT_SOCKET_CGROUPV2, 1);
@@ -529,6 +535,18 @@ void nft_set_mark(struct nft_rule *r, uint32_t value)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+void nft_set_ct_mark(struct nft_rule *r, uint32_t value)
+{
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, &value, sizeof(value));
+	e = add(r, "ct");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
 }
 
 void nft_dnat(struct nft_rule *r, const struct addr *address)

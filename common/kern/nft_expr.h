@@ -78,6 +78,8 @@ void nft_match_link(struct nft_rule *r, bool out, const char *name);
 /* The bits MASK of the packet's mark, or of the socket's to which it goes, are VALUE. */
 void nft_match_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
 void nft_match_socket_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
+/* The connection's mark is VALUE. */
+void nft_match_ct_mark(struct nft_rule *r, uint32_t value);
 /* The control group one below the root that the socket is in is in SET. */
 void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id);
 /* Both ports at once, host order. Only behind nft_match_l4proto(TCP or UDP). */
@@ -86,6 +88,7 @@ void nft_match_port_pair(struct nft_rule *r, uint16_t sport, uint16_t dport);
 void nft_match_icmp_type(struct nft_rule *r, uint8_t type);
 
 void nft_set_mark(struct nft_rule *r, uint32_t value);
+void nft_set_ct_mark(struct nft_rule *r, uint32_t value);
 /* Destination NAT to ADDRESS, IPv4. Matches IPv4 only. */
 void nft_dnat(struct nft_rule *r, const struct addr *address);
 void nft_masquerade(struct nft_rule *r);

@@ -151,8 +151,8 @@ static struct nft_rule to_net(const char *chain, enum nft_field field, const str
 }
 
 /*
- * What comes for the daemon and for those who may go straight is marked before it is routed: with
- * src_valid_mark, rp_filter then looks for the way back where the answer will go.
+ * What comes for the daemon, for those who may go straight, and from name servers is marked before it
+ * is routed: with src_valid_mark, rp_filter then looks for the way back where the answer will go.
  */
 static void push_incoming(struct making *m)
 {
@@ -164,6 +164,9 @@ static void push_incoming(struct making *m)
 	r = rule("incoming");
 	nft_match_socket_mark(&r, MARK_OURS, MARK_EITHER);
 	push_mark(m, r, MARK_OURS);
+	r = rule("incoming");
+	nft_match_ct_mark(&r, MARK_NAMES);
+	push_mark(m, r, MARK_NAMES);
 }
 
 static void push_from_tunnel(struct making *m)
@@ -284,8 +287,12 @@ static void push_names(struct making *m)
 
 	push_accept(m, by_lo("names_route", true));
 	push_accept(m, of_direct("names_route"));
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		push_mark(m, to_port("names_route", protocols[i], PORT_NAMES), MARK_NAMES);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		struct nft_rule r = to_port("names_route", protocols[i], PORT_NAMES);
+
+		nft_set_ct_mark(&r, MARK_NAMES);
+		push_mark(m, r, MARK_NAMES);
+	}
 	push_accept(m, by_lo("names", true));
 	push_accept(m, of_direct("names"));
 	for (size_t i = 0; m->shield->resolver.family && i < ARRAY_SIZE(protocols); i++) {

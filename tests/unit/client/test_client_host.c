@@ -138,8 +138,10 @@ Test(dp_host, rules_lead_all_but_exceptions_into_the_table)
 		if (op->type == KERN_OP_ROUTE) {
 			cr_assert(op->route.unreachable && op->route.table == DP_HOST_TABLE);
 			unreachable++;
+		} else if (op->rule.table == DP_HOST_TABLE && !op->rule.invert) {
+			cr_assert(op->rule.mark.mask && op->rule.priority < 60);
 		} else if (op->rule.table == DP_HOST_TABLE) {
-			cr_assert(op->rule.invert && op->rule.mark.mask && op->rule.priority > 60);
+			cr_assert(op->rule.mark.mask && op->rule.priority > 60);
 			cr_assert_eq(op->rule.to.addr.family, 0);
 			tunnel++;
 		} else {
