@@ -4,6 +4,13 @@
  * `down` undoes that, `lockdown` keeps the other ways shut without a circuit. What was told holds
  * until it is told otherwise: through a circuit that dies, a daemon that stops or is killed, and a
  * restart of the machine.
+ *
+ * Requests, of root alone; each is answered by {"ok": true} or an error:
+ *   {"command": "up", "exclude": ["192.168.1.0/24", …]}
+ *   {"command": "down"}
+ *   {"command": "lockdown", "on": true}
+ *   {"command": "exclude", "cgroup": 4711}   the inode of the control group's folder
+ *   {"command": "portal", "cgroup": 4711, "seconds": 120}, or with "shut": true: no more
  */
 #include "common/ctl/ctl.h"
 #include "common/dir/dir_watch.h"
