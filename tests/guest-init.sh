@@ -93,7 +93,7 @@ return_out() {
 prepare() {
 	. /run/guest/command
 	ulimit -c unlimited
-	if [ "$1" = command ]; then # systemd has done the rest
+	if [ "$stage" = command ]; then # systemd has done the rest
 		mkdir -p "$OUT"
 		mount_out
 		return
@@ -134,7 +134,7 @@ drain() {
 
 second() {
 	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb
-	prepare "$1"
+	prepare
 	export IPPRIV_GUEST=1 IPPRIV_OUT=$OUT
 	exec 9>"$(port report)"
 	echo up >&9
@@ -150,11 +150,12 @@ second() {
 	sync
 	echo "exit $status" >&9
 	exec 9>&-
-	[ "$1" != command ] || exec systemctl poweroff --force --force
+	[ "$stage" != command ] || exec systemctl poweroff --force --force
 	exec /bin/busybox poweroff -f
 }
 
-case ${1:-} in
-second | command) second "$1" ;;
+stage=${1:-}
+case $stage in
+second | command) second ;;
 esac
 first

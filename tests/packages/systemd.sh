@@ -148,8 +148,8 @@ write_directory() {
 write_relay() { # NAME FILE ADDRESS LINES…
 	local name=$1 file=$2 address=$3
 	shift 3
-	ippriv-node --keygen "/etc/ippriv/$file.key" >"/srv/ippriv/$name.pub" &&
-		printf '%s\n' "address = $address" "identity = \"/etc/ippriv/$file.key\"" "nickname = \"$name\"" \
+	[ -s "/etc/ippriv/$file.key" ] || ippriv-node --keygen "/etc/ippriv/$file.key" >/dev/null || return 1 # the package has made one
+	printf '%s\n' "address = $address" "identity = \"/etc/ippriv/$file.key\"" "nickname = \"$name\"" \
 			'directory = "http://203.0.113.1:8080"' "authorities = { \"$authority\" }" 'refresh = 10' "$@" >"/etc/ippriv/$file.conf"
 }
 
