@@ -122,7 +122,7 @@ static void attach_failed(struct ctl_seat *seat, struct ctl_circuit *c, int r)
 {
 	log_write_for(seat->conf.uid, LOG_LEVEL_WARNING,
 		      "cannot put a circuit into a namespace of user %u: %s", seat->conf.uid,
-		    strerror(-r));
+		      strerror(-r));
 	if (r == -EEXIST)
 		ctl_stock_give_back(seat->conf.stock, c);
 	else
@@ -236,7 +236,7 @@ static void look_at_old(struct ctl_seat *seat)
 		ctl_circuit_info(c, &info);
 		log_write_for(seat->conf.uid, LOG_LEVEL_INFO,
 			      "circuit %u goes: another one has its place, and no connection of its is "
-			 "left", info.id);
+			      "left", info.id);
 		sitting_free(seat, s);
 		ctl_stock_release(seat->conf.stock, c);
 	}
