@@ -158,6 +158,8 @@ static int show(struct top *top)
 	} while (status == CLI_GOOD);
 	endwin();
 	delscreen(screen);
+	if (status != CLI_GOOD) /* what was said before went with the picture */
+		log_error("ippriv-client answers no more; has it ended?");
 	return status;
 }
 

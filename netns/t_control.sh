@@ -124,7 +124,7 @@ test_identity() {
 	check "root may" as 0 new-identity
 }
 
-# A terminal of that kind, 60 columns wide: what is drawn, and the status, after q.
+# A terminal of that kind, 60 columns wide: what is drawn, and the status, after q (QUIT_AFTER seconds from when it was made smaller on).
 terminal='import fcntl, os, pty, select, struct, sys, termios, time
 pid, fd = pty.fork()
 if pid == 0:
@@ -142,7 +142,8 @@ while True:
     if not resized and b"circuits:" in said:
         fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
         resized, begin = True, time.monotonic()
-    if resized and time.monotonic() - begin > 2.5:
+        print("drawn", flush=True)
+    if resized and time.monotonic() - begin > float(os.environ.get("QUIT_AFTER", 2.5)):
         os.write(fd, b"q")
         resized = begin = float("inf")
 print(said.decode(errors="replace"), "status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
@@ -163,10 +164,16 @@ test_top() {
 }
 
 test_end() {
+	spawn client1 top-end env QUIT_AFTER=100 timeout 60 python3 -c "$terminal" vt100 "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" top
+	local top=$spawned
 	spawn client1 follower-root "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" log -f
+	must "top has drawn" wait_for 20 has_line "$OUT/top-end.log" drawn
 	must "root follows" wait_for 5 follower_has root "relay list with"
 	world_stop client1
 	check "a follower hears the end" wait_for 5 is_gone "$spawned"
+	check "so does top" wait_for 10 is_gone "$top"
+	check "it says so when the picture is gone" grep -q 'answers no more' "$OUT/top-end.log"
+	check "with status 1" grep -q 'status 1$' "$OUT/top-end.log"
 	check "and says so" grep -q "ippriv-client has ended" "$OUT/follower-root.log"
 	check_eq "nothing is left" "$clean" "$(ns_state client1)"
 }

@@ -150,7 +150,7 @@ write_relay() { # NAME FILE ADDRESS LINES…
 	shift 3
 	[ -s "/etc/ippriv/$file.key" ] || ippriv-node --keygen "/etc/ippriv/$file.key" >/dev/null || return 1 # the package has made one
 	printf '%s\n' "address = $address" "identity = \"/etc/ippriv/$file.key\"" "nickname = \"$name\"" \
-			'directory = "http://203.0.113.1:8080"' "authorities = { \"$authority\" }" 'refresh = 10' "$@" >"/etc/ippriv/$file.conf"
+		'directory = "http://203.0.113.1:8080"' "authorities = { \"$authority\" }" 'refresh = 10' "$@" >"/etc/ippriv/$file.conf"
 }
 
 write_client() {
