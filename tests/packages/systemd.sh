@@ -117,7 +117,7 @@ outside() {
 	check "the packages build" build_packages && check "a Debian system (debootstrap)" make_system &&
 		check "the libraries that ours depend on" install_libraries &&
 		check "it gets the packages, and newer ones" hand_over || exit 1
-	"$source/tests/guest.sh" ${IPPRIV_OUT:+--out "$IPPRIV_OUT"} --name systemd --root "$system" --timeout 900 -- \
+	"$source/tests/guest.sh" ${IPPRIV_OUT:+--out "$IPPRIV_OUT"} --name systemd --root "$system" --timeout 1800 -- \
 		/srv/ippriv/systemd.sh --inside
 }
 
