@@ -152,11 +152,30 @@ configure() {
 	says "$conf: good" inside "$1" -t
 }
 
+# authorities_alone: the client needs no other file; the relay's example without those two lines says no more than its address.
+authorities_alone() {
+	local key
+	key=$(inside ippriv-directory --keygen /etc/ippriv/test.key) &&
+		inside sed "s/\"0\{64\}\"/\"$key\"/" /usr/share/doc/ippriv-client/examples/authorities >"$root/etc/ippriv/authorities" &&
+		says "/etc/ippriv/authorities: good" inside ippriv-client -t &&
+		grep '^address' "$root/usr/share/doc/ippriv-node/examples/node.conf" >"$root/etc/ippriv/node.conf" &&
+		says "/etc/ippriv/node.conf: good" inside ippriv-node -t
+	local status=$?
+	rm -f "$root/etc/ippriv/test.key" "$root/etc/ippriv/authorities" "$root/etc/ippriv/node.conf"
+	return $status
+}
+
+has_made_key() { [ "$(inside stat -c '%a %U' /etc/ippriv/node.key)" = "600 root" ]; }
+
 programs() {
-	local package
+	local package missed
+	check "the relay's package has made a key that root alone reads" has_made_key
+	check "a file of authorities is enough for the client, with an address for the relay" authorities_alone
 	for package in "${packages[@]}"; do
 		check "$package --version" says "$package 0." inside "$package" --version
-		check "$package -t misses its configuration" says "${package#ippriv-}.conf" inside sh -c "! $package -t"
+		missed=${package#ippriv-}.conf
+		[ "$package" != ippriv-client ] || missed=/etc/ippriv/authorities
+		check "$package -t misses its configuration" says "$missed" inside sh -c "! $package -t"
 		check "$package -t likes the example" configure "$package" "${package#ippriv-}"
 	done
 	check "ippriv --version" says "ippriv 0." inside ippriv --version
