@@ -18,6 +18,7 @@
 #include "common/base/addr.h"
 #include "common/base/log.h"
 #include "common/base/mark.h"
+#include "common/ctl/ctl.h"
 #include "common/kern/kern_cgroup.h"
 #include "ippriv-client/cli_names.h"
 #include "ippriv-client/cli_run.h"
@@ -88,6 +89,20 @@ static int ask(const char *control, json_t *request)
 
 	json_decref(answer);
 	return status ? CLI_RUN_FAILED : 0;
+}
+
+/* The group may pass no more. Without a daemon it is time that sees to it. */
+static void shut_door(const char *control, json_int_t number)
+{
+	_cleanup_close_ int fd = ctl_connect(control);
+	json_t *request = json_pack("{s:s, s:I, s:b}", "command", "portal", "cgroup", number,
+				    "shut", true);
+	json_t *answer = NULL;
+
+	if (fd >= 0)
+		(void)!ctl_call(fd, request, -1, &answer);
+	json_decref(request);
+	json_decref(answer);
 }
 
 /* Who called sudo, with that user's groups; root when nobody did. */
@@ -223,8 +238,7 @@ int cli_direct_portal(const char *control, unsigned int seconds, char *const *ar
 					group_number(group), "seconds", (int)seconds));
 	if (status == 0) {
 		status = run_in(group, argv);
-		(void)ask(control, json_pack("{s:s, s:I, s:b}", "command", "portal", "cgroup",
-					     group_number(group), "shut", true));
+		shut_door(control, group_number(group));
 	}
 	rmdir(path); /* or there is still somebody in it, whom the firewall does not let pass */
 	return status;
