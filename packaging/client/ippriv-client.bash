@@ -4,7 +4,7 @@ _ippriv_client() {
 	local cur prev words cword
 	_init_completion || return
 	case $prev in
-	-c | --config) _filedir ;;
-	*) mapfile -t COMPREPLY < <(compgen -W '-c --config -t --test --help --version' -- "$cur") ;;
+	-c | --config | -a | --authorities) _filedir ;;
+	*) mapfile -t COMPREPLY < <(compgen -W '-c --config -a --authorities -t --test --lockdown --open --help --version' -- "$cur") ;;
 	esac
 } && complete -F _ippriv_client ippriv-client
