@@ -525,6 +525,12 @@ void nft_match_icmp_type(struct nft_rule *r, uint8_t type)
 	cmp(r, NFT_CMP_EQ, &type, sizeof(type));
 }
 
+void nft_match_arp_target(struct nft_rule *r, const struct addr *address)
+{
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, 24, 4); /* RFC 826, of Ethernet and IPv4 */
+	cmp(r, NFT_CMP_EQ, address->bytes, 4);
+}
+
 void nft_set_mark(struct nft_rule *r, uint32_t value)
 {
 	struct nftnl_expr *e;

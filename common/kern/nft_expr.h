@@ -86,6 +86,8 @@ void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id);
 void nft_match_port_pair(struct nft_rule *r, uint16_t sport, uint16_t dport);
 /* The first byte of ICMP or ICMPv6. Only behind nft_match_l4proto. */
 void nft_match_icmp_type(struct nft_rule *r, uint8_t type);
+/* Family arp: who is looked for is ADDRESS, IPv4. */
+void nft_match_arp_target(struct nft_rule *r, const struct addr *address);
 
 void nft_set_mark(struct nft_rule *r, uint32_t value);
 void nft_set_ct_mark(struct nft_rule *r, uint32_t value);

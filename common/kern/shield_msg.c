@@ -13,6 +13,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_arp.h>
 #include <linux/netfilter_ipv4.h>
 #include <string.h>
 
@@ -408,12 +409,37 @@ static bool shield_ok(const struct kern_shield *shield)
 	return ok;
 }
 
+static const uint8_t families[] = { NFPROTO_INET, NFPROTO_ARP };
+
 static struct nft_batch begin(void *buf, size_t size, uint32_t seq)
 {
 	struct nft_batch b = nft_batch_begin(buf, size, seq);
 
 	b.family = NFPROTO_INET;
 	return b;
+}
+
+/*
+ * ARP. The kernel does not answer whom it would not route an answer to, which rp_filter judges: so
+ * questions are marked. Nobody is told who has the tunnel's address.
+ */
+static void push_arp(struct making *m)
+{
+	static const struct nft_chain chain = { "input", "filter", NF_ARP_IN, NF_IP_PRI_FILTER };
+
+	push_table(&m->b, NFT_MSG_NEWTABLE);
+	nft_batch_chain(&m->b, KERN_SHIELD_TABLE, &chain);
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++) {
+		struct nft_rule r = rule("input");
+
+		if (m->shield->tunnel[i].family) {
+			nft_match_arp_target(&r, &m->shield->tunnel[i]);
+			push_drop(m, r, "who has the tunnel's address");
+		} else {
+			nft_rule_free(&r);
+		}
+	}
+	push_mark(m, rule("input"), MARK_OURS);
 }
 
 int shield_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_shield *shield,
@@ -424,8 +450,12 @@ int shield_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_s
 	if (!shield_ok(shield))
 		return -EINVAL;
 	m.b = begin(buf, size, seq);
-	push_table(&m.b, NFT_MSG_NEWTABLE);
-	push_flush(&m.b);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		m.b.family = families[i];
+		push_table(&m.b, NFT_MSG_NEWTABLE);
+		push_flush(&m.b);
+	}
+	m.b.family = NFPROTO_INET;
 	push_table(&m.b, NFT_MSG_NEWTABLE);
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
 		nft_batch_chain(&m.b, KERN_SHIELD_TABLE, &chains[i]);
@@ -437,6 +467,8 @@ int shield_msg_replace(void *buf, size_t size, uint32_t seq, const struct kern_s
 	push_output(&m);
 	push_forward(&m);
 	push_names(&m);
+	m.b.family = NFPROTO_ARP;
+	push_arp(&m);
 	return nft_batch_end(&m.b, len);
 }
 
@@ -444,7 +476,10 @@ int shield_msg_delete(void *buf, size_t size, uint32_t seq, size_t *len)
 {
 	struct nft_batch b = begin(buf, size, seq);
 
-	push_table(&b, NFT_MSG_DELTABLE);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		b.family = families[i];
+		push_table(&b, NFT_MSG_DELTABLE);
+	}
 	return nft_batch_end(&b, len);
 }
 

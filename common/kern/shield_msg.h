@@ -12,7 +12,7 @@
 enum { SHIELD_MSG_DIRECT_MAX = 1024 }; /* bytes that hold the batch of shield_msg_direct */
 
 /*
- * The batch that makes the table (family inet), or puts all of its rules anew at once: at no moment
+ * The batch that makes the tables (inet, arp) of that name, or puts all of its rules anew at once: at no moment
  * is there less of them. Which groups were let past it stays. NFT_BATCH_MAX bytes are enough. 0 with
  * *LEN, -ENOSPC, -ENOMEM, or -EINVAL for a prefix with host bits or an address that is not IPv4.
  */
