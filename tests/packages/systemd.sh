@@ -8,63 +8,12 @@
 #
 #   host of the guest: directory, node and client as units; on a bridge, 203.0.113.1
 #     └─ r1 r2 r3: namespaces with relays that root started by hand, 203.0.113.11, .12, .13: the client's path
-set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-build=${BUILD_DIR:-$source/build/packages}
-jobs=${IPPRIV_JOBS:-$(nproc)}
+. "$here/lib.sh"
 packages=(ippriv-node ippriv-client ippriv-directory)
 most=20 # exposure that systemd-analyze may see in a unit, in tenths
-passed=0
-failed=0
-
-die() { echo "systemd: $1" >&2; exit 2; }
-
-check() { # TEXT CMD…
-	local text=$1 said status
-	shift
-	said=$("$@" 2>&1)
-	status=$?
-	if [ $status = 0 ]; then
-		passed=$((passed + 1))
-		echo "ok - $text"
-		return 0
-	fi
-	failed=$((failed + 1))
-	echo "not ok - $text (status $status)"
-	sed 's/^/    /' <<<"$said"
-	return 1
-}
-
-check_not() { # TEXT CMD…
-	local text=$1
-	shift
-	check "$text" fails "$@"
-}
-fails() { ! "$@"; }
-
-wait_for() { # SECONDS CMD…
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || { echo "waited in vain: $*"; return 1; }
-		sleep 0.5
-	done
-}
 
 # --- on this machine
-
-missing() {
-	local tool
-	for tool in debootstrap qemu-system-x86:qemu-system-x86_64 busybox dpkg-dev:dpkg-shlibdeps; do
-		command -v "${tool#*:}" >/dev/null || echo "${tool%:*}"
-	done
-}
-
-build_packages() {
-	cmake -S "$source" -B "$build" -G Ninja -DTESTS=OFF >/dev/null && ninja -C "$build" -j "$jobs" >/dev/null &&
-		rm -f "$build"/*.deb && (cd "$build" && cpack -G DEB >/dev/null) && [ "$(ls "$build"/*.deb | wc -l)" = 3 ]
-}
 
 # The same with a higher version, as a newer build would be.
 higher_version() {
@@ -78,66 +27,38 @@ higher_version() {
 	rm -rf "$to/tree"
 }
 
-mirror() {
-	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v name="$1" '$2 == name && $3 == "main" { print $1; exit }'
-}
-
-make_system() {
-	local name uri
-	name=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	uri=$(mirror "$name")
-	[ -n "$uri" ] || { echo "apt has no source for $name main"; return 1; }
-	[ -x "$system/lib/systemd/systemd" ] ||
-		debootstrap --variant=minbase --include=systemd-sysv,dbus,iproute2,kmod,procps,curl,nftables,jq "$name" "$system" "$uri"
-}
-
 install_libraries() {
 	local deb libraries
 	libraries=$(for deb in "$build"/*.deb; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' | sed 's/(.*//; s/ //g' | sort -u)
 	# shellcheck disable=SC2086
-	chroot "$system" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
-		apt-get install -q -y --no-install-recommends $libraries
+	in_system apt-get install -q -y --no-install-recommends $libraries
 }
 
 hand_over() {
 	rm -rf "$system/srv/ippriv"
-	mkdir -p "$system/srv/ippriv" && cp "$build"/*.deb "$0" "$system/srv/ippriv/" && higher_version "$system/srv/ippriv"
+	mkdir -p "$system/srv/ippriv" && cp "$build"/*.deb "$0" "$here/lib.sh" "$system/srv/ippriv/" && higher_version "$system/srv/ippriv"
 }
 
 outside() {
-	[ "$(id -u)" = 0 ] || die "needs root"
-	[ -z "$(missing)" ] || die "not installed: $(missing | tr '\n' ' ')"
-	system=${IPPRIV_SYSTEM:-}
-	if [ -z "$system" ]; then
-		system=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-systemd.XXXXXX")
-		chmod 0755 "$system"
-		trap 'rm -rf --one-file-system "$system"' EXIT
-	fi
-	check "the packages build" build_packages && check "a Debian system (debootstrap)" make_system &&
+	make_ready
+	check "the packages build" build_packages &&
+		check "a Debian system (debootstrap)" make_system iproute2,procps,curl,nftables,jq &&
 		check "the libraries that ours depend on" install_libraries &&
 		check "it gets the packages, and newer ones" hand_over || exit 1
-	"$source/tests/guest.sh" ${IPPRIV_OUT:+--out "$IPPRIV_OUT"} --name systemd --root "$system" --timeout 1800 -- \
-		/srv/ippriv/systemd.sh --inside
+	in_guest /srv/ippriv/systemd.sh --inside
 }
 
 # --- in the guest
 
-ns() { ip netns exec "$@"; }
-
-# A bridge with the host and a namespace for each relay, which lets packets through.
+# A bridge with the host and a namespace for each relay.
 lay_network() {
 	local i
 	ip link add wan type bridge && ip addr add 203.0.113.1/24 dev wan && ip link set wan up || return 1
 	sysctl -q -w net.ipv4.ip_forward=1 || return 1
 	for i in 1 2 3; do
-		ip netns add r$i && ip link add to-r$i type veth peer name eth0 netns r$i && ip link set to-r$i master wan up &&
-			ns r$i ip addr add 203.0.113.1$i/24 dev eth0 && ns r$i ip link set eth0 up && ns r$i ip link set lo up &&
-			ns r$i sysctl -q -w net.ipv4.ip_forward=1 || return 1
+		lay_host r$i 203.0.113.1$i wan || return 1
 	done
 }
-
-settle() { timeout 60 systemctl is-system-running --wait; [ "$(systemctl is-system-running)" != starting ]; }
 
 write_directory() {
 	authority=$(ippriv-directory --keygen /etc/ippriv/directory.key) &&
@@ -286,9 +207,4 @@ inside() {
 	[ $failed = 0 ]
 }
 
-case ${1:-} in
-'') outside ;;
---inside) inside ;;
---missing) missing ;;
-*) sed -n '2,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
-esac
+run "$@"
