@@ -66,6 +66,7 @@ spawn lan lan python3 -I -S "$SOURCE/netns/services.py" --http "$LAN:80" --dns "
 must "and those of the LAN" wait_for 30 has_line "$OUT/lan.log" 'services: ready*'
 spawn client1 listener socat TCP-LISTEN:7777,fork,reuseaddr SYSTEM:'echo hello'
 must "directory and relays start" world_daemons n1 n2 n4
+nothing=$(state)
 world_client_conf client1
 must "the client starts" world_start client1
 clean=$(state)
@@ -209,4 +210,4 @@ check_not "nothing passes" fetch "$web" 2
 check_eq "status says so" "host: down, lockdown on" "$(ippriv client1 status | grep ^host)"
 world_stop client1
 check "somebody removes it all" host "$BUILD_DIR/ippriv-client" -c "$OUT/etc/client1.conf" --open
-check_eq "and nothing is left" "$clean" "$(state)"
+check_eq "and nothing is left" "$nothing" "$(state)"
