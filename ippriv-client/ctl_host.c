@@ -398,8 +398,9 @@ json_t *ctl_host_status(const struct ctl_host *host)
 		ctl_circuit_info(host->circuit, &info);
 		tunnel = json_integer(info.id);
 	}
-	return json_pack("{s:b, s:b, s:o, s:o}", "up", host->state.up, "lockdown",
-			 host->state.lockdown, "circuit", tunnel, "exclude", nets);
+	return json_pack("{s:b, s:b, s:o, s:o, s:s}", "up", host->state.up, "lockdown",
+			 host->state.lockdown, "circuit", tunnel, "exclude", nets, "directory",
+			 host->conf.directory);
 }
 
 /* What an earlier run was told, and has left. */

@@ -46,5 +46,5 @@ bool ctl_host_lost(struct ctl_host *host, void *taker);
 /* Answers the request, of user UID, when it is for the host; else false. */
 bool ctl_host_request(struct ctl_host *host, struct ctl_conn *conn, uid_t uid,
 		      const json_t *request);
-/* For "status": {"up", "lockdown", "circuit", "exclude"}. */
+/* For "status": {"up", "lockdown", "circuit", "exclude", "directory"}, the last a URL. */
 json_t *ctl_host_status(const struct ctl_host *host);

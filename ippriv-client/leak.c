@@ -86,39 +86,56 @@ static void run_probes(struct leak_session *s, const struct leak_options *option
 		leak_disrupt(s, options->kill);
 }
 
-static int report(const struct leak_result *result, bool json)
-{
-	json_t *o;
-
-	if (!json) {
-		leak_report_print(stdout, result);
-		return leak_report_verdict(result);
-	}
-	o = leak_report_json(result);
-	json_dumpf(o, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(o);
-	return leak_report_verdict(result);
-}
-
-static int test(const char *control, const struct leak_options *options)
+/* Into REPORTS (NULL: on standard output, for people). */
+static enum leak_verdict test(const char *control, const struct leak_options *options,
+			      enum leak_place place, json_t *reports)
 {
 	struct leak_session *s = calloc(1, sizeof(*s));
-	int r, status = LEAK_UNTESTED;
+	enum leak_verdict verdict = LEAK_UNTESTED;
+	int r;
 
 	if (!s)
 		return LEAK_UNTESTED;
 	s->control = control;
 	s->plan.server = options->server;
-	s->result.place = options->outside ? LEAK_OUTSIDE : LEAK_IN_RUN;
+	s->result.place = place;
 	r = leak_session_begin(s, probing_user());
 	if (r == 0)
 		run_probes(s, options);
 	leak_session_end(s);
 	if (r == 0)
-		status = report(&s->result, options->json);
+		verdict = leak_report_verdict(&s->result);
+	if (r == 0 && reports)
+		json_array_append_new(reports, leak_report_json(&s->result));
+	else if (r == 0)
+		leak_report_print(stdout, &s->result);
 	free(s);
-	return status;
+	return verdict;
+}
+
+static enum leak_verdict worse(enum leak_verdict a, enum leak_verdict b)
+{
+	return a == LEAK_FOUND || b == LEAK_NONE ? a : b;
+}
+
+static int test_places(const char *control, const struct leak_options *options)
+{
+	bool up = !options->outside && leak_session_host_up(control);
+	struct leak_options first = *options;
+	json_t *reports = options->json ? json_array() : NULL, *all;
+	enum leak_verdict verdict;
+
+	first.disrupt &= !up; /* once is enough: of what holds all programs */
+	verdict = test(control, &first, options->outside ? LEAK_OUTSIDE : LEAK_IN_RUN, reports);
+	if (up)
+		verdict = worse(verdict, test(control, options, LEAK_IN_HOST, reports));
+	if (options->json) {
+		all = json_pack("{s:s, s:o}", "verdict", leak_report_name(verdict), "tests", reports);
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(all);
+	}
+	return verdict;
 }
 
 int leak_main(const char *control, int argc, char **argv)
@@ -140,5 +157,5 @@ int leak_main(const char *control, int argc, char **argv)
 			return LEAK_UNTESTED;
 		close(fd);
 	}
-	return test(control, &options);
+	return test_places(control, &options);
 }

@@ -23,6 +23,12 @@ static size_t count_leaking(const struct leak_result *r)
 	return n;
 }
 
+/* A host that is `up` has no programs that may do without the tunnel. */
+static bool others_leak(const struct leak_result *r)
+{
+	return r->place == LEAK_IN_HOST && r->tally.plain > 0;
+}
+
 /* Why this says nothing; NULL: it does. */
 static const char *untested(const struct leak_result *r)
 {
@@ -42,7 +48,7 @@ static const char *untested(const struct leak_result *r)
 
 enum leak_verdict leak_report_verdict(const struct leak_result *r)
 {
-	if (r->captured && leak_tally_leaked(&r->tally) > 0)
+	if (r->captured && (leak_tally_leaked(&r->tally) > 0 || others_leak(r)))
 		return LEAK_FOUND;
 	return untested(r) ? LEAK_UNTESTED : LEAK_NONE;
 }
@@ -62,11 +68,11 @@ static void print_outcome(FILE *out, const struct leak_result *r, size_t i)
 	}
 	switch (r->tried[i].outcome) {
 	case LEAK_ANSWERED:
-		fputs(r->place == LEAK_IN_RUN && r->captured ? "came back through the tunnel" :
+		fputs(r->place != LEAK_OUTSIDE && r->captured ? "came back through the tunnel" :
 							       "was answered", out);
 		break;
 	case LEAK_SENT:
-		fputs(r->place == LEAK_IN_RUN && r->captured ?
+		fputs(r->place != LEAK_OUTSIDE && r->captured ?
 			      "went into the tunnel or nowhere, no answer" :
 			      "sent, no answer", out);
 		break;
@@ -125,8 +131,9 @@ static const char *flow_text(const struct leak_flow *f, char *out, size_t size)
 	return out;
 }
 
-static void print_others(FILE *out, const struct leak_tally *t)
+static void print_others(FILE *out, const struct leak_result *r)
 {
+	const struct leak_tally *t = &r->tally;
 	uint64_t listed = 0;
 	char text[128];
 
@@ -134,7 +141,10 @@ static void print_others(FILE *out, const struct leak_tally *t)
 		     " of other tunnels, %" PRIu64 " of the links themselves (ARP, DHCP and the like), "
 		     "%" PRIu64 " of the probes\n",
 		leak_links_sum(&t->seen), t->tunnel, t->encrypted, t->link, leak_tally_leaked(t));
+	fprintf(out, "%" PRIu64 " of the fetch of the relay list, %" PRIu64 " to excluded networks\n",
+		t->fetch, t->excluded);
 	fprintf(out, "%" PRIu64 " packets of other programs left in clear%s\n", t->plain,
+		others_leak(r) ? ": LEAKED, unless `ippriv exclude` or `portal` runs:" :
 		t->plain ? "; they do not run by `ippriv run`, so this is expected:" : "");
 	for (size_t i = 0; i < t->flow_count; i++) {
 		listed += t->flows[i].packets;
@@ -168,10 +178,19 @@ static void print_verdict(FILE *out, const struct leak_result *r)
 	}
 }
 
+const char *leak_report_name(enum leak_verdict verdict)
+{
+	static const char *const names[] = { "none", "leaks", "untested" };
+
+	return names[verdict];
+}
+
 void leak_report_print(FILE *out, const struct leak_result *r)
 {
-	fprintf(out, "%s as %s", r->place == LEAK_OUTSIDE ? "without the tunnel," : "by `ippriv run`",
-		r->user);
+	static const char *const places[] = { "by `ippriv run`", "in the host, which is up,",
+					      "without the tunnel," };
+
+	fprintf(out, "%s as %s", places[r->place], r->user);
 	if (r->captured && r->tally.seen.count > 0)
 		fputs(", captured: ", out);
 	print_links(out, &r->tally.seen);
@@ -183,7 +202,7 @@ void leak_report_print(FILE *out, const struct leak_result *r)
 	for (size_t i = 0; i < r->step_count; i++)
 		print_step(out, &r->steps[i]);
 	if (r->captured)
-		print_others(out, &r->tally);
+		print_others(out, r);
 	if (r->circuit_packets > 0)
 		fprintf(out, "the circuit of the probes has sent %" PRIu64 " packets\n",
 			r->circuit_packets);
@@ -239,7 +258,7 @@ static json_t *flows_json(const struct leak_tally *t)
 
 json_t *leak_report_json(const struct leak_result *r)
 {
-	static const char *const verdicts[] = { "none", "leaks", "untested" };
+	static const char *const places[] = { "run", "host", "outside" };
 	const struct leak_tally *t = &r->tally;
 	json_t *probes = json_array(), *steps = json_array(), *o;
 	const char *why = untested(r);
@@ -249,15 +268,16 @@ json_t *leak_report_json(const struct leak_result *r)
 	for (size_t i = 0; i < r->step_count; i++)
 		json_array_append_new(steps, step_json(&r->steps[i]));
 	o = json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:o, s:o}", "verdict",
-		      verdicts[leak_report_verdict(r)], "place",
-		      r->place == LEAK_OUTSIDE ? "outside" : "run", "user", r->user, "captured",
-		      r->captured, "leaked", (json_int_t)leak_tally_leaked(t), "missed",
+		      leak_report_name(leak_report_verdict(r)), "place", places[r->place], "user",
+		      r->user, "captured", r->captured, "leaked", (json_int_t)leak_tally_leaked(t), "missed",
 		      (json_int_t)r->missed, "probes", probes, "disrupted", steps);
 	if (o && leak_report_verdict(r) == LEAK_UNTESTED)
 		json_object_set_new(o, "why", json_string(why));
 	if (o && r->captured)
 		json_object_set_new(o, "packets",
-				    json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "tunnel",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "fetch",
+					      (json_int_t)t->fetch, "excluded",
+					      (json_int_t)t->excluded, "tunnel",
 					      (json_int_t)t->tunnel, "encrypted",
 					      (json_int_t)t->encrypted, "link", (json_int_t)t->link,
 					      "plain", (json_int_t)t->plain, "plain_to",

@@ -8,6 +8,7 @@
 
 enum leak_place {
 	LEAK_IN_RUN,  /* the probes ran by `ippriv run` */
+	LEAK_IN_HOST, /* in the host's own namespace, which is `up` */
 	LEAK_OUTSIDE, /* without the tunnel, on purpose */
 };
 
@@ -42,6 +43,7 @@ struct leak_result {
 };
 
 enum leak_verdict leak_report_verdict(const struct leak_result *result);
+const char *leak_report_name(enum leak_verdict verdict);
 void leak_report_print(FILE *out, const struct leak_result *result);
 /* A new object; NULL without memory. */
 json_t *leak_report_json(const struct leak_result *result);

@@ -1,7 +1,7 @@
 #include "ippriv-client/leak_session.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -46,18 +46,79 @@ static void note_circuit(struct leak_session *s, const json_t *circuit)
 	}
 }
 
-void leak_session_ask(struct leak_session *s)
+/* In the host itself the exit's resolver is in no file. */
+static void note_server(struct leak_session *s, const json_t *host, const json_t *circuit)
 {
-	_cleanup_close_ int fd = ctl_connect(s->control);
-	json_t *request = json_pack("{s:s}", "command", "status"), *answer = NULL;
-	const json_t *circuit;
+	const json_t *seat = json_object_get(host, "circuit");
+	const json_t *dns = json_array_get(json_object_get(circuit, "dns"), 0);
+
+	if (s->result.place == LEAK_IN_HOST && s->plan.server.family == 0 && json_string_value(dns) &&
+	    json_equal(seat, json_object_get(circuit, "id")))
+		(void)!addr_parse(json_string_value(dns), &s->plan.server);
+}
+
+/* "http://HOST[:PORT]..." */
+static void note_fetch(struct leak_allowed *allowed, const char *url)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+	char host[256], port[6] = "80";
+
+	if (!url || sscanf(url, "http://%255[^:/]:%5[0-9]", host, port) < 1 ||
+	    getaddrinfo(host, port, &hints, &found) != 0)
+		return;
+	for (struct addrinfo *a = found; a && allowed->fetch_count < LEAK_FETCHES_MAX; a = a->ai_next)
+		if (endpoint_from_sockaddr(a->ai_addr, &allowed->fetch[allowed->fetch_count]) == 0)
+			allowed->fetch_count++;
+	freeaddrinfo(found);
+}
+
+static void note_host(struct leak_session *s, const json_t *host)
+{
+	struct leak_allowed *allowed = &s->result.tally.allowed;
+	const json_t *net;
 	size_t i;
 
-	if (fd >= 0 && ctl_call(fd, request, -1, &answer) == 0)
-		json_array_foreach(json_object_get(answer, "circuits"), i, circuit)
-			note_circuit(s, circuit);
-	json_decref(answer);
+	if (s->child.pid > 0)
+		return;
+	note_fetch(allowed, json_string_value(json_object_get(host, "directory")));
+	json_array_foreach(json_object_get(host, "exclude"), i, net)
+		if (json_is_string(net) && allowed->net_count < LEAK_NETS_MAX &&
+		    prefix_parse(json_string_value(net), &allowed->nets[allowed->net_count]) == 0)
+			allowed->net_count++;
+}
+
+static json_t *ask_status(const char *control)
+{
+	_cleanup_close_ int fd = ctl_connect(control);
+	json_t *request = json_pack("{s:s}", "command", "status"), *answer = NULL;
+
+	if (fd >= 0)
+		(void)!ctl_call(fd, request, -1, &answer);
 	json_decref(request);
+	return answer;
+}
+
+bool leak_session_host_up(const char *control)
+{
+	json_t *answer = ask_status(control);
+	bool up = json_is_true(json_object_get(json_object_get(answer, "host"), "up"));
+
+	json_decref(answer);
+	return up;
+}
+
+void leak_session_ask(struct leak_session *s)
+{
+	json_t *answer = ask_status(s->control);
+	const json_t *host = json_object_get(answer, "host"), *circuit;
+	size_t i;
+
+	note_host(s, host);
+	json_array_foreach(json_object_get(answer, "circuits"), i, circuit) {
+		note_circuit(s, circuit);
+		note_server(s, host, circuit);
+	}
+	json_decref(answer);
 }
 
 static void draw(struct leak_session *s)

@@ -18,6 +18,8 @@ struct leak_session {
  * server, when it is given. 0, or -errno with one line logged; leak_session_end in any case.
  */
 int leak_session_begin(struct leak_session *s, uid_t uid) _must_check_;
+/* Whether the whole host uses the tunnel, as the daemon tells. */
+bool leak_session_host_up(const char *control);
 /* Entries and counters, as the daemon tells them now. It must not stand still. */
 void leak_session_ask(struct leak_session *s);
 /* MS milliseconds pass while packets are counted. */

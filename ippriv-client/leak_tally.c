@@ -23,21 +23,53 @@ static bool same_flow(const struct leak_flow *a, const struct leak_flow *b)
 	return a->proto == b->proto && a->port == b->port && addr_equal(&a->dst, &b->dst);
 }
 
-static void count_flow(struct leak_tally *t, uint16_t ethertype, const void *data, size_t len)
+static bool is_fetch(const struct leak_allowed *a, const struct leak_packet *p)
 {
-	struct leak_flow flow = { .port = ethertype };
-	struct leak_packet p;
+	for (size_t i = 0; i < a->fetch_count && p->proto == IPPROTO_TCP; i++)
+		if (p->dport == a->fetch[i].port && addr_equal(&p->dst, &a->fetch[i].addr))
+			return true;
+	return false;
+}
+
+static bool is_excluded(const struct leak_allowed *a, const struct leak_packet *p)
+{
+	for (size_t i = 0; i < a->net_count; i++)
+		if (prefix_contains(&a->nets[i], &p->dst))
+			return true;
+	return false;
+}
+
+static void count_flow(struct leak_tally *t, const struct leak_flow *flow)
+{
 	size_t i = 0;
 
-	if (leak_packet_read(ethertype, data, len, &p) == 0)
-		flow = (struct leak_flow){ .dst = p.dst, .proto = p.proto, .port = p.dport };
-	while (i < t->flow_count && !same_flow(&t->flows[i], &flow))
+	while (i < t->flow_count && !same_flow(&t->flows[i], flow))
 		i++;
 	if (i == LEAK_FLOWS_MAX)
 		return;
 	if (i == t->flow_count)
-		t->flows[t->flow_count++] = flow;
+		t->flows[t->flow_count++] = *flow;
 	t->flows[i].packets++;
+}
+
+static void count_plain(struct leak_tally *t, uint16_t ethertype, const void *data, size_t len)
+{
+	struct leak_flow flow = { .port = ethertype };
+	struct leak_packet p;
+
+	if (leak_packet_read(ethertype, data, len, &p) == 0) {
+		flow = (struct leak_flow){ .dst = p.dst, .proto = p.proto, .port = p.dport };
+		if (is_fetch(&t->allowed, &p)) {
+			t->fetch++;
+			return;
+		}
+		if (is_excluded(&t->allowed, &p)) {
+			t->excluded++;
+			return;
+		}
+	}
+	t->plain++;
+	count_flow(t, &flow);
 }
 
 void leak_tally_add(struct leak_tally *t, const char *link, uint16_t ethertype, const void *data,
@@ -61,8 +93,7 @@ void leak_tally_add(struct leak_tally *t, const char *link, uint16_t ethertype, 
 		t->link++;
 		break;
 	case LEAK_PLAIN:
-		t->plain++;
-		count_flow(t, ethertype, data, len);
+		count_plain(t, ethertype, data, len);
 		break;
 	}
 }

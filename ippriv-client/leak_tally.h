@@ -21,12 +21,24 @@ struct leak_flow {
 	uint64_t packets;
 };
 
+enum { LEAK_FETCHES_MAX = 8, LEAK_NETS_MAX = 16 };
+
+/* What may leave in clear though the whole host uses the tunnel. */
+struct leak_allowed {
+	size_t fetch_count;
+	struct endpoint fetch[LEAK_FETCHES_MAX]; /* TCP, where the relay list is */
+	size_t net_count;
+	struct prefix nets[LEAK_NETS_MAX]; /* that the user has excluded */
+};
+
 struct leak_tally {
 	struct leak_marks marks;
 	struct leak_peers peers;
+	struct leak_allowed allowed;
 	struct leak_links probes[LEAK_PROBES_MAX]; /* of each, whatever the packet looked like */
 	struct leak_links seen;                    /* all that left */
 	uint64_t tunnel, encrypted, link, plain;   /* of no probe */
+	uint64_t fetch, excluded;                  /* plain, but allowed, and not in PLAIN */
 	size_t flow_count;
 	struct leak_flow flows[LEAK_FLOWS_MAX]; /* of PLAIN; those after the last have no place */
 };

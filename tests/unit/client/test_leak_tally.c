@@ -109,6 +109,30 @@ Test(leak_tally, what_shows_nothing_is_not_called_good)
 	cr_expect_eq(leak_report_verdict(&result), LEAK_FOUND);
 }
 
+Test(leak_tally, a_host_that_is_up_lets_nothing_out_but_what_it_is_to)
+{
+	struct leak_allowed *allowed = &result.tally.allowed;
+	uint8_t syn[40] = { 0x45, [9] = IPPROTO_TCP, [12] = 1, [16] = 192, 0, 2, 7, [22] = 31, 144 };
+
+	allowed->nets[allowed->net_count++] = (struct prefix){ { AF_INET, { 198, 51, 100 } }, 24 };
+	allowed->fetch[allowed->fetch_count++] =
+		(struct endpoint){ { AF_INET, { 192, 0, 2, 7 } }, 8080 };
+	result.place = LEAK_IN_HOST;
+	captured("eth0", &me, 631, "a printer");
+	leak_tally_add(&result.tally, "eth0", IP, syn, sizeof(syn));
+	cr_expect_eq(result.tally.excluded, 1);
+	cr_expect_eq(result.tally.fetch, 1);
+	cr_expect_eq(leak_report_verdict(&result), LEAK_NONE);
+	EXPECT_SAYS("1 of the fetch of the relay list, 1 to excluded networks");
+	syn[23]++; /* another port */
+	leak_tally_add(&result.tally, "eth0", IP, syn, sizeof(syn));
+	cr_expect_eq(result.tally.plain, 1);
+	cr_expect_eq(leak_report_verdict(&result), LEAK_FOUND);
+	EXPECT_SAYS("1 packets of other programs left in clear: LEAKED");
+	result.place = LEAK_IN_RUN;
+	cr_expect_eq(leak_report_verdict(&result), LEAK_NONE);
+}
+
 Test(leak_tally, json_says_the_same)
 {
 	json_t *o, *probe;
