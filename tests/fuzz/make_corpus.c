@@ -384,6 +384,25 @@ static void make_control(void)
 	make_text("ctl", "hung_up", 0, "{\"ok\":");
 }
 
+/* IPv4 to an entry and to others, IPv6 with an extension header. */
+static void make_packets(void)
+{
+	static const uint8_t esp[] = { 8, 0, 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 50, 0, 0, 198, 51, 100, 9,
+				       192, 0, 2, 1, 1, 2, 3, 4, 0, 0, 0, 1 };
+	static const uint8_t floated[] = { 8, 0, 0x45, 0, 0, 29, 0, 1, 0, 0, 64, 17, 0, 0, 198, 51, 100,
+					   9, 192, 0, 2, 1, 17, 148, 17, 148, 0, 9, 0, 0, 255 };
+	static const uint8_t probe[] = "\x08\x00\x45\x00\x00\x2e\x00\x01\x00\x00\x40\x11\x00\x00"
+				       "\xc6\x33\x64\x09\xc0\x00\x02\x02\x27\x10\x00\x35\x00\x1a\x00"
+				       "\x00" "0123456789abcdef07";
+	static const uint8_t report[] = { 0x86, 0xdd, 0x60, 0, 0, 0, 0, 12, 0, 1, 0xfe, 0x80, [41] = 1,
+					  [42] = 58, 0, 5, 2, 0, 0, 1, 0, 143, 0, 0, 0 };
+
+	write_seed("leak", "esp", NULL, 0, esp, sizeof(esp));
+	write_seed("leak", "floated", NULL, 0, floated, sizeof(floated));
+	write_seed("leak", "probe", NULL, 0, probe, sizeof(probe) - 1);
+	write_seed("leak", "report", NULL, 0, report, sizeof(report));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -400,5 +419,6 @@ int main(int argc, char **argv)
 	make_lists();
 	make_http();
 	make_control();
+	make_packets();
 	return 0;
 }
