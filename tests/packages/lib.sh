@@ -92,9 +92,11 @@ in_guest() {
 
 ns() { ip netns exec "$@"; }
 
-# lay_host NAME ADDRESS BRIDGE: a namespace with a link, eth0, to that bridge; it lets packets through.
+# lay_host NAME ADDRESS BRIDGE [NAMESPACE]: a namespace with a link, eth0, to that bridge, which stands in NAMESPACE; it lets packets
+# through.
 lay_host() {
-	ip netns add "$1" && ip link add "to-$1" type veth peer name eth0 netns "$1" && ip link set "to-$1" master "$3" up &&
+	ip netns add "$1" && ip link add "to-$1" type veth peer name eth0 netns "$1" &&
+		{ [ -z "${4:-}" ] || ip link set "to-$1" netns "$4"; } && ip ${4:+-n "$4"} link set "to-$1" master "$3" up &&
 		ns "$1" ip addr add "$2/24" dev eth0 && ns "$1" ip link set eth0 up && ns "$1" ip link set lo up &&
 		ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 }

@@ -79,11 +79,14 @@ start_world() {
 	done
 }
 
+# The switch that all hosts are at is in a namespace of its own: the newcomer's system has one link to it and sees no other.
 lay_world() {
 	local host
-	ip link add eth0 type bridge && ip addr add "$me/24" dev eth0 && ip link set eth0 up || return 1
+	ip netns add switch && ip -n switch link add wan type bridge && ip -n switch link set wan up &&
+		ip link add eth0 type veth peer name to-me netns switch && ip -n switch link set to-me master wan up &&
+		ip addr add "$me/24" dev eth0 && ip link set eth0 up || return 1
 	for host in dir:10 r1:11 r2:12 r3:13 r4:14 web:20; do
-		lay_host "${host%:*}" "203.0.113.${host#*:}" eth0 || return 1
+		lay_host "${host%:*}" "203.0.113.${host#*:}" wan switch || return 1
 	done
 }
 
@@ -119,7 +122,8 @@ END" &&
 		as_user "curl -s http://$web/" &&
 		as_user "ippriv run -- curl -s http://$SITE/" &&
 		as_user 'ippriv run -- sh -c "exit 7"; echo $?' &&
-		as_root 'ippriv status'
+		as_root 'ippriv status' &&
+		as_root 'ippriv leaktest' 2
 }
 
 inside() {
