@@ -119,6 +119,9 @@ ns_ip client1 addr del 198.18.5.2/24 dev to-lan
 for route in 0.0.0.0/1 128.0.0.0/1 "$web/32" 203.0.113.0/28 203.0.113.16/29 203.0.113.32/27; do
 	ns_ip client1 route del "$route"
 done
+must "a DHCP client puts the default route anew, by its gateway alone" ns_ip client1 route replace default via "$(world_gateway client1)"
+check_eq "the gateway is looked for on links, not in the tunnel" to-ra "$(ns_ip client1 route show default | sed 's/.* dev \([^ ]*\).*/\1/')"
+check "and the tunnel goes on" by_tunnel
 check_eq "this host has a listener" hello "$(host socat -t 2 - TCP:127.0.0.1:7777,connect-timeout=5 </dev/null)"
 must "the tunnel has an address" wait_for 40 has_inner
 address=$(inner)

@@ -195,6 +195,15 @@ static uint8_t route_table(uint32_t table)
 	return table > UINT8_MAX ? RT_TABLE_UNSPEC : (uint8_t)table;
 }
 
+/*
+ * Who adds a route by a gateway without naming a link has the kernel look for one among routes of scope
+ * link or nearer: a table that is asked before main may not have such, or the gateway is taken to be in it.
+ */
+static uint8_t route_scope(const struct kern_route *r)
+{
+	return r->unreachable || (r->table && r->table != KERN_TABLE_MAIN) ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+}
+
 static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t index,
 		 const struct kern_route *r, size_t *len)
 {
@@ -203,7 +212,7 @@ static int route(void *buf, size_t size, uint16_t type, uint16_t flags, uint32_t
 		.rtm_dst_len = r->dst.len,
 		.rtm_table = route_table(r->table),
 		.rtm_protocol = KERN_PROTOCOL,
-		.rtm_scope = r->unreachable ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+		.rtm_scope = route_scope(r),
 		.rtm_type = r->unreachable ? RTN_UNREACHABLE : RTN_UNICAST,
 	};
 	struct nlmsghdr *nlh;
