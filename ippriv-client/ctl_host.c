@@ -279,10 +279,11 @@ static void open_up(struct ctl_host *host, struct ctl_conn *conn, const struct h
 	ctl_reply(conn, json_pack("{s:b}", "ok", true));
 }
 
-static void do_down(struct ctl_host *host, struct ctl_conn *conn)
+static void do_down(struct ctl_host *host, struct ctl_conn *conn, const json_t *request)
 {
 	const struct host_state s = { 0 };
 
+	(void)request;
 	if (host->state.lockdown)
 		ctl_reply_error(conn, "lockdown is on: without the tunnel nothing would pass; ippriv "
 				"lockdown off first");
@@ -343,46 +344,36 @@ static void do_portal(struct ctl_host *host, struct ctl_conn *conn, const json_t
 	}
 }
 
-static const char *const commands[] = { "up", "down", "lockdown", "exclude", "portal" };
-
-static int command_of(const json_t *request)
+static void do_exclude(struct ctl_host *host, struct ctl_conn *conn, const json_t *request)
 {
-	const char *command = json_string_value(json_object_get(request, "command"));
-
-	for (int i = 0; command && i < (int)ARRAY_SIZE(commands); i++)
-		if (strcmp(command, commands[i]) == 0)
-			return i;
-	return -1;
+	pass(host, conn, request, 0);
 }
+
+static const struct {
+	const char *name;
+	void (*run)(struct ctl_host *host, struct ctl_conn *conn, const json_t *request);
+} commands[] = {
+	{ "up", do_up },
+	{ "down", do_down },
+	{ "lockdown", do_lockdown },
+	{ "exclude", do_exclude },
+	{ "portal", do_portal },
+};
 
 bool ctl_host_request(struct ctl_host *host, struct ctl_conn *conn, uid_t uid,
 		      const json_t *request)
 {
-	int command = command_of(request);
+	const char *name = json_string_value(json_object_get(request, "command"));
+	size_t i = 0;
 
-	if (command < 0)
+	while (name && i < ARRAY_SIZE(commands) && strcmp(commands[i].name, name) != 0)
+		i++;
+	if (!name || i == ARRAY_SIZE(commands))
 		return false;
-	if (uid != 0) {
+	if (uid == 0)
+		commands[i].run(host, conn, request);
+	else
 		ctl_reply_error(conn, "only root may do that; use sudo");
-		return true;
-	}
-	switch (command) {
-	case 0:
-		do_up(host, conn, request);
-		break;
-	case 1:
-		do_down(host, conn);
-		break;
-	case 2:
-		do_lockdown(host, conn, request);
-		break;
-	case 3:
-		pass(host, conn, request, 0);
-		break;
-	default:
-		do_portal(host, conn, request);
-		break;
-	}
 	return true;
 }
 
