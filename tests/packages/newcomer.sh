@@ -101,6 +101,7 @@ typed() {
 	*) said=$(cd / && setpriv --reuid 1000 --regid 1000 --clear-groups --reset-env bash -c "$2" 2>&1) ;;
 	esac
 	status=$?
+	said=${said//$'\r'/}
 	if [ -n "${3:-}" ] && [ "$(wc -l <<<"$said")" -gt "$3" ]; then
 		echo '[…]'
 		said=$(tail -n "$3" <<<"$said")
