@@ -6,9 +6,11 @@
 #   --repeats N     of each measurement (default: each benchmark's own)
 #   --seconds N     of each timed measurement of lossy links, of which the first 5 do not count (default 20)
 #   --rtts "N…"     of the lossy link, milliseconds (default "20 100")
+#   --losses "N…"   of it, percent (default "0 0.5 1 3 5")
 #   --quick         short measurements of few points, to see that it works
 #   --systems "…"   only these of: direct ippriv tor torfixed wireguard strongswan
 #   --out DIR       results (default netns/bench/results): NAME.json, NAME.svg; the summary goes beside it, DIR/../RESULTS.md
+#   --add           to the repeats that are in DIR already, instead of in their place
 #   --together      all in one run of the guest: starts the systems once
 #   --report        only the plots and the summary again, from the JSON that is there
 # It installs the Debian packages that it needs. Exit: 0 good · 1 a benchmark failed · 2 wrong use or environment
@@ -30,21 +32,23 @@ list() {
 }
 
 options() {
-	native=0 together=0 out=$here/bench/results report=0 names=()
-	unset IPPRIV_BENCH_REPEATS IPPRIV_BENCH_SECONDS IPPRIV_BENCH_RTTS IPPRIV_BENCH_QUICK IPPRIV_BENCH_SYSTEMS
+	native=0 together=0 add=0 out=$here/bench/results report=0 names=()
+	unset IPPRIV_BENCH_REPEATS IPPRIV_BENCH_SECONDS IPPRIV_BENCH_RTTS IPPRIV_BENCH_LOSSES IPPRIV_BENCH_QUICK IPPRIV_BENCH_SYSTEMS
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--list) list; exit 0 ;;
 		--native) native=1 ;;
 		--together) together=1 ;;
+		--add) add=1 ;;
 		--quick) export IPPRIV_BENCH_QUICK=1 ;;
 		--report) report=1 ;;
-		--repeats | --seconds | --rtts | --systems | --out)
+		--repeats | --seconds | --rtts | --losses | --systems | --out)
 			[ $# -gt 1 ] || die "$1 needs a value"
 			case $1 in
 			--repeats) [[ $2 =~ ^[1-9][0-9]*$ ]] || die "--repeats wants a number, not '$2'"; export IPPRIV_BENCH_REPEATS=$2 ;;
 			--seconds) [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -gt 5 ] || die "--seconds wants a number above 5, not '$2'"; export IPPRIV_BENCH_SECONDS=$2 ;;
 			--rtts) [[ $2 =~ ^[0-9]+( [0-9]+)*$ ]] || die "--rtts wants numbers, not '$2'"; export IPPRIV_BENCH_RTTS=$2 ;;
+			--losses) [[ $2 =~ ^[0-9.]+( [0-9.]+)*$ ]] || die "--losses wants numbers, not '$2'"; export IPPRIV_BENCH_LOSSES=$2 ;;
 			--systems) export IPPRIV_BENCH_SYSTEMS=$2 ;;
 			--out) out=$(realpath -m "$2") ;;
 			esac
@@ -98,7 +102,7 @@ real_time() { grep -q '^# guest: two processors, real time' "$here/bench/fig_$1.
 
 # run NAME…: these benchmarks in one run; the result lines of each become DIR/NAME.json.
 run() {
-	local name work status=0 clock=--icount
+	local name work status=0 clock=--icount before
 	! real_time "$1" || clock=
 	work=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-bench.XXXXXX")
 	echo "--- $* (work folder $work)"
@@ -113,7 +117,9 @@ run() {
 	mkdir -p "$out"
 	for name; do
 		[ -s "$work/$name.jsonl" ] || { echo "--- $name: no result"; status=1; continue; }
-		python3 "$here/bench/collect.py" "$name" "$work" "$here/bench/fig_$name.sh" >"$out/$name.json.new" &&
+		before=()
+		[ $add = 0 ] || [ ! -e "$out/$name.json" ] || before=("$out/$name.json")
+		python3 "$here/bench/collect.py" "$name" "$work" "$here/bench/fig_$name.sh" "${before[@]}" >"$out/$name.json.new" &&
 			mv "$out/$name.json.new" "$out/$name.json" || status=1
 		echo "--- $name: $out/$name.json"
 	done

@@ -26,7 +26,7 @@ if [ "$BENCH" = loss ]; then
 	systems=$(chosen direct ippriv tor torfixed wireguard)
 	seconds=${IPPRIV_BENCH_SECONDS:-$(quick 10 20)}
 	read -ra rtts <<<"${IPPRIV_BENCH_RTTS:-$(quick "20" "20 100")}"
-	read -ra losses <<<"$(quick "0 3" "0 0.5 1 3 5")"
+	read -ra losses <<<"${IPPRIV_BENCH_LOSSES:-$(quick "0 3" "0 0.5 1 3 5")}"
 	# shellcheck disable=SC2086
 	systems_up $systems || exit 1
 	runs_all=$(($(wc -w <<<"$systems") * ${#rtts[@]} * ${#losses[@]} * 2 * $(repeats 3 | wc -l)))

@@ -1,6 +1,6 @@
 #!/bin/bash
-# lib.sh: what systemd.sh and newcomer.sh share: packages, a Debian system for the guest, checks. Source it; the script has outside (on
-# this machine) and inside (in the guest), and ends with run "$@".
+# lib.sh: what the scripts here share: packages, a Debian system, checks. Source it. run "$@", at their end, calls what they have as
+# outside (on this machine) and inside (in the guest).
 set -uo pipefail
 source=$(cd "$here/../.." && pwd)
 build=${BUILD_DIR:-$source/build/packages}

@@ -4,34 +4,11 @@
 #   --missing   only name the packages that are not installed, change nothing
 # Nothing is installed or started on this machine. The root comes from the mirror that apt has here. Needs 0.5 GB in TMPDIR.
 # BUILD_DIR (default build/packages) is where the packages are built, with IPPRIV_JOBS jobs (default: all processors).
-set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-source=$(cd "$here/../.." && pwd)
-build=${BUILD_DIR:-$source/build/packages}
-jobs=${IPPRIV_JOBS:-$(nproc)}
+. "$here/lib.sh"
 packages=(ippriv-node ippriv-client ippriv-directory)
 most=20 # exposure that systemd-analyze may see in a unit, in tenths
-passed=0
-failed=0
 child='' # the process that has the namespaces
-
-die() { echo "packages: $1" >&2; exit 2; }
-
-check() { # TEXT CMD…
-	local text=$1 said status
-	shift
-	said=$("$@" 2>&1)
-	status=$?
-	if [ $status = 0 ]; then
-		passed=$((passed + 1))
-		echo "ok - $text"
-		return 0
-	fi
-	failed=$((failed + 1))
-	echo "not ok - $text (status $status)"
-	sed 's/^/    /' <<<"$said"
-	return 1
-}
 
 missing() {
 	local tool
@@ -41,11 +18,6 @@ missing() {
 }
 
 # --- the packages
-
-build_packages() {
-	cmake -S "$source" -B "$build" -G Ninja -DTESTS=OFF && ninja -C "$build" -j "$jobs" &&
-		rm -f "$build"/*.deb && (cd "$build" && cpack -G DEB) && [ "$(ls "$build"/*.deb | wc -l)" = 3 ]
-}
 
 judge() {
 	local package
@@ -64,11 +36,6 @@ exposure() {
 }
 
 # --- the root
-
-mirror() {
-	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v name="$1" '$2 == name && $3 == "main" { print $1; exit }'
-}
 
 make_root() {
 	local name uri
@@ -190,27 +157,17 @@ serve() {
 	ip link set lo up
 	socat -u "UNIX-RECV:$root/run/notify,mode=666" "OPEN:$heard,creat,append" &
 	listener=$!
-	wait_for test -S "$root/run/notify"
+	wait_for 10 test -S "$root/run/notify"
 	"${enter[@]}" NOTIFY_SOCKET=/run/notify CREDENTIALS_DIRECTORY=/run/credentials \
 		setpriv --reuid 12345 --regid 12345 --clear-groups ippriv-directory &
 	daemon=$!
-	wait_for grep -q READY=1 "$heard" && curl -sSf -o /dev/null http://127.0.0.1:8080/list || status=1
+	wait_for 10 grep -q READY=1 "$heard" && curl -sSf -o /dev/null http://127.0.0.1:8080/list || status=1
 	kill "$daemon"
 	wait "$daemon" || status=1
-	wait_for grep -q STOPPING=1 "$heard" || status=1
+	wait_for 10 grep -q STOPPING=1 "$heard" || status=1
 	kill "$listener"
 	rm -rf "$heard" "$root/run/notify" "$root/run/credentials"
 	return $status
-}
-
-wait_for() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$@" 2>/dev/null && return
-		sleep 0.1
-	done
-	echo "waited in vain: $*"
-	return 1
 }
 
 # --- away with them
@@ -284,5 +241,5 @@ case ${1:-} in
 --inside) root=${IPPRIV_ROOT:?} && main ;;
 --serve) root=${IPPRIV_ROOT:?} && serve ;;
 --missing) missing ;;
-*) sed -n '2,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
+*) sed -n '2,/^here=/{/^#/p}' "$0" >&2; exit 2 ;;
 esac
