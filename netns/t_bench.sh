@@ -21,7 +21,7 @@ clock_free # theirs is held by them
 must "loss and setup are measured" bash "$SOURCE/netns/bench/inside.sh" loss setup
 clock_hold
 
-segments=$(awk -F= '$1 == "mtu_ippriv" { print ($2 - 52) / 1448 }' "$OUT/environment")
+segments=$(awk -F= '$1 == "mss_ippriv" { print $2 / 1448 }' "$OUT/environment")
 for loss in 0 3; do
 	for flows in 1 5; do
 		of() { figure loss ".system == \"$1\" and .loss == $loss and .flows == $flows" "$2"; }

@@ -11,7 +11,7 @@ require_root
 require_programs ippriv-node ippriv-client ippriv ippriv-directory
 
 ROTATE=12 # seconds, a quarter more or less
-MEGABYTES=5
+MEGABYTES=10
 RATE=1500kbit # of the client's link: the download lasts for several times that
 declare -A dns=([n1]=203.0.113.26 [n2]=203.0.113.6 [n5]=203.0.113.30) # web, dir, client2: to tell them apart
 

@@ -65,8 +65,9 @@ class Results:
         return max((r.get("repeat", 1) for r in self.runs), default=0)
 
     def segment_ratio(self):
-        """Payload of an inner segment by that of a plain one; the header costs of the same wire apart."""
-        return (int(self.environment.get("mtu_ippriv", 0)) - HEADERS) / (1500 - HEADERS)
+        """Payload of an inner segment by that of a plain one; before exits took timestamps off, by the inner MTU."""
+        inner = self.environment.get("mss_ippriv") or int(self.environment.get("mtu_ippriv", 0)) - HEADERS
+        return int(inner) / (1500 - HEADERS)
 
 
 def load(folder):

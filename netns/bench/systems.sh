@@ -45,6 +45,8 @@ systems_told() {
 		case $system in
 		ippriv)
 			echo "mtu_ippriv=$(through ippriv ip -o link show ippriv0 | sed 's/.* mtu \([0-9]*\).*/\1/')"
+			echo "mss_ippriv=$(through ippriv bash -c 'exec 3<>"/dev/tcp/${0%:*}/${0#*:}" && ss -tinH dst "$0"' "$SERVER" |
+				grep -o ' mss:[0-9]*' | head -n 1 | tr -dc 0-9)"
 			echo "cipher=$(ns_exec iS ip xfrm state | awk '$1 == "aead" { print $2; exit }')"
 			;;
 		wireguard) echo "mtu_wireguard=$(through wireguard cat /sys/class/net/wg3/mtu)" ;;
