@@ -13,13 +13,16 @@ static bool readable(int fd, int ms)
 	return poll(&pfd, 1, ms) == 1;
 }
 
-/* Waits for the next event; none within MS: false. */
+enum { LOOK_MS = 50 };
+
+/* Waits for the next event, past those of others; none within MS: false. */
 static bool next(struct kern_linux *k, struct kern_netns *ns, int ms, struct kern_event *out)
 {
 	int got = kern_linux_events_next(k, ns, out);
 
-	if (got == 0 && readable(kern_linux_events_fd(k, ns), ms))
-		got = kern_linux_events_next(k, ns, out);
+	for (int left = ms; got == 0 && left >= 0; left -= LOOK_MS)
+		if (readable(kern_linux_events_fd(k, ns), left < LOOK_MS ? left : LOOK_MS))
+			got = kern_linux_events_next(k, ns, out);
 	return got == 1;
 }
 
