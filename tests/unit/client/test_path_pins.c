@@ -206,8 +206,8 @@ Test(pins, say_which_of_them_leaves_nobody)
 Test(pins, several_with_commas)
 {
 	static const char *const bad[] = { "", ",", "a,", ",a", "a,,b", "a b", "a;b",
-					   "0123456789012345678901234567890123456789012345678901234"
-					   "5678901234567890" };
+					   ("0123456789012345678901234567890123456789012345678901234"
+					    "5678901234567890") };
 	struct pins a = { 0 }, b = { 0 };
 	char many[2 * (PINS_MAX + 1)] = "";
 
