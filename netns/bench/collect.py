@@ -9,12 +9,14 @@ from pathlib import Path
 
 def add(before, environment, runs):
     """BEFORE with RUNS as further repeats; they have to have been taken with the same things."""
-    for key in environment.keys() | before["environment"].keys():
-        old, new = before["environment"].get(key), environment.get(key)
+    for key, new in environment.items():
+        old = before["environment"].get(key, new)
         if key == "commit" and new not in old.split(", "):
             environment[key] = f"{old}, {new}"
         elif key != "commit" and old != new:
             sys.exit(f"collect: {key} was {old} then and is {new} now: these are no repeats of the same")
+    # Of systems that were left out this time it has nothing.
+    environment |= {key: old for key, old in before["environment"].items() if key not in environment}
     repeats = max(run.get("repeat", 1) for run in before["runs"])
     for run in runs:
         run["repeat"] = run.get("repeat", 1) + repeats

@@ -180,13 +180,19 @@ goes() {
 	check_not "no unit is left" systemctl cat ippriv-node.service
 	check_not "no process" pgrep -f '/usr/sbin/ippriv-(node|client|directory)$'
 	kill $(cat /srv/ippriv/r?.pid)
-	check "the relays that root started end" wait_for 20 relays_gone
+	check "the relays that root started end" relays_end
 	rm -rf /etc/ippriv/r[123].* /var/lib/r[123] /run/r[123]
 	rmdir /etc/ippriv
 	check "no file" nothing_of ippriv
 	check "nothing in the kernel" [ -z "$(ip xfrm state; ip xfrm policy; nft list ruleset; ip -o link show type xfrm)" ]
 }
-relays_gone() { [ -z "$(pgrep ippriv-node)$(ns r1 ip xfrm state)$(ns r2 nft list ruleset)$(ns r3 ip xfrm policy)" ]; }
+relays_end() { wait_for 20 relays_gone || relays_gone; }
+relays_gone() {
+	local left
+	left=$(pgrep -a ippriv-node; ns r1 ip xfrm state; ns r2 nft list ruleset; ns r3 ip xfrm policy)
+	echo "$left"
+	[ -z "$left" ]
+}
 nothing_of() {
 	local left
 	left=$(find /etc /var/lib /run /usr -xdev -iname "*$1*" -not -path '/var/lib/dpkg/*' -not -path '/run/guest/*' -not -path '/run/log/*')
