@@ -104,7 +104,7 @@ start_relays() {
 	for i in 1 2 3; do
 		write_relay r$i r$i 203.0.113.1$i 'exit = true' 'exit_policy = { "accept any *" }' "control = \"/run/r$i/control\"" \
 			"state = \"/var/lib/r$i\"" || return 1
-		ns r$i ippriv-node -c /etc/ippriv/r$i.conf >"/srv/ippriv/r$i.log" 2>&1 &
+		ip netns exec r$i ippriv-node -c /etc/ippriv/r$i.conf >"/srv/ippriv/r$i.log" 2>&1 &
 		echo $! >"/srv/ippriv/r$i.pid"
 	done
 	for i in 1 2 3; do
