@@ -41,6 +41,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	curl                    # the demo's web client
 	tcpdump                 # what an observer of a link sees
 	socat                   # TCP and UDP ends for tests
+	git                     # clones through the tunnel
 	dnsmasq-base            # the name server of a topology
 	isc-dhcp-client         # what a hostile DHCP server talks to
 	ethtool                 # GRO on and off
