@@ -5,7 +5,7 @@
 
 #include "common/base/log.h"
 
-enum { STATUS_FAILED = 1, WAIT_TRIES = 200, WAIT_MS = 100 };
+enum { WAIT_TRIES = 200, WAIT_MS = 100 };
 
 /* 0, or the exit status. */
 static int say(const char *control, json_t *request)
@@ -43,7 +43,7 @@ static int await_circuit(const char *control)
 	if (status == 0)
 		log_error("the host is shut, and there is no circuit yet: nothing passes until there is "
 			  "one; the log of ippriv-client says why");
-	return STATUS_FAILED;
+	return CLI_FAILED;
 }
 
 int cli_host_up(const char *control, const char *const *nets, size_t count)

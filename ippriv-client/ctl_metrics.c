@@ -19,12 +19,6 @@ struct crowd {
 	uint64_t free, used;
 };
 
-static void one(struct metrics_text *t, const char *name, const char *help, uint64_t value)
-{
-	metrics_family(t, METRICS_GAUGE, name, help);
-	metrics_value(t, name, &(struct metrics_labels){ 0 }, value);
-}
-
 static void count(void *user, struct ctl_circuit *circuit, const struct ctl_stock_holder *holder)
 {
 	struct crowd *crowd = user;
@@ -51,13 +45,15 @@ static void look(void *data)
 	struct metrics_text t = { 0 };
 	uint64_t now = clock_wall();
 
-	one(&t, "ippriv_start_time_seconds", "When the daemon started.", m->start);
-	one(&t, "ippriv_look_time_seconds", "When these numbers were taken.", now);
+	metrics_one(&t, METRICS_GAUGE, "ippriv_start_time_seconds", "When the daemon started.", m->start);
+	metrics_one(&t, METRICS_GAUGE, "ippriv_look_time_seconds", "When these numbers were taken.", now);
 	put_circuits(&t, m->stock);
-	one(&t, "ippriv_list_relays", "Relays in the list, 0 without a valid one.", list ? list->count : 0);
+	metrics_one(&t, METRICS_GAUGE, "ippriv_list_relays",
+		    "Relays in the list, 0 without a valid one.", list ? list->count : 0);
 	if (list)
-		one(&t, "ippriv_list_age_seconds", "Seconds since the list was signed.",
-		    now > list->published ? now - list->published : 0);
+		metrics_one(&t, METRICS_GAUGE, "ippriv_list_age_seconds",
+			    "Seconds since the list was signed.",
+			    now > list->published ? now - list->published : 0);
 	metrics_serve_set(m->serve, &t);
 	io_timer_start(m->timer, (uint64_t)m->every * 1000);
 }

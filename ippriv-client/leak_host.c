@@ -7,13 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-static bool is_loopback(const struct addr *a)
-{
-	static const uint8_t six[16] = { [15] = 1 };
-
-	return a->family == AF_INET ? a->bytes[0] == 127 : memcmp(a->bytes, six, 16) == 0;
-}
-
 int leak_host_resolver(const char *path, struct addr *out)
 {
 	FILE *f = fopen(path, "re");
@@ -26,7 +19,7 @@ int leak_host_resolver(const char *path, struct addr *out)
 		struct addr a;
 
 		if (sscanf(line, " nameserver %63s", text) == 1 && addr_parse(text, &a) == 0 &&
-		    !is_loopback(&a)) {
+		    !addr_is_loopback(&a)) {
 			*out = a;
 			r = 0;
 		}

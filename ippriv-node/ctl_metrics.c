@@ -15,15 +15,6 @@ struct ctl_metrics {
 	uint64_t start;
 };
 
-static const struct metrics_labels none;
-
-static void one(struct metrics_text *t, enum metrics_kind kind, const char *name, const char *help,
-		uint64_t value)
-{
-	metrics_family(t, kind, name, help);
-	metrics_value(t, name, &none, value);
-}
-
 static void put_circuits(struct metrics_text *t, struct ctl_circuits *circuits)
 {
 	static const char now[] = "ippriv_circuits", all[] = "ippriv_circuits_total",
@@ -34,9 +25,9 @@ static void put_circuits(struct metrics_text *t, struct ctl_circuits *circuits)
 					      "relay is the entry.");
 	metrics_value(t, now, &(struct metrics_labels){ .role = "entry" }, metrics_round_crowd(c.entry));
 	metrics_value(t, now, &(struct metrics_labels){ .role = "inner" }, metrics_round_crowd(c.inner));
-	one(t, METRICS_COUNTER, all, "Circuits that were let in, by eights.",
+	metrics_one(t, METRICS_COUNTER, all, "Circuits that were let in, by eights.",
 	    metrics_round_events(c.admitted));
-	one(t, METRICS_COUNTER, refused, "Circuits that found no room, by eights.",
+	metrics_one(t, METRICS_COUNTER, refused, "Circuits that found no room, by eights.",
 	    metrics_round_events(c.refused));
 }
 
@@ -45,7 +36,7 @@ static void put_tunnels(struct metrics_text *t, struct ctl_peers *peers)
 	static const char now[] = "ippriv_tunnels", bytes[] = "ippriv_tunnel_bytes_total";
 	struct dp_stats s = ctl_peers_stats(peers);
 
-	one(t, METRICS_GAUGE, now, "Overlay tunnels with other relays, up to the next multiple of 8.",
+	metrics_one(t, METRICS_GAUGE, now, "Overlay tunnels with other relays, up to the next multiple of 8.",
 	    metrics_round_crowd(ctl_peers_tunnels(peers)));
 	metrics_family(t, METRICS_COUNTER, bytes, "Bytes that overlay tunnels have carried, whole MiB.");
 	metrics_value(t, bytes, &(struct metrics_labels){ .dir = "in" }, metrics_round_bytes(s.bytes_in));
@@ -69,7 +60,7 @@ static void put_ike(struct metrics_text *t, const struct ctl_ike *ike)
 		      metrics_round_events(c.malformed));
 	metrics_value(t, name, &(struct metrics_labels){ .reason = "unauthenticated" },
 		      metrics_round_events(c.unauthenticated));
-	one(t, METRICS_COUNTER, "ippriv_ike_cookies_total", "Cookies that were asked for, by eights.",
+	metrics_one(t, METRICS_COUNTER, "ippriv_ike_cookies_total", "Cookies that were asked for, by eights.",
 	    metrics_round_events(c.cookies_sent));
 }
 
@@ -94,10 +85,10 @@ static void put_list(struct metrics_text *t, const struct dir_list *list)
 {
 	uint64_t now = clock_wall();
 
-	one(t, METRICS_GAUGE, "ippriv_list_relays", "Relays in the list, 0 without a valid one.",
+	metrics_one(t, METRICS_GAUGE, "ippriv_list_relays", "Relays in the list, 0 without a valid one.",
 	    list ? list->count : 0);
 	if (list)
-		one(t, METRICS_GAUGE, "ippriv_list_age_seconds", "Seconds since the list was signed.",
+		metrics_one(t, METRICS_GAUGE, "ippriv_list_age_seconds", "Seconds since the list was signed.",
 		    now > list->published ? now - list->published : 0);
 }
 
@@ -106,8 +97,9 @@ static void look(void *data)
 	struct ctl_metrics *m = data;
 	struct metrics_text t = { 0 };
 
-	one(&t, METRICS_GAUGE, "ippriv_start_time_seconds", "When the relay started.", m->start);
-	one(&t, METRICS_GAUGE, "ippriv_look_time_seconds", "When these numbers were taken.", clock_wall());
+	metrics_one(&t, METRICS_GAUGE, "ippriv_start_time_seconds", "When the relay started.", m->start);
+	metrics_one(&t, METRICS_GAUGE, "ippriv_look_time_seconds",
+		    "When these numbers were taken.", clock_wall());
 	put_circuits(&t, m->conf.circuits);
 	put_tunnels(&t, m->conf.peers);
 	put_ike(&t, m->conf.ike);

@@ -35,6 +35,13 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return a->family == b->family && memcmp(a->bytes, b->bytes, addr_size(a)) == 0;
 }
 
+bool addr_is_loopback(const struct addr *a)
+{
+	static const struct addr six = { AF_INET6, { [15] = 1 } };
+
+	return a->family == AF_INET ? a->bytes[0] == 127 : addr_equal(a, &six);
+}
+
 struct addr addr_counted(const struct addr *a)
 {
 	struct addr out = { .family = a->family };

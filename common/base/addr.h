@@ -30,6 +30,8 @@ uint32_t addr_to_v4(const struct addr *a);
 /* Bytes of an address of A's family: 4, 16, or 0. */
 size_t addr_size(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
+/* 127.0.0.0/8 or ::1. */
+bool addr_is_loopback(const struct addr *a);
 /* As which A counts where addresses have shares: a subscriber has a whole IPv6 /64, so its first. */
 struct addr addr_counted(const struct addr *a);
 /* Parses "192.0.2.1" or "2001:db8::1". 0 or -EINVAL. */

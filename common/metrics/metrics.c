@@ -63,6 +63,13 @@ void metrics_value(struct metrics_text *t, const char *name, const struct metric
 	append(t, "%s %" PRIu64 "\n", *before == ',' ? "}" : "", value);
 }
 
+void metrics_one(struct metrics_text *t, enum metrics_kind kind, const char *name, const char *help,
+		 uint64_t value)
+{
+	metrics_family(t, kind, name, help);
+	metrics_value(t, name, &(struct metrics_labels){ 0 }, value);
+}
+
 void metrics_fini(struct metrics_text *t)
 {
 	free(t->text);

@@ -27,6 +27,9 @@ void metrics_family(struct metrics_text *t, enum metrics_kind kind, const char *
 		    const char *help);
 void metrics_value(struct metrics_text *t, const char *name, const struct metrics_labels *labels,
 		   uint64_t value);
+/* A family of that one value, without labels. */
+void metrics_one(struct metrics_text *t, enum metrics_kind kind, const char *name, const char *help,
+		 uint64_t value);
 void metrics_fini(struct metrics_text *t);
 
 /* Bytes, down to whole MiB. Counters stay monotonic through it. */

@@ -19,20 +19,13 @@ struct metrics_serve {
 	bool closed; /* a connection was, since libmicrohttpd last ran */
 };
 
-static bool is_loopback(const struct addr *a)
-{
-	static const struct addr six = { AF_INET6, { [15] = 1 } };
-
-	return a->family == AF_INET ? a->bytes[0] == 127 : addr_equal(a, &six);
-}
-
 const char *metrics_serve_check(const char *value)
 {
 	struct endpoint at;
 
 	if (endpoint_parse(value, &at) < 0 || at.port == 0)
 		return "no address and port; write 127.0.0.1:9500";
-	return is_loopback(&at.addr) ? NULL
+	return addr_is_loopback(&at.addr) ? NULL
 				     : "not of this host alone; write 127.0.0.1:PORT, and let who may "
 				       "read it in by other means";
 }
