@@ -97,7 +97,7 @@ int ctl_circuit_new(const struct ctl_circuit_conf *conf, struct ctl_circuit **ou
 	c->conf = *conf;
 	c->broken = CTL_CIRCUIT_HOPS;
 	c->failed_hop = CTL_CIRCUIT_NO_HOP;
-	c->started = conf->ops->now(conf->user);
+	c->started = c->progress = conf->ops->now(conf->user);
 	c->deadline = c->started + CTL_CIRCUIT_BUILD_MS;
 	for (size_t i = 0; i < CTL_CIRCUIT_HOPS; i++)
 		c->hops[i].circuit = c;
@@ -210,6 +210,7 @@ void ctl_circuit_established(struct ike_sa *sa)
 	if (!hop->up) {
 		ctl_circuit_fail(c, next - 1, "hop %zu gave no child SA", next);
 	} else if (next < CTL_CIRCUIT_HOPS) {
+		c->progress = c->conf.ops->now(c->conf.user);
 		ctl_hop_start(&c->hops[next]);
 	} else {
 		c->ready = c->conf.ops->now(c->conf.user);
@@ -250,6 +251,7 @@ void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out)
 		.state = c->state,
 		.started = c->started,
 		.ready = c->ready,
+		.progress = c->progress,
 		.path = &c->conf.path,
 		.lease = last->up ? &last->lease : NULL,
 		.why = c->why,

@@ -90,6 +90,7 @@ struct ctl_circuit_info {
 	uint32_t id;
 	enum ctl_circuit_state state;
 	uint64_t started, ready; /* ops->now, 0: not yet */
+	uint64_t progress;       /* when a hop came up last, or building began */
 	const struct ctl_path *path;
 	const struct ike_lease *lease; /* of the exit, NULL: not yet */
 	size_t hops_up;

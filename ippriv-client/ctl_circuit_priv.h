@@ -22,6 +22,7 @@ struct ctl_circuit {
 	struct ctl_circuit_conf conf;
 	enum ctl_circuit_state state;
 	uint64_t started, ready, deadline;
+	uint64_t progress; /* when a hop came up last, or building began */
 	struct dp_circuit *dp;
 	struct ctl_hop hops[CTL_CIRCUIT_HOPS];
 	size_t broken;   /* hops from here on are out of reach */

@@ -34,24 +34,12 @@ static bool same_group(const struct dir_entry *a, const struct dir_entry *b, uns
 	return addr_to_v4(&a->address) >> (32 - bits) == addr_to_v4(&b->address) >> (32 - bits);
 }
 
-/* Whom a path is to do without. */
-enum shunned { SHUN_NOBODY, SHUN_FAILED, SHUN_SUSPECTS };
-
 struct wish {
 	unsigned int bits;
-	enum shunned shun;
-	bool web; /* an exit that is of use to most programs */
+	size_t failed; /* so many that failed last are not wanted */
+	bool suspects; /* nor are those who may have */
+	bool web;      /* an exit that is of use to most programs */
 };
-
-static bool avoided(const struct ctl_path_avoid *avoid, const struct dir_entry *e,
-		    enum shunned shun)
-{
-	for (size_t i = 0; avoid && i < avoid->count; i++)
-		if (shun >= (avoid->items[i].suspect ? SHUN_SUSPECTS : SHUN_FAILED) &&
-		    memcmp(&avoid->items[i].relay, &e->identity, sizeof(e->identity)) == 0)
-			return true;
-	return false;
-}
 
 static bool fits(const struct dir_entry *e, size_t hop, const struct pins *pins)
 {
@@ -154,13 +142,13 @@ static bool choose(struct drawing *d, random_source random, void *ctx, struct ct
 	return true;
 }
 
-static void fit_all(struct drawing *d, const struct wish *wish,
-		    const struct ctl_path_avoid *avoid, const struct pins *pins)
+static void fit_all(struct drawing *d, const struct wish *wish, const struct ctl_avoid *avoid,
+		    const struct pins *pins)
 {
 	for (size_t i = 0; i < d->list->count; i++) {
 		const struct dir_entry *e = &d->list->entries[i];
 
-		if (avoided(avoid, e, wish->shun))
+		if (ctl_avoid_names(avoid, &e->identity, wish->failed, wish->suspects))
 			continue;
 		for (size_t hop = 0; hop < CTL_PATH_HOPS; hop++)
 			if (fits(e, hop, pins) && (hop != EXIT || !wish->web || lets_web_out(e)))
@@ -176,29 +164,55 @@ static bool anybody(const struct dir_list *list, size_t hop, const struct pins *
 	return false;
 }
 
-static const struct wish wishes[] = {
-	{ BITS_NET, SHUN_SUSPECTS, true },     { BITS_NET, SHUN_FAILED, true },
-	{ BITS_NET, SHUN_SUSPECTS, false },    { BITS_NET, SHUN_FAILED, false },
-	{ BITS_NET, SHUN_NOBODY, true },       { BITS_NET, SHUN_NOBODY, false },
-	{ BITS_ADDRESS, SHUN_SUSPECTS, true }, { BITS_ADDRESS, SHUN_FAILED, true },
-	{ BITS_ADDRESS, SHUN_SUSPECTS, false }, { BITS_ADDRESS, SHUN_FAILED, false },
-	{ BITS_ADDRESS, SHUN_NOBODY, true },   { BITS_ADDRESS, SHUN_NOBODY, false },
+/* What a path is chosen from, and the path. */
+struct choosing {
+	const struct dir_list *list;
+	const struct ctl_avoid *avoid;
+	const struct pins *pins;
+	random_source random;
+	void *ctx;
+	struct ctl_path path;
 };
 
-int ctl_path_choose(const struct dir_list *list, const struct ctl_path_avoid *avoid,
+static bool grant(struct choosing *c, const struct wish *wish)
+{
+	struct drawing d = { .list = c->list, .bits = wish->bits };
+
+	fit_all(&d, wish, c->avoid, c->pins);
+	c->path.shares_net = wish->bits != BITS_NET;
+	return choose(&d, c->random, c->ctx, &c->path);
+}
+
+static bool grant_any(struct choosing *c, unsigned int bits)
+{
+	const size_t failed = ctl_avoid_failed(c->avoid);
+	const struct wish first[] = {
+		{ bits, failed, true, true },
+		{ bits, failed, false, true },
+		{ bits, failed, true, false },
+		{ bits, failed, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+		if (grant(c, &first[i]))
+			return true;
+	for (size_t n = failed; n-- > 0;)
+		if (grant(c, &(struct wish){ bits, n, false, true }) ||
+		    grant(c, &(struct wish){ bits, n, false, false }))
+			return true;
+	return false;
+}
+
+int ctl_path_choose(const struct dir_list *list, const struct ctl_avoid *avoid,
 		    const struct pins pins[CTL_PATH_HOPS], random_source random, void *ctx,
 		    struct ctl_path *out)
 {
-	struct ctl_path path = { 0 };
+	struct choosing c = {
+		.list = list, .avoid = avoid, .pins = pins, .random = random, .ctx = ctx,
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
-		struct drawing d = { .list = list, .bits = wishes[i].bits };
-
-		fit_all(&d, &wishes[i], avoid, pins);
-		if (!choose(&d, random, ctx, &path))
-			continue;
-		path.shares_net = d.bits != BITS_NET;
-		*out = path;
+	if (grant_any(&c, BITS_NET) || grant_any(&c, BITS_ADDRESS)) {
+		*out = c.path;
 		return 0;
 	}
 	if (list->count < CTL_PATH_HOPS)

@@ -12,7 +12,8 @@
 enum {
 	BACKOFF_FIRST = 500,  /* milliseconds */
 	BACKOFF_MOST = 60000,
-	AVOID_MS = 300000,    /* a relay that failed is avoided that long */
+	SLOW_MS = 2500,  /* a circuit whose next hop is not up by then is not waited for */
+	SLOW_MOST = 3,   /* of them at once, then building another one would only add to the load */
 };
 
 struct stocked {
@@ -22,6 +23,7 @@ struct stocked {
 	struct ctl_stock_wish *wish; /* that it was built for, and nobody else; NULL: anybody */
 	struct ctl_stock_holder holder;
 	bool released;
+	bool slow; /* while it was being built: others are built beside it */
 	uint64_t next_look; /* at its counters; 0: not ready so far */
 	struct stocked *prev, *next;
 };
@@ -39,8 +41,7 @@ struct ctl_stock {
 	bool stopping, stopped;
 	bool kicked;    /* the timer is to run at once */
 	bool unlisted;  /* there is no list in force, which has been said */
-	struct ctl_path_avoid avoid;
-	uint64_t avoid_until[CTL_PATH_AVOID];
+	struct ctl_avoid avoid;
 	int path_error; /* the last ctl_path_choose's, so that it is said once */
 };
 
@@ -100,60 +101,26 @@ static uint64_t op_now(void *user)
 	return now_ms(((struct stocked *)user)->stock);
 }
 
-/* Where RELAY stands among the avoided, or where the one stands that failed longest ago. */
-static size_t avoid_slot(const struct ctl_stock *stock, const struct crypto_pub *relay)
-{
-	const struct ctl_path_avoid *avoid = &stock->avoid;
-	size_t oldest = 0;
-
-	for (size_t i = 0; i < avoid->count; i++) {
-		if (memcmp(&avoid->items[i].relay, relay, sizeof(*relay)) == 0)
-			return i;
-		if (stock->avoid_until[i] < stock->avoid_until[oldest])
-			oldest = i;
-	}
-	return avoid->count < CTL_PATH_AVOID ? avoid->count : oldest;
-}
-
-static void avoid_relay(struct ctl_stock *stock, const struct crypto_pub *relay, bool suspect)
-{
-	struct ctl_path_avoid *avoid = &stock->avoid;
-	size_t at = avoid_slot(stock, relay);
-	bool known = at < avoid->count &&
-		     memcmp(&avoid->items[at].relay, relay, sizeof(*relay)) == 0;
-
-	if (known && suspect && !avoid->items[at].suspect)
-		return; /* it has failed by itself: that counts */
-	avoid->count += at == avoid->count;
-	avoid->items[at].relay = *relay;
-	avoid->items[at].suspect = suspect;
-	stock->avoid_until[at] = now_ms(stock) + AVOID_MS;
-}
-
 /*
  * A hop that is silent may be cut off by those before it; but where a user has chosen the exit, it
  * would be easy to bring others into suspicion.
  */
-static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info *info, bool chosen)
+static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info *info, size_t failed,
+			 bool silent, bool chosen)
 {
-	if (info->failed_hop >= CTL_CIRCUIT_HOPS)
+	const struct dir_entry *hops = info->path->hops;
+
+	if (failed >= CTL_CIRCUIT_HOPS)
 		return;
-	avoid_relay(stock, &info->path->hops[info->failed_hop].identity, false);
-	for (size_t i = 0; info->silent && !chosen && i < info->failed_hop; i++)
-		avoid_relay(stock, &info->path->hops[i].identity, true);
+	for (size_t i = 0; silent && !chosen && i < failed; i++)
+		ctl_avoid_suspect(&stock->avoid, &hops[i].identity, now_ms(stock));
+	ctl_avoid_add(&stock->avoid, &hops[failed].identity, now_ms(stock));
 }
 
-static void forget_avoided(struct ctl_stock *stock)
+static void unavoid(struct ctl_stock *stock, const struct ctl_circuit_info *info)
 {
-	for (size_t i = 0; i < stock->avoid.count;) {
-		if (stock->avoid_until[i] > now_ms(stock)) {
-			i++;
-			continue;
-		}
-		stock->avoid.count--;
-		stock->avoid.items[i] = stock->avoid.items[stock->avoid.count];
-		stock->avoid_until[i] = stock->avoid_until[stock->avoid.count];
-	}
+	for (size_t i = 0; i < CTL_CIRCUIT_HOPS; i++)
+		ctl_avoid_drop(&stock->avoid, &info->path->hops[i].identity);
 }
 
 /* A circuit begins to close: was it a failure, and whose? */
@@ -165,7 +132,7 @@ static void on_closing(struct stocked *s, const struct ctl_circuit_info *info)
 
 	if (s->released || stock->stopping)
 		return;
-	avoid_failed(stock, info, s->wish);
+	avoid_failed(stock, info, info->failed_hop, info->silent, s->wish);
 	if (info->ready) {
 		log_write_for(s->holder.taken ? s->holder.uid : LOG_READER_ROOT, LOG_LEVEL_INFO,
 			      "circuit %u has ended: %s", info->id, info->why);
@@ -207,6 +174,8 @@ static void op_changed(void *user, struct ctl_circuit *c)
 	if (info.state == CTL_CIRCUIT_READY) {
 		if (!s->wish)
 			stock->failures = stock->next_try = 0;
+		if (s->slow)
+			unavoid(stock, &info);
 		log_info("circuit %u is ready after %.3f s", info.id,
 			 (double)(info.ready - info.started) / 1000);
 	} else if (info.state == CTL_CIRCUIT_CLOSING) {
@@ -234,7 +203,7 @@ static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
 	struct pins pins[PINS_HOPS];
 	int r;
 
-	forget_avoided(stock);
+	ctl_avoid_expire(&stock->avoid, now_ms(stock));
 	memcpy(pins, stock->conf.pins, sizeof(pins));
 	if (wish)
 		pins[PINS_HOPS - 1] = *wish->exit;
@@ -349,19 +318,74 @@ static void discard_unlisted(struct ctl_stock *stock)
 	}
 }
 
+static bool is_slow(const struct stocked *s)
+{
+	return s->slow && state_of(s) == CTL_CIRCUIT_BUILDING;
+}
+
+/* Ready ones that nobody has, and may have for a while. */
+static size_t count_young(const struct ctl_stock *stock)
+{
+	const struct stocked *s;
+	size_t n = 0;
+
+	DL_FOREACH(stock->all, s)
+		n += is_free(s) && !s->wish && state_of(s) == CTL_CIRCUIT_READY && !is_old(s);
+	return n;
+}
+
 /* Old ones, once there are others in their place. */
 static void discard_old(struct ctl_stock *stock)
 {
-	uint32_t young = 0;
 	struct stocked *s;
 
-	DL_FOREACH(stock->all, s)
-		young += is_free(s) && !s->wish && state_of(s) == CTL_CIRCUIT_READY && !is_old(s);
-	if (young < stock->conf.keep)
+	if (count_young(stock) < stock->conf.keep)
 		return;
 	DL_FOREACH(stock->all, s)
 		if (is_free(s) && is_old(s))
 			discard(s, "it has waited for long and is replaced");
+}
+
+/* What others were built beside, once these are enough. */
+static void discard_slow(struct ctl_stock *stock)
+{
+	size_t young = count_young(stock);
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s) {
+		size_t counted = state_of(s) == CTL_CIRCUIT_READY;
+
+		if (!s->slow || s->wish || !is_free(s) || young < stock->conf.keep + counted)
+			continue;
+		young -= counted;
+		discard(s, "others were quicker");
+	}
+}
+
+/* When it becomes slow, UINT64_MAX: never any more. */
+static uint64_t slow_at(const struct stocked *s)
+{
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(s->circuit, &info);
+	return s->slow || info.state != CTL_CIRCUIT_BUILDING ? UINT64_MAX : info.progress + SLOW_MS;
+}
+
+/* A relay that is dead or held up costs seconds until that is certain: nobody is to wait for it. */
+static void find_slow(struct ctl_stock *stock)
+{
+	struct ctl_circuit_info info;
+	struct stocked *s;
+
+	DL_FOREACH(stock->all, s) {
+		if (now_ms(stock) < slow_at(s))
+			continue;
+		ctl_circuit_info(s->circuit, &info);
+		s->slow = true;
+		avoid_failed(stock, &info, info.hops_up, true, s->wish);
+		log_info("circuit %u is slow: hop %zu is not up after %.1f s; it is not waited for", info.id,
+			 info.hops_up + 1, SLOW_MS / 1000.0);
+	}
 }
 
 /* The free circuits that do for WISH: exits as they are wanted, and not kept for others. */
@@ -378,10 +402,14 @@ static bool serves(const struct stocked *s, const struct ctl_stock_wish *wish)
 static bool is_met(const struct ctl_stock *stock, const struct ctl_stock_wish *wish)
 {
 	const struct stocked *s;
+	size_t slow = 0;
 
-	DL_FOREACH(stock->all, s)
-		if (serves(s, wish) && (s->wish || state_of(s) == CTL_CIRCUIT_READY))
+	DL_FOREACH(stock->all, s) {
+		if (!serves(s, wish) || (!s->wish && state_of(s) != CTL_CIRCUIT_READY))
+			continue;
+		if (!is_slow(s) || ++slow > SLOW_MOST)
 			return true;
+	}
 	return false;
 }
 
@@ -395,22 +423,33 @@ static void fill_wishes(struct ctl_stock *stock)
 			wish->next_try = now_ms(stock) + BACKOFF_FIRST;
 }
 
+/* What nobody has, ready or to be ready soon. */
+static size_t count_stock(const struct ctl_stock *stock)
+{
+	const struct stocked *s;
+	size_t n = 0, slow = 0;
+
+	DL_FOREACH(stock->all, s)
+		if (is_free(s) && !s->wish && !is_old(s))
+			n += !is_slow(s) || ++slow > SLOW_MOST;
+	return n;
+}
+
 static void fill(struct ctl_stock *stock)
 {
-	size_t have = 0;
-	struct stocked *s;
+	size_t have;
 
 	if (stock->stopping)
 		return;
 	discard_unlisted(stock);
 	discard_old(stock);
+	discard_slow(stock);
 	if (stock->unlisted)
 		return;
 	fill_wishes(stock);
 	if (now_ms(stock) < stock->next_try)
 		return;
-	DL_FOREACH(stock->all, s)
-		have += is_free(s) && !s->wish && !is_old(s);
+	have = count_stock(stock);
 	while (have < stock->conf.keep && now_ms(stock) >= stock->next_try &&
 	       start_one(stock, NULL))
 		have++;
@@ -468,6 +507,8 @@ static void rearm(struct ctl_stock *stock)
 			at = ctl_circuit_deadline(s->circuit);
 		if (state_of(s) == CTL_CIRCUIT_READY && s->next_look < at)
 			at = s->next_look;
+		if (slow_at(s) < at)
+			at = slow_at(s);
 	}
 	io_timer_start(stock->timer, stock->kicked || at <= now ? 0 : at - now);
 }
@@ -493,6 +534,7 @@ static void on_timer(void *data)
 		return;
 	}
 	poll_counters(stock);
+	find_slow(stock);
 	fill(stock);
 	rearm(stock);
 	if (have_ready(stock))

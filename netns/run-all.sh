@@ -74,7 +74,7 @@ lane() {
 
 # sum_up GUESTS: all that they found.
 sum_up() {
-	local found line a b c p=0 f=0 s=0
+	local found line name a b c p=0 f=0 s=0
 	mapfile -t found < <(grep -hE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$OUT"/lane*.log)
 	for line in "${found[@]}"; do
 		read -r a b c <<<"$(tr -dc '0-9 ' <<<"$line")"
@@ -84,7 +84,11 @@ sum_up() {
 	for line in "$OUT"/queue*/*; do
 		[ ! -e "$line" ] || { echo "# not run: ${line##*-}"; f=$((f + 1)); }
 	done
-	grep -h '^--- .*: \(FAILED\|skipped\)' "$OUT"/lane*.log
+	grep -h '^--- .*: \(FAILED\|skipped\)' "$OUT"/lane*.log | while read -r line; do
+		echo "$line"
+		name=${line#--- }
+		grep -s -A 3 '^not ok' "$OUT/${name%%:*}.log" | sed 's/^/    /' # what failed is read at the end
+	done
 	echo "$p passed, $f failed$([ $s = 0 ] || echo ", $s skipped")"
 	[ $f = 0 ] && [ $p != 0 ]
 }

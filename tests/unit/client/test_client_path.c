@@ -64,7 +64,7 @@ Test(path, has_three_different_relays_and_an_exit_at_its_end)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 4);
-	const struct ctl_path_avoid nobody = { 0 };
+	const struct ctl_avoid nobody = { 0 };
 	size_t seen[CTL_PATH_HOPS][RELAYS] = { 0 };
 	uint64_t state = 1;
 
@@ -92,7 +92,7 @@ Test(path, draws_by_bandwidth_up_to_a_limit)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 3);
-	const struct ctl_path_avoid nobody = { 0 };
+	const struct ctl_avoid nobody = { 0 };
 	size_t seen[RELAYS] = { 0 };
 	uint64_t state = 2;
 
@@ -124,7 +124,7 @@ Test(path, crosses_three_networks_whenever_there_are_three)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 1);
-	const struct ctl_path_avoid nobody = { 0 };
+	const struct ctl_avoid nobody = { 0 };
 	uint64_t state = 3;
 
 	/* all but two in the only exit's /16 */
@@ -144,7 +144,7 @@ Test(path, falls_back_on_a_small_list)
 {
 	struct dir_entry entries[5];
 	struct dir_list list = spread(entries, 5, 2);
-	const struct ctl_path_avoid nobody = { 0 };
+	const struct ctl_avoid nobody = { 0 };
 	uint64_t state = 4;
 
 	for (size_t i = 0; i < 5; i++)
@@ -162,7 +162,7 @@ Test(path, avoids_who_failed_as_long_as_it_can)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 3);
-	struct ctl_path_avoid avoid = { .count = 4 };
+	struct ctl_avoid avoid = { .count = 4 };
 	struct ctl_path p;
 	uint64_t state = 5;
 
@@ -183,7 +183,7 @@ Test(path, spares_suspects_before_who_failed)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, 6, 6);
-	struct ctl_path_avoid avoid = { .count = 3 };
+	struct ctl_avoid avoid = { .count = 3 };
 	struct ctl_path p;
 	uint64_t state = 11;
 
@@ -204,6 +204,28 @@ Test(path, spares_suspects_before_who_failed)
 	}
 }
 
+Test(path, takes_back_first_who_failed_longest_ago)
+{
+	struct dir_entry entries[RELAYS];
+	struct dir_list list = spread(entries, 5, 5);
+	struct ctl_avoid avoid = { 0 };
+	size_t seen[RELAYS] = { 0 };
+	struct ctl_path p;
+	uint64_t state = 13;
+
+	for (size_t i = 0; i < 4; i++)
+		ctl_avoid_add(&avoid, &entries[i].identity, i);
+	ctl_avoid_suspect(&avoid, &entries[4].identity, 9);
+	for (int i = 0; i < 500; i++) {
+		cr_assert_eq(ctl_path_choose(&list, &avoid, NULL, numbers, &state, &p), 0);
+		for (size_t k = 0; k < CTL_PATH_HOPS; k++)
+			seen[number_of(&p.hops[k])]++;
+	}
+	cr_assert_eq(seen[0], 500);
+	cr_assert_eq(seen[1], 500);
+	cr_assert_eq(seen[4], 500);
+}
+
 static void let_out(struct dir_entry *e, uint8_t proto, uint16_t lo, uint16_t hi)
 {
 	e->rules[e->rule_count++] = (struct dir_rule){ true, proto, lo, hi };
@@ -213,7 +235,7 @@ Test(path, prefers_exits_that_let_web_and_names_out)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 5);
-	struct ctl_path_avoid avoid = { 0 };
+	struct ctl_avoid avoid = { 0 };
 	size_t seen[RELAYS] = { 0 };
 	struct ctl_path p;
 	uint64_t state = 12;
@@ -244,7 +266,7 @@ Test(path, says_why_there_is_none)
 {
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = spread(entries, RELAYS, 0);
-	const struct ctl_path_avoid nobody = { 0 };
+	const struct ctl_avoid nobody = { 0 };
 	struct ctl_path p = { .shares_net = true };
 	uint64_t state = 6;
 

@@ -104,29 +104,47 @@ static void run(struct bench *b, uint64_t ms)
 	io_timer_free(timer);
 }
 
-Test(stock, asks_for_a_list_once_when_its_own_expires)
+static void bench_open(struct bench *b, struct ctl_stock_conf *conf)
 {
 	static const struct ctl_stock_events events = { on_ready, on_lost, on_wanted, on_stopped };
 	static const struct pins pins[PINS_HOPS];
-	struct dir_entry entries[] = { relay(1), relay(2), relay(3) };
-	struct dir_list list = { .count = 3, .entries = entries };
 	const struct ctl_ike_conf ike = { 30, 3600, 20, IKE_CIPHERS_CHACHA_ONLY };
-	struct ctl_stock_conf conf = { .keep = 1, .look_every = 300, .pins = pins,
-				       .events = &events };
 	struct dp_kernel kernel;
-	struct bench b = { 0 };
 
 	cr_assert_eq(crypto_init(), 0);
-	fake_kern_init(&b.kern);
-	kernel = fake_kern_dp(&b.kern);
-	cr_assert_eq(io_loop_new(&b.loop), 0);
-	cr_assert_eq(dp_new(&kernel, 1, &b.dp), 0);
-	cr_assert_eq(ctl_ike_new(b.loop, &ike, &b.ike), 0);
-	conf.loop = b.loop;
-	conf.ike = b.ike;
-	conf.dp = b.dp;
-	conf.user = &b;
-	cr_assert_eq(ctl_stock_new(&conf, &b.stock), 0);
+	fake_kern_init(&b->kern);
+	kernel = fake_kern_dp(&b->kern);
+	cr_assert_eq(io_loop_new(&b->loop), 0);
+	cr_assert_eq(dp_new(&kernel, 1, &b->dp), 0);
+	cr_assert_eq(ctl_ike_new(b->loop, &ike, &b->ike), 0);
+	conf->events = &events;
+	conf->pins = pins;
+	conf->loop = b->loop;
+	conf->ike = b->ike;
+	conf->dp = b->dp;
+	conf->user = b;
+	cr_assert_eq(ctl_stock_new(conf, &b->stock), 0);
+}
+
+static void bench_close(struct bench *b)
+{
+	ctl_stock_stop(b->stock);
+	cr_assert_eq(io_loop_run(b->loop), 0);
+	ctl_stock_free(b->stock);
+	ctl_ike_free(b->ike);
+	dp_free(b->dp);
+	fake_kern_fini(&b->kern);
+	io_loop_free(b->loop);
+}
+
+Test(stock, asks_for_a_list_once_when_its_own_expires)
+{
+	struct dir_entry entries[] = { relay(1), relay(2), relay(3) };
+	struct dir_list list = { .count = 3, .entries = entries };
+	struct ctl_stock_conf conf = { .keep = 1, .look_every = 300 };
+	struct bench b = { 0 };
+
+	bench_open(&b, &conf);
 	ctl_stock_set_list(b.stock, NULL);
 	run(&b, 20);
 	cr_assert_eq(b.wanted, 0, "there has been none");
@@ -139,11 +157,58 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	run(&b, 800);
 	cr_assert_eq(b.wanted, 1, "once");
 	cr_assert_eq(b.ready, 0);
-	ctl_stock_stop(b.stock);
-	cr_assert_eq(io_loop_run(b.loop), 0);
-	ctl_stock_free(b.stock);
-	ctl_ike_free(b.ike);
-	dp_free(b.dp);
-	fake_kern_fini(&b.kern);
-	io_loop_free(b.loop);
+	bench_close(&b);
+}
+
+/* Circuits that are being built, and their entries. */
+struct built {
+	size_t count;
+	uint32_t entries[16];
+};
+
+static void note(void *user, struct ctl_circuit *circuit, const struct ctl_stock_holder *holder)
+{
+	struct built *built = user;
+	struct ctl_circuit_info info;
+
+	(void)holder;
+	ctl_circuit_info(circuit, &info);
+	if (info.state == CTL_CIRCUIT_BUILDING)
+		built->entries[built->count++] = addr_to_v4(&info.path->hops[0].address);
+}
+
+static struct built built(const struct bench *b)
+{
+	struct built built = { 0 };
+
+	ctl_stock_each(b->stock, note, &built);
+	return built;
+}
+
+Test(stock, does_not_wait_for_relays_that_are_silent)
+{
+	struct dir_entry entries[16];
+	struct dir_list list = { .count = 16, .entries = entries, .valid_until = UINT64_MAX };
+	struct ctl_stock_conf conf = { .keep = 1, .look_every = 300 };
+	struct bench b = { 0 };
+	struct built now;
+
+	for (uint8_t i = 0; i < 16; i++) { /* each in a /16 of its own; nobody answers there */
+		entries[i] = relay(i + 1);
+		entries[i].address = addr_v4(0x7f010001u + ((uint32_t)i << 16));
+		entries[i].flags = DIR_FLAG_EXIT;
+	}
+	bench_open(&b, &conf);
+	ctl_stock_set_list(b.stock, &list);
+	run(&b, 2000);
+	cr_assert_eq(built(&b).count, 1, "as many as are wanted");
+	run(&b, 1000);
+	cr_assert_eq(built(&b).count, 2, "the first one is slow");
+	run(&b, 10000);
+	now = built(&b);
+	cr_assert_eq(now.count, 4, "three slow ones at the most");
+	for (size_t i = 0; i < now.count; i++)
+		for (size_t k = 0; k < i; k++)
+			cr_assert_neq(now.entries[i], now.entries[k], "a silent entry is not tried again");
+	bench_close(&b);
 }

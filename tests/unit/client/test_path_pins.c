@@ -7,7 +7,7 @@
 
 enum { RELAYS = 8, DRAWS = 2000 };
 
-static const struct ctl_path_avoid nobody = { 0 };
+static const struct ctl_avoid nobody = { 0 };
 
 /* xorshift64*: the same numbers on every machine. */
 static void numbers(void *ctx, void *out, size_t len)
@@ -143,7 +143,7 @@ Test(pins, outlive_the_other_wishes)
 	struct dir_entry entries[RELAYS];
 	struct dir_list list = relays(entries);
 	struct pins pins[CTL_PATH_HOPS] = { 0 };
-	struct ctl_path_avoid avoid = { .count = 1 };
+	struct ctl_avoid avoid = { .count = 1 };
 	struct ctl_path p;
 	uint64_t state = 8;
 
