@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_isolate: whose circuit a command of `ippriv run` has: runs of one user under one name share one, all others do not; --exit chooses;
-# shells, daemons that fork, signals and exit status; --no-sockets closes the ways around the namespace.
+# shells, git, ssh, daemons that fork, signals and exit status; --no-sockets closes the ways around the namespace.
 # limit: 300 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
@@ -131,6 +131,22 @@ test_git() {
 	check_eq "what is there" "$(cat "$dir/commit")" "$(git -C "$dir/clone" rev-parse HEAD)"
 }
 
+test_ssh() {
+	local dir=$SCRATCH/ssh words="one two three" keys
+	mkdir -m 700 "$dir"
+	mkdir -p -m 755 /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/host" && ssh-keygen -q -t ed25519 -N '' -f "$dir/user" && cp "$dir/user.pub" "$dir/authorized" &&
+		echo "$web $(cat "$dir/host.pub")" >"$dir/known" || return 1
+	spawn web sshd "$(command -v sshd)" -D -e -f /dev/null -h "$dir/host" -o ListenAddress="$web" -o AuthorizedKeysFile="$dir/authorized" \
+		-o UsePAM=no -o PidFile=none -o StrictModes=no
+	must "an SSH server" wait_for 20 has_line "$OUT/sshd.log" 'Server listening*'
+	keys=(-F none -i "$dir/user" -o UserKnownHostsFile="$dir/known" -o StrictHostKeyChecking=yes)
+	check_eq "ssh: the client is the exit there, and bytes come back" "$(world_ip n4) $words 3" "$(echo "$words" |
+		run_as root --exit n4 -- ssh "${keys[@]}" "root@$web" 'echo -n "${SSH_CLIENT%% *} $(cat) "; exit 3'; echo $?)"
+	check_eq "ssh: a terminal, as large as ours" "25 81" "$(run_as root -- script -qec \
+		"stty rows 25 cols 81; ssh -tt ${keys[*]} root@$web stty size" /dev/null 2>&1 | tr -d '\r\0' | grep -x '[0-9]* [0-9]*')"
+}
+
 socket_of='import socket, sys
 def tried(*a):
     try: socket.socket(*a).close(); return "made"
@@ -166,4 +182,5 @@ test_names
 test_exits
 test_programs
 test_git
+test_ssh
 test_sockets

@@ -42,6 +42,8 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	tcpdump                 # what an observer of a link sees
 	socat                   # TCP and UDP ends for tests
 	git                     # clones through the tunnel
+	openssh-client          # logs in through the tunnel
+	openssh-server          # where that goes
 	dnsmasq-base            # the name server of a topology
 	isc-dhcp-client         # what a hostile DHCP server talks to
 	ethtool                 # GRO on and off
