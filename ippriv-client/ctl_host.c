@@ -245,9 +245,10 @@ static void do_up(struct ctl_host *host, struct ctl_conn *conn, const json_t *re
 
 	if (!parse_nets(conn, json_object_get(request, "exclude"), &s))
 		return;
-	if (host->named)
-		ctl_reply_error(conn, "directory = \"%.128s\": this name cannot be looked up before "
-				"there is a tunnel; write an address", host->conf.directory);
+	if (host->named && !dir_watch_reached(host->watch))
+		ctl_reply_error(conn, "directory = \"%.128s\": where that is is not known before there "
+				"was a list, and cannot be looked up without a tunnel; try again when "
+				"`ippriv status` shows a list", host->conf.directory);
 	else if (dp_host_check(why, sizeof(why)) < 0)
 		ctl_reply_error(conn, "%s", why);
 	else

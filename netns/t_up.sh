@@ -48,6 +48,7 @@ inner() { ns_ip client1 -o -4 addr show dev ippriv0 | awk '{split($4, a, "/"); p
 has_inner() { [ -n "$(inner)" ]; }
 by_tunnel() { [ "$(fetch "$web")" = "$(exit_ip)" ]; }
 state() { ns_ip client1 rule; ns_ip client1 -6 rule; ns_ip client1 route show table all; host nft list ruleset; ns_ip client1 -o link | cut -d: -f2; }
+has_ready() { ippriv client1 status | grep -q ': ready, free'; }
 kill9() {
 	kill -KILL "${world_pid[client1]}"
 	wait "${world_pid[client1]}" 2>/dev/null
@@ -62,7 +63,8 @@ must "a link to a LAN" link client1 lan "192.168.7.2/24,2001:db8:7::2/64" "$LAN/
 ns_ip lan addr add "$PUBLIC/32" dev lo
 ns_ip lan route add 100.64.0.0/10 via 192.168.7.2
 must "the services start" world_services
-spawn lan lan python3 -I -S "$SOURCE/netns/services.py" --http "$LAN:80" --dns "$LAN:53" --name "$WORLD_NAME=$WRONG" --log "$OUT/lan.requests"
+spawn lan lan python3 -I -S "$SOURCE/netns/services.py" --http "$LAN:80" --dns "$LAN:53" --name "$WORLD_NAME=$WRONG" \
+	--name "directory.example.net=$(world_ip dir)" --log "$OUT/lan.requests"
 must "and those of the LAN" wait_for 30 has_line "$OUT/lan.log" 'services: ready*'
 spawn client1 listener socat TCP-LISTEN:7777,fork,reuseaddr SYSTEM:'echo hello'
 must "directory and relays start" world_daemons n1 n2 n4
@@ -213,4 +215,33 @@ check_not "nothing passes" fetch "$web" 2
 check_eq "status says so" "host: down, lockdown on" "$(ippriv client1 status | grep ^host)"
 world_stop client1
 check "somebody removes it all" host "$BUILD_DIR/ippriv-client" -c "$OUT/etc/client1.conf" --open
+check_eq "and nothing is left" "$nothing" "$(state)"
+
+# --- a directory that has a name
+
+# shellcheck disable=SC2016
+start_named() {
+	spawn client1 client1 unshare -m sh -c 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"' "$SCRATCH/resolv.conf" \
+		"$BUILD_DIR/ippriv-client" -c "$OUT/etc/client1.conf"
+	world_pid[client1]=$spawned
+	wait_for 30 has_line "$OUT/client1.log" '*: ready'
+}
+sed -i 's|^directory = .*|directory = "http://directory.example.net:8080"|' "$OUT/etc/client1.conf"
+rm -f "$OUT/state/client1/list"
+echo "nameserver 203.0.113.254" >"$SCRATCH/resolv.conf" # nobody
+must "the daemon starts, and cannot look up its directory" start_named
+check_not "up is refused" up
+check "as nobody knows where that is" grep -q 'directory.example.net.*is not known' "$OUT/up.out"
+check_eq "the host is itself" "$(world_ip client1)" "$(fetch "$web")"
+echo "nameserver $LAN" >"$SCRATCH/resolv.conf"
+must "it can, and has a circuit" wait_for 60 has_ready
+must "the host goes up" up
+check "by the tunnel" wait_for 20 by_tunnel
+must "watchers" watch_start
+kill9
+must "it starts again, in a host that is shut" start_named
+check "and goes up, without a name server" wait_for 60 by_tunnel
+check_eq "nothing was seen in clear" "" "$(leaks)"
+check "down" ippriv client1 down
+world_stop client1
 check_eq "and nothing is left" "$nothing" "$(state)"

@@ -235,11 +235,51 @@ static CURLcode run(const struct dir_http_to *to, CURL *curl)
 	return code;
 }
 
+/* A name that nobody answers for ends as a timeout. */
+static bool not_looked_up(CURL *curl, CURLcode code)
+{
+	curl_off_t took = 0;
+
+	if (code != CURLE_OPERATION_TIMEDOUT)
+		return code == CURLE_COULDNT_RESOLVE_HOST;
+	return curl_easy_getinfo(curl, CURLINFO_NAMELOOKUP_TIME_T, &took) == CURLE_OK && took == 0;
+}
+
+/* By the name, or where it led last. Certificates are still those of the name. */
+static CURLcode run_somewhere(const struct dir_http_to *to, CURL *curl, char *detail)
+{
+	_cleanup_(cleanup_headers) struct curl_slist *instead = NULL;
+	CURLcode code = run(to, curl);
+	char text[ADDR_TEXT], any[ADDR_TEXT + 8];
+
+	if (to->last.family == 0 || !not_looked_up(curl, code))
+		return code;
+	snprintf(any, sizeof(any), to->last.family == AF_INET6 ? "::[%s]:" : "::%s:",
+		 addr_text(&to->last, text));
+	instead = curl_slist_append(NULL, any);
+	if (!instead)
+		return CURLE_OUT_OF_MEMORY;
+	*detail = '\0';
+	curl_easy_setopt(curl, CURLOPT_CONNECT_TO, instead);
+	code = run(to, curl);
+	curl_easy_setopt(curl, CURLOPT_CONNECT_TO, NULL);
+	return code;
+}
+
+static void tell_reached(const struct dir_http_to *to, CURL *curl)
+{
+	char *text = NULL;
+
+	if (to->reached && curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &text) == CURLE_OK && text &&
+	    addr_parse(text, to->reached) < 0)
+		*to->reached = (struct addr){ 0 };
+}
+
 /* Runs the transfer; 0 only when it came through with status 200. */
 static int perform(const struct dir_http_to *to, CURL *curl, const char *url,
-		   const struct sink *sink, const char *detail, char *why, size_t why_size)
+		   const struct sink *sink, char *detail, char *why, size_t why_size)
 {
-	CURLcode code = run(to, curl);
+	CURLcode code = run_somewhere(to, curl, detail);
 	int err = errno_of(code, sink);
 	char said[ANSWER_MAX + 1];
 	long status = 0;
@@ -254,8 +294,10 @@ static int perform(const struct dir_http_to *to, CURL *curl, const char *url,
 		return err;
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200)
+	if (status == 200) {
+		tell_reached(to, curl);
 		return 0;
+	}
 	first_line(sink, said);
 	snprintf(why, why_size, "%s: the server answered %ld%s%s", url, status, *said ? ": " : "",
 		 said);

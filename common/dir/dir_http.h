@@ -20,6 +20,8 @@ struct dir_http_to {
 	struct addr source;   /* address to connect from, one of this host; no family: any */
 	uint32_t mark;        /* of the socket, needs CAP_NET_ADMIN; 0: none */
 	struct dir_http_stop *stop; /* borrowed, for one transfer at a time; NULL: none */
+	struct addr last;     /* where to go when HOST cannot be looked up; no family: nowhere */
+	struct addr *reached; /* filled when 0 is returned; NULL: not wanted */
 };
 
 /* Once in main before threads start. */

@@ -15,7 +15,7 @@
 enum {
 	FETCH_TIMEOUT = 20,    /* seconds */
 	HURRY_GAP = 3000,      /* milliseconds between hurried fetches */
-	STATE_TEXT = 32,
+	STATE_TEXT = 32 + ADDR_TEXT,
 };
 
 /* Outlives the watch when a fetch is under way. */
@@ -25,6 +25,7 @@ struct fetch {
 	uint32_t mark;
 	bool indirect; /* first without the mark */
 	struct dir_http_stop *stop;
+	struct addr last, reached;
 	uint8_t *data;
 	size_t len;
 	int err;
@@ -39,6 +40,7 @@ struct dir_watch {
 	struct dir_list list;
 	bool have, indirect;
 	uint64_t newest;     /* published time of the newest list ever accepted */
+	struct addr reached; /* where the directory was then; no family: unknown */
 	uint64_t last_hurry; /* milliseconds of the loop */
 	struct dir_pace pace;
 };
@@ -56,7 +58,8 @@ static void fetch_work(void *data)
 	struct fetch *f = data;
 
 	struct dir_http_to to = { .url = f->url, .timeout = FETCH_TIMEOUT,
-				  .mark = f->indirect ? 0 : f->mark, .stop = f->stop };
+				  .mark = f->indirect ? 0 : f->mark, .stop = f->stop,
+				  .last = f->last, .reached = &f->reached };
 
 	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
 	if (f->err == 0 || f->err == -ECANCELED || !f->indirect)
@@ -65,16 +68,21 @@ static void fetch_work(void *data)
 	f->err = dir_http_fetch(&to, &f->data, &f->len, f->why, sizeof(f->why));
 }
 
+/* The time, and in the second line the address, which an older version did not write. */
 static int state_load(struct dir_watch *w)
 {
 	_cleanup_close_ int fd = open(w->conf.state, O_RDONLY | O_CLOEXEC);
-	char text[STATE_TEXT] = "";
+	char text[STATE_TEXT] = "", address[ADDR_TEXT];
+	int n;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		return -errno;
-	return sscanf(text, "%" SCNu64, &w->newest) == 1 ? 0 : -EBADMSG;
+	n = sscanf(text, "%" SCNu64 "%45s", &w->newest, address);
+	if (n < 1 || (n == 2 && addr_parse(address, &w->reached) < 0))
+		return -EBADMSG;
+	return 0;
 }
 
 static void fetch_failed(struct dir_watch *w, const char *why)
@@ -87,24 +95,28 @@ static void fetch_failed(struct dir_watch *w, const char *why)
 	io_timer_start(w->timer, wait);
 }
 
-static void remember(struct dir_watch *w)
+static void remember(struct dir_watch *w, const struct addr *reached)
 {
-	char text[STATE_TEXT];
+	char text[STATE_TEXT], address[ADDR_TEXT] = "";
 	int len, err;
 
-	if (w->newest == w->list.published)
+	if (w->newest == w->list.published && addr_equal(&w->reached, reached))
 		return;
 	w->newest = w->list.published;
+	w->reached = *reached;
 	if (!w->conf.state)
 		return;
-	len = snprintf(text, sizeof(text), "%" PRIu64 "\n", w->newest);
+	if (reached->family != 0)
+		addr_text(reached, address);
+	len = snprintf(text, sizeof(text), "%" PRIu64 "\n%s%s", w->newest, address,
+		       *address ? "\n" : "");
 	err = file_replace(w->conf.state, text, (size_t)len);
 	if (err < 0)
 		log_warning("cannot write %s: %s", w->conf.state, strerror(-err));
 }
 
 /* A list that was verified; its entries are the watch's from here on. */
-static void take(struct dir_watch *w, struct dir_list *list)
+static void take(struct dir_watch *w, struct dir_list *list, const struct addr *reached)
 {
 	bool newer = !w->have || list->published != w->list.published;
 
@@ -118,7 +130,7 @@ static void take(struct dir_watch *w, struct dir_list *list)
 		dir_list_fini(&w->list);
 	w->list = *list;
 	w->have = true;
-	remember(w);
+	remember(w, reached);
 	w->conf.list(w->conf.user, &w->list);
 }
 
@@ -150,7 +162,7 @@ static void fetch_judge(struct dir_watch *w, const struct fetch *f)
 	if (err < 0)
 		fetch_failed(w, dir_error_text(err));
 	else
-		take(w, &list);
+		take(w, &list, &f->reached);
 }
 
 static void fetch_done(void *data)
@@ -175,6 +187,7 @@ static void start_fetch(void *data)
 	if (f) {
 		f->mark = w->conf.mark;
 		f->indirect = w->indirect;
+		f->last = w->reached;
 	}
 	if (!f || !(f->url = strdup(w->conf.url)) || dir_http_stop_new(&f->stop) < 0 ||
 	    io_work(w->loop, fetch_work, fetch_done, f) < 0) {
@@ -244,6 +257,11 @@ void dir_watch_hurry(struct dir_watch *w)
 const struct dir_list *dir_watch_list(const struct dir_watch *w)
 {
 	return w->have && w->list.valid_until > clock_wall() ? &w->list : NULL;
+}
+
+bool dir_watch_reached(const struct dir_watch *w)
+{
+	return w->reached.family != 0;
 }
 
 const char *dir_trust_parse(char *const *hex, size_t count, uint32_t threshold,

@@ -1,7 +1,8 @@
 #pragma once
 /*
  * Keeps a fresh signed list at hand: fetches on a work thread, verifies on the loop, remembers the
- * newest list's time so that an older one is never taken, tries again with back-off.
+ * newest list's time so that an older one is never taken, tries again with back-off. Where a name
+ * cannot be looked up any more it goes to the address where the last list was.
  */
 #include "common/dir/dir_list.h"
 #include "common/io/loop.h"
@@ -12,7 +13,8 @@ struct dir_watch_conf {
 	const char *url;       /* borrowed, http://HOST[:PORT] */
 	struct dir_trust trust;
 	uint32_t refresh;      /* seconds between fetches at the most, up to 86400: dir_pace.h */
-	const char *state;     /* file that keeps the newest list's time, borrowed; NULL: none */
+	/* File that keeps the newest list's time and where it came from, borrowed; NULL: none. */
+	const char *state;
 	uint32_t mark;         /* of the sockets, 0: none */
 	/* The first or a newer list was accepted; LIST is valid until the next call. */
 	void (*list)(void *user, const struct dir_list *list);
@@ -30,6 +32,8 @@ void dir_watch_hurry(struct dir_watch *watch);
 void dir_watch_indirect(struct dir_watch *watch, bool indirect);
 /* The list in force, NULL when there is none yet or it has expired. */
 const struct dir_list *dir_watch_list(const struct dir_watch *watch);
+/* Whether an address is known that serves when the directory's name cannot be looked up. */
+bool dir_watch_reached(const struct dir_watch *watch);
 /* The trusted keys from hex text. NULL when good, else what is wrong; *BAD: with which key. */
 const char *dir_trust_parse(char *const *hex, size_t count, uint32_t threshold,
 			    struct dir_trust *out, size_t *bad) _must_check_;

@@ -172,6 +172,31 @@ Test(dir_http, a_transfer_that_was_stopped_before_it_began)
 	server_stop(&s);
 }
 
+/* A label of 64 letters is none, so that nobody is asked. */
+#define NO_NAME "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
+
+Test(dir_http, goes_where_a_name_led_last)
+{
+	struct server s = { .head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", .body = 7 };
+	char url[128], why[512] = "", text[ADDR_TEXT];
+	struct addr reached = { 0 };
+	struct dir_http_to to = { .url = url, .timeout = 3, .reached = &reached };
+	uint8_t *data = NULL;
+	size_t len = 0;
+
+	server_start(&s);
+	snprintf(url, sizeof(url), "http://" NO_NAME "%s", strrchr(s.url, ':'));
+	cr_assert_eq(dir_http_fetch(&to, &data, &len, why, sizeof(why)), -ECONNREFUSED, "%s", why);
+	cr_assert_eq(reached.family, 0);
+	to.last = addr_v4(INADDR_LOOPBACK);
+	cr_assert_eq(dir_http_fetch(&to, &data, &len, why, sizeof(why)), 0, "%s", why);
+	server_stop(&s);
+	free(data);
+	cr_assert_eq(len, 7);
+	cr_assert_str_eq(addr_text(&reached, text), "127.0.0.1");
+	cr_assert_not_null(strstr(s.request, "Host: " NO_NAME), "the server knows itself by the name");
+}
+
 Test(dir_http, upload_posts_the_bytes)
 {
 	struct server s = { .head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntaken\n" };

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -301,6 +302,39 @@ Test(dir_watch, remembers_the_newest_over_a_restart)
 	f.watch = NULL;
 	cr_assert_eq(truncate(path, 0), 0);
 	cr_assert_eq(dir_watch_new(f.loop, &f.conf, &f.watch), -EBADMSG);
+	teardown(&f);
+	cr_assert_eq(unlink(path), 0);
+}
+
+Test(dir_watch, remembers_where_the_directory_was)
+{
+	char path[] = "/tmp/ippriv-watch-XXXXXX", url[160], said[128] = "";
+	struct fixture f = { 0 };
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_geq(dprintf(fd, "1\n"), 0); /* an older version's, without an address */
+	setup(&f, 3600);
+	f.conf.state = path;
+	set_list(&f, wall());
+	serve_lists(&f);
+	start(&f);
+	cr_assert_not(dir_watch_reached(f.watch));
+	run_for(&f, 300);
+	cr_assert(dir_watch_reached(f.watch));
+	dir_watch_free(f.watch);
+	close(fd);
+	fd = open(path, O_RDONLY);
+	cr_assert_gt(read(fd, said, sizeof(said) - 1), 0);
+	close(fd);
+	cr_assert_not_null(strstr(said, "\n127.0.0.1\n"), "%s", said);
+	/* a name that cannot be looked up, with a label of 64 letters */
+	snprintf(url, sizeof(url), "http://%064d%s", 0, strrchr(f.conf.url, ':'));
+	f.conf.url = url;
+	start(&f);
+	cr_assert(dir_watch_reached(f.watch));
+	run_for(&f, 600);
+	cr_assert_eq(f.lists, 2);
 	teardown(&f);
 	cr_assert_eq(unlink(path), 0);
 }
