@@ -1,6 +1,7 @@
 #include "ippriv-client/ctl_runs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
@@ -22,10 +23,11 @@ struct run {
 	struct run *prev, *next;
 };
 
-/* A seat and those who share it. */
+/* A network namespace, the seat in it and those who share it. */
 struct place {
 	struct ctl_runs *runs;
 	struct ctl_seat *seat;
+	int fd;
 	uid_t uid;
 	char name[CTL_RUNS_NAME + 1]; /* "": nobody joins */
 	struct pins exit; /* count 0: as the configuration says */
@@ -63,6 +65,7 @@ static void place_free(struct place *p)
 {
 	DL_DELETE(p->runs->places, p);
 	ctl_seat_free(p->seat);
+	close(p->fd);
 	free(p);
 }
 
@@ -82,7 +85,7 @@ static void answer(struct run *r, struct ctl_circuit *c)
 {
 	r->answered = true;
 	ctl_reply_pass(r->conn, circuit_json(c, "ok", json_true()),
-		       r->joined ? ctl_seat_fd(r->place->seat) : -1);
+		       r->joined ? r->place->fd : -1);
 }
 
 static void on_seated(void *user, struct ctl_circuit *c)
@@ -124,15 +127,39 @@ static void refuse(struct place *p, const char *why)
 	}
 }
 
-static void on_refused(void *user, const char *why)
+static int on_attach(void *user, struct ctl_circuit *c, unsigned int slot)
 {
-	refuse(user, why);
+	const struct place *p = user;
+	int fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : ctl_circuit_attach(c, fd, slot);
+}
+
+/* What a person reads when the circuit could not be put where it should. */
+static const char *attach_error(int err)
+{
+	return err == -EEXIST ? "there is an interface ippriv0 in that namespace; make a new one" :
+				"the kernel does not let the tunnel into that namespace";
+}
+
+static void on_failed(void *user, const struct ctl_circuit *c, int err, bool final)
+{
+	struct place *p = user;
+	struct ctl_circuit_info info;
+
+	ctl_circuit_info(c, &info);
+	log_write_for(p->uid, LOG_LEVEL_WARNING,
+		      "cannot put circuit %u into a namespace of user %u: %s", info.id, p->uid,
+		      strerror(-err));
+	if (final)
+		refuse(p, attach_error(err));
 }
 
 static const struct ctl_seat_ops seat_ops = {
+	.attach = on_attach,
 	.seated = on_seated,
 	.empty = on_empty,
-	.refused = on_refused,
+	.failed = on_failed,
 };
 
 static void sweep(struct ctl_runs *runs)
@@ -327,16 +354,17 @@ static struct place *place_new(struct ctl_runs *runs, uid_t uid, const char *nam
 		.uid = uid,
 		.exit = exit->count > 0 ? exit : NULL,
 		.rotate = runs->conf.rotate,
+		.once = true,
 	};
 	struct place *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	conf.user = p;
-	*p = (struct place){ .runs = runs, .uid = uid, .exit = *exit,
+	*p = (struct place){ .runs = runs, .fd = fd, .uid = uid, .exit = *exit,
 			     .deadline = io_loop_now(runs->conf.loop) + CTL_RUNS_WAIT_MS };
 	memcpy(p->name, name, strlen(name) + 1);
-	if (ctl_seat_new(&conf, fd, &p->seat) < 0) {
+	if (ctl_seat_new(&conf, &p->seat) < 0) {
 		free(p);
 		return NULL;
 	}

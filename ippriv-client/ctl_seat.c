@@ -1,7 +1,6 @@
 #include "ippriv-client/ctl_seat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -18,7 +17,6 @@ struct sitting {
 
 struct ctl_seat {
 	struct ctl_seat_conf conf;
-	int fd;
 	struct pins exit;
 	struct ctl_stock_wish wish;
 	struct crypto_pub last_exit;
@@ -26,10 +24,11 @@ struct ctl_seat {
 	struct sitting *all, *current; /* NULL: it waits */
 	unsigned int last_slot;
 	bool seated;        /* once at least */
-	bool refused;
+	bool over;          /* it takes no more */
 	bool wants;         /* another circuit, though it has one */
 	uint64_t rotate_at; /* UINT64_MAX: never */
 	unsigned int short_lived; /* circuits in a row */
+	unsigned int failed;      /* to be put there, in a row */
 	uint64_t patient_until; /* takes none before that */
 };
 
@@ -40,7 +39,7 @@ static uint64_t now_ms(const struct ctl_seat *seat)
 
 static bool is_waiting(const struct ctl_seat *seat)
 {
-	return !seat->refused && (!seat->current || seat->wants);
+	return !seat->over && (!seat->current || seat->wants);
 }
 
 static void wish(struct ctl_seat *seat)
@@ -92,13 +91,6 @@ static bool has_address(const struct ctl_seat *seat, const struct addr *address)
 	return false;
 }
 
-/* What a person reads when the circuit could not be put where it should. */
-static const char *attach_error(int err)
-{
-	return err == -EEXIST ? "there is an interface ippriv0 in that namespace; make a new one" :
-				"the kernel does not let the tunnel into that namespace";
-}
-
 /* The names in use by circuits that are about to go are passed over. */
 static int attach(struct ctl_seat *seat, struct ctl_circuit *c)
 {
@@ -106,13 +98,9 @@ static int attach(struct ctl_seat *seat, struct ctl_circuit *c)
 	int r = -EEXIST;
 
 	for (unsigned int i = 0; i < CTL_SEAT_SLOTS && r == -EEXIST; i++) {
-		int fd = fcntl(seat->fd, F_DUPFD_CLOEXEC, 0);
-
-		if (fd < 0)
-			return -errno;
 		seat->last_slot = (first + i) % CTL_SEAT_SLOTS;
-		r = ctl_circuit_attach(c, fd, seat->last_slot);
-		if (!seat->seated)
+		r = seat->conf.ops->attach(seat->conf.user, c, seat->last_slot);
+		if (!seat->seated && seat->conf.once)
 			break;
 	}
 	return r;
@@ -120,19 +108,15 @@ static int attach(struct ctl_seat *seat, struct ctl_circuit *c)
 
 static void attach_failed(struct ctl_seat *seat, struct ctl_circuit *c, int r)
 {
-	log_write_for(seat->conf.uid, LOG_LEVEL_WARNING,
-		      "cannot put a circuit into a namespace of user %u: %s", seat->conf.uid,
-		      strerror(-r));
+	seat->over = !seat->seated && seat->conf.once;
+	seat->conf.ops->failed(seat->conf.user, c, r, seat->over);
 	if (r == -EEXIST)
 		ctl_stock_give_back(seat->conf.stock, c);
 	else
 		ctl_stock_release(seat->conf.stock, c);
-	if (seat->seated) {
-		seat->patient_until = now_ms(seat) + CTL_SEAT_SHORT_MS;
-		return;
-	}
-	seat->refused = true;
-	seat->conf.ops->refused(seat->conf.user, attach_error(r));
+	seat->patient_until = now_ms(seat) + (seat->current ? CTL_SEAT_SHORT_MS :
+					      ctl_stock_backoff(++seat->failed,
+								crypto_random_source, NULL));
 }
 
 /* The old one, if any, has been told to keep what is its own. */
@@ -146,6 +130,7 @@ static void sit(struct ctl_seat *seat, struct sitting *s)
 	DL_APPEND(seat->all, s);
 	seat->current = s;
 	seat->seated = true;
+	seat->failed = 0;
 	seat->wants = false;
 	seat->rotate_at = draw_rotation(seat);
 	seat->last_exit = info.path->hops[CTL_PATH_HOPS - 1].identity;
@@ -294,11 +279,6 @@ void ctl_seat_rotate(struct ctl_seat *seat)
 	(void)ctl_seat_offer(seat);
 }
 
-int ctl_seat_fd(const struct ctl_seat *seat)
-{
-	return seat->fd;
-}
-
 struct ctl_circuit *ctl_seat_circuit(const struct ctl_seat *seat)
 {
 	return seat->current ? seat->current->circuit : NULL;
@@ -313,7 +293,7 @@ size_t ctl_seat_count(const struct ctl_seat *seat)
 	return n;
 }
 
-int ctl_seat_new(const struct ctl_seat_conf *conf, int fd, struct ctl_seat **out)
+int ctl_seat_new(const struct ctl_seat_conf *conf, struct ctl_seat **out)
 {
 	struct ctl_seat *seat = calloc(1, sizeof(*seat));
 	int r;
@@ -331,7 +311,6 @@ int ctl_seat_new(const struct ctl_seat_conf *conf, int fd, struct ctl_seat **out
 		free(seat);
 		return r;
 	}
-	seat->fd = fd;
 	ctl_stock_wish_add(conf->stock, &seat->wish);
 	*out = seat;
 	return 0;
@@ -350,6 +329,5 @@ void ctl_seat_free(struct ctl_seat *seat)
 		free(s);
 	}
 	io_timer_free(seat->timer);
-	close(seat->fd);
 	free(seat);
 }

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ippriv-client/ctl_owner.h"
 #include "ippriv-client/ctl_session.h"
@@ -31,7 +32,6 @@ struct ctl_circuit {
 struct ctl_seat {
 	struct ctl_seat_conf conf;
 	bool has_exit, alive;
-	int fd;
 	struct ctl_circuit *circuit;
 	size_t rotated;
 };
@@ -41,16 +41,18 @@ static struct ctl_seat seats[SEATS];
 static struct ctl_circuit circuit = { 5 };
 static size_t seat_count, stock_count; /* circuits to take */
 static int owner_error;
+static int given[CONNS]; /* descriptors of namespaces */
+static struct stat attached_to;
 static struct dir_entry entries[2];
 static struct dir_list list = { .entries = entries, .count = 2 };
 static struct ctl_runs *runs;
 static struct io_loop *loop;
 
-int ctl_seat_new(const struct ctl_seat_conf *conf, int fd, struct ctl_seat **out)
+int ctl_seat_new(const struct ctl_seat_conf *conf, struct ctl_seat **out)
 {
 	cr_assert_lt(seat_count, SEATS);
 	*out = &seats[seat_count++];
-	**out = (struct ctl_seat){ .conf = *conf, .has_exit = conf->exit, .alive = true, .fd = fd };
+	**out = (struct ctl_seat){ .conf = *conf, .has_exit = conf->exit, .alive = true };
 	return 0;
 }
 
@@ -58,12 +60,6 @@ void ctl_seat_free(struct ctl_seat *seat)
 {
 	cr_assert(seat->alive);
 	seat->alive = false;
-	close(seat->fd);
-}
-
-int ctl_seat_fd(const struct ctl_seat *seat)
-{
-	return seat->fd;
 }
 
 struct ctl_circuit *ctl_seat_circuit(const struct ctl_seat *seat)
@@ -141,6 +137,14 @@ void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out)
 	*out = (struct ctl_circuit_info){ .id = c->id };
 }
 
+int ctl_circuit_attach(struct ctl_circuit *c, int fd, unsigned int slot)
+{
+	(void)c;
+	cr_assert_eq(fstat(fd, &attached_to), 0);
+	close(fd);
+	return slot == 0 ? 0 : -EEXIST;
+}
+
 void ctl_status_lease(json_t *object, const struct ike_lease *lease)
 {
 	(void)object, (void)lease;
@@ -199,8 +203,8 @@ static const char *attach(size_t conn, uid_t uid, const char *name, const char *
 		json_object_set_new(request, "isolate", json_string(name));
 	if (exit)
 		json_object_set_new(request, "exit", json_string(exit));
-	ctl_runs_attach(runs, &conns[conn], uid, request,
-			open("/dev/null", O_RDONLY | O_CLOEXEC));
+	given[conn] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ctl_runs_attach(runs, &conns[conn], uid, request, given[conn]);
 	json_decref(request);
 	return conns[conn].said;
 }
@@ -213,7 +217,7 @@ Test(runs_of, one_name_and_user_share)
 	cr_assert_str_eq(attach(0, 7, "mail", NULL), answered);
 	cr_assert_eq(conns[0].passed, -1);
 	cr_assert_str_eq(attach(1, 7, "mail", NULL), answered);
-	cr_assert_eq(conns[1].passed, seats[0].fd);
+	cr_assert_eq(conns[1].passed, given[0]);
 	cr_assert_eq(seat_count, 1);
 	cr_assert_str_eq(attach(2, 8, "mail", NULL), answered);
 	cr_assert_str_eq(attach(3, 7, "web", NULL), answered);
@@ -241,7 +245,41 @@ Test(runs_of, who_joins_waits_with_the_first)
 	stock_count = 1;
 	ctl_runs_ready(runs);
 	cr_assert_str_eq(conns[1].said, answered);
-	cr_assert_eq(conns[1].passed, seats[0].fd);
+	cr_assert_eq(conns[1].passed, given[0]);
+}
+
+Test(runs_of, circuits_go_to_the_namespace_that_came)
+{
+	const struct ctl_seat_ops *ops;
+	struct stat st;
+
+	attach(0, 7, "mail", NULL);
+	ops = seats[0].conf.ops;
+	cr_assert_eq(fstat(given[0], &st), 0);
+	cr_assert_eq(ops->attach(seats[0].conf.user, &circuit, 0), 0);
+	cr_assert_eq(attached_to.st_rdev, st.st_rdev);
+	cr_assert_eq(fcntl(given[0], F_GETFD), FD_CLOEXEC, "it stays the place's");
+	cr_assert_eq(ops->attach(seats[0].conf.user, &circuit, 1), -EEXIST);
+}
+
+Test(runs_of, are_told_when_there_is_no_place)
+{
+	const struct ctl_seat_ops *ops;
+
+	attach(0, 7, "mail", NULL);
+	attach(1, 7, "mail", NULL);
+	ops = seats[0].conf.ops;
+	cr_assert(seats[0].conf.once);
+	ops->failed(seats[0].conf.user, &circuit, -EPERM, false);
+	cr_assert_str_eq(conns[0].said, "");
+	ops->failed(seats[0].conf.user, &circuit, -EEXIST, true);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_str_eq(conns[i].said, "there is an interface ippriv0 in that namespace; "
+						"make a new one");
+		cr_assert_null(conns[i].data);
+	}
+	ctl_runs_ready(runs);
+	cr_assert_not(seats[0].alive);
 }
 
 Test(runs_of, hear_of_other_circuits)

@@ -6,7 +6,6 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "common/io/loop.h"
@@ -79,19 +78,6 @@ void ctl_circuit_info(const struct ctl_circuit *c, struct ctl_circuit_info *out)
 					  .lease = &c->lease };
 }
 
-int ctl_circuit_attach(struct ctl_circuit *c, int fd, unsigned int slot)
-{
-	close(fd);
-	if (taken_slots & 1u << slot)
-		return -EEXIST;
-	if (c->attach_error)
-		return c->attach_error;
-	taken_slots |= 1u << slot;
-	c->attached = true;
-	c->slot = slot;
-	return 0;
-}
-
 int ctl_circuit_keep(struct ctl_circuit *c)
 {
 	cr_assert(c->attached && !c->released);
@@ -115,9 +101,24 @@ static struct bench {
 	struct io_loop *loop;
 	struct io_timer *timer;
 	struct ctl_seat *seat;
-	size_t seated, empty;
-	const char *refused;
+	size_t seated, empty, failed;
+	int failed_with;
+	bool final;
 } b;
+
+static int on_attach(void *user, struct ctl_circuit *c, unsigned int slot)
+{
+	(void)user;
+	cr_assert(slot < CTL_SEAT_SLOTS);
+	if (taken_slots & 1u << slot)
+		return -EEXIST;
+	if (c->attach_error)
+		return c->attach_error;
+	taken_slots |= 1u << slot;
+	c->attached = true;
+	c->slot = slot;
+	return 0;
+}
 
 static void on_seated(void *user, struct ctl_circuit *c)
 {
@@ -132,10 +133,12 @@ static void on_empty(void *user)
 	b.empty++;
 }
 
-static void on_refused(void *user, const char *why)
+static void on_failed(void *user, const struct ctl_circuit *c, int err, bool final)
 {
-	(void)user;
-	b.refused = why;
+	(void)user, (void)c;
+	b.failed++;
+	b.failed_with = err;
+	b.final = final;
 }
 
 static void on_time(void *user)
@@ -149,12 +152,12 @@ static void run(uint64_t ms)
 	cr_assert_eq(io_loop_run(b.loop), 0);
 }
 
-static const struct ctl_seat_ops ops = { on_seated, on_empty, on_refused };
+static const struct ctl_seat_ops ops = { on_attach, on_seated, on_empty, on_failed };
 
-static void start(uint32_t rotate)
+static void start_with(uint32_t rotate, bool once)
 {
 	struct ctl_seat_conf conf = { .stock = (struct ctl_stock *)&b, .ops = &ops, .uid = 7,
-				      .rotate = rotate };
+				      .rotate = rotate, .once = once };
 
 	for (size_t i = 0; i < CIRCUITS; i++)
 		circuits[i].lease.address = addr_v4(0x64400001 + (uint32_t)i);
@@ -162,7 +165,12 @@ static void start(uint32_t rotate)
 	cr_assert_eq(io_loop_new(&b.loop), 0);
 	cr_assert_eq(io_timer_new(b.loop, on_time, b.loop, &b.timer), 0);
 	conf.loop = b.loop;
-	cr_assert_eq(ctl_seat_new(&conf, open("/dev/null", O_RDONLY | O_CLOEXEC), &b.seat), 0);
+	cr_assert_eq(ctl_seat_new(&conf, &b.seat), 0);
+}
+
+static void start(uint32_t rotate)
+{
+	start_with(rotate, true);
 }
 
 static void end(void)
@@ -289,8 +297,7 @@ Test(seat, is_refused_when_the_first_one_has_no_place)
 	circuits[0].ready = true;
 	cr_assert_not(ctl_seat_offer(b.seat));
 	cr_assert_eq(given_back, 1);
-	cr_assert_str_eq(b.refused,
-			 "there is an interface ippriv0 in that namespace; make a new one");
+	cr_assert(b.failed == 1 && b.failed_with == -EEXIST && b.final);
 	circuits[1].ready = true;
 	cr_assert_not(ctl_seat_offer(b.seat), "that is the end");
 	end();
@@ -303,9 +310,25 @@ Test(seat, goes_on_when_a_later_one_cannot_be_put)
 	circuits[1].attach_error = -EPERM;
 	cr_assert(ctl_seat_offer(b.seat));
 	ctl_seat_rotate(b.seat);
-	cr_assert_null(b.refused);
+	cr_assert(b.failed == 1 && !b.final);
 	cr_assert(circuits[1].released);
 	cr_assert_eq(ctl_seat_circuit(b.seat), &circuits[0]);
 	cr_assert_not(circuits[0].released);
+	end();
+}
+
+Test(seat, tries_again_where_it_may)
+{
+	start_with(0, false);
+	circuits[0].ready = circuits[1].ready = circuits[2].ready = true;
+	circuits[0].attach_error = -ERANGE;
+	taken_slots = 1;
+	cr_assert_not(ctl_seat_offer(b.seat));
+	cr_assert(b.failed == 1 && b.failed_with == -ERANGE && !b.final);
+	cr_assert(circuits[0].released);
+	cr_assert_not(ctl_seat_offer(b.seat), "not at once");
+	run(400);
+	cr_assert_eq(ctl_seat_circuit(b.seat), &circuits[1], "by itself");
+	cr_assert_eq(circuits[1].slot, 1, "the names in use are passed over");
 	end();
 }
