@@ -8,8 +8,8 @@
 
 #include "common/kern/nl_attr.h"
 
-/* A bit of CTA_FILTER_ORIG_FLAGS, host order; the kernel's headers keep its name to themselves. */
-enum { FILTER_IP_SRC = 1 << 0 };
+/* Bits of CTA_FILTER_*_FLAGS, host order; the kernel's headers keep their names to themselves. */
+enum { FILTER_IP_SRC = 1 << 0, FILTER_IP_DST = 1 << 1 };
 
 static uint16_t type_of(uint16_t msg)
 {
@@ -36,16 +36,19 @@ static uint16_t src_attr(uint8_t family)
 	return family == AF_INET ? CTA_IP_V4_SRC : CTA_IP_V6_SRC;
 }
 
-static void put_filter(struct nlmsghdr *nlh, const struct addr *src)
+/* Of the answers the destination is to be ADDRESS, IPv4, else of the first packets the source. */
+static void put_filter(struct nlmsghdr *nlh, const struct addr *address, bool answers)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, answers ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG);
 	struct nlattr *ip = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
 
-	mnl_attr_put(nlh, CTA_IP_V4_SRC, addr_size(src), src->bytes);
+	mnl_attr_put(nlh, answers ? CTA_IP_V4_DST : CTA_IP_V4_SRC, addr_size(address),
+		     address->bytes);
 	mnl_attr_nest_end(nlh, ip);
 	mnl_attr_nest_end(nlh, nest);
 	nest = mnl_attr_nest_start(nlh, CTA_FILTER);
-	mnl_attr_put_u32(nlh, CTA_FILTER_ORIG_FLAGS, FILTER_IP_SRC);
+	mnl_attr_put_u32(nlh, answers ? CTA_FILTER_REPLY_FLAGS : CTA_FILTER_ORIG_FLAGS,
+			 answers ? FILTER_IP_DST : FILTER_IP_SRC);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -61,7 +64,21 @@ int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len)
 	nlh = message(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, src->addr.family);
 	/* Not for IPv6: Linux 6.1 then lists all the others. */
 	if (src->addr.family == AF_INET && src->len == bits)
-		put_filter(nlh, &src->addr);
+		put_filter(nlh, &src->addr, false);
+	*len = nlh->nlmsg_len;
+	return 0;
+}
+
+int ct_msg_dump_home(void *buf, size_t size, const struct addr *home, size_t *len)
+{
+	struct nlmsghdr *nlh;
+
+	if (size < CT_MSG_ROOM)
+		return -ENOSPC;
+	if (home->family != AF_INET)
+		return -EINVAL;
+	nlh = message(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_INET);
+	put_filter(nlh, home, true);
 	*len = nlh->nlmsg_len;
 	return 0;
 }
@@ -107,6 +124,18 @@ static int parse_tuple(const struct nlattr *a, struct ct_msg_flow *flow)
 	return nl_attr_get(src, flow->src.bytes, addr_size(&flow->src));
 }
 
+/* CTA_TUPLE_REPLY of IPv4. */
+static int parse_home(const struct nlattr *a, struct addr *out)
+{
+	const struct nlattr *tuple[CTA_TUPLE_MAX + 1], *ip[CTA_IP_MAX + 1];
+
+	if (nested(a, tuple, ARRAY_SIZE(tuple)) < 0 ||
+	    nested(tuple[CTA_TUPLE_IP], ip, ARRAY_SIZE(ip)) < 0 || !ip[CTA_IP_V4_DST])
+		return -EBADMSG;
+	out->family = AF_INET;
+	return nl_attr_get(ip[CTA_IP_V4_DST], out->bytes, addr_size(out));
+}
+
 int ct_msg_parse(const void *msg, size_t len, struct ct_msg_flow *out)
 {
 	const struct nlattr *tb[CTA_MAX + 1];
@@ -123,6 +152,8 @@ int ct_msg_parse(const void *msg, size_t len, struct ct_msg_flow *out)
 	if (!tb[CTA_ID] || nl_attr_get(tb[CTA_ID], &flow.id, sizeof(flow.id)) < 0 ||
 	    nl_attr_get(tb[CTA_ZONE], &flow.zone, sizeof(flow.zone)) < 0 ||
 	    parse_tuple(tb[CTA_TUPLE_ORIG], &flow) < 0)
+		return -EBADMSG;
+	if (flow.src.family == AF_INET && parse_home(tb[CTA_TUPLE_REPLY], &flow.home) < 0)
 		return -EBADMSG;
 	flow.zone = ntohs(flow.zone);
 	*out = flow;

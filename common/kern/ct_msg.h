@@ -19,7 +19,8 @@ enum {
 
 /* A tracked connection, as much of it as names it. */
 struct ct_msg_flow {
-	struct addr src; /* who began it, before any NAT */
+	struct addr src;  /* who began it, before any NAT */
+	struct addr home; /* where its answers go, after any NAT; IPv4, else family 0 */
 	uint16_t zone;   /* host order, 0: the default */
 	uint32_t id;     /* as the kernel gave it */
 	size_t tuple_len;
@@ -31,6 +32,8 @@ struct ct_msg_flow {
  * of other prefixes it lists all connections of the family: the caller chooses.
  */
 int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len) _must_check_;
+/* Asks for the connections whose answers go to HOME, IPv4: they began there or were translated to it. */
+int ct_msg_dump_home(void *buf, size_t size, const struct addr *home, size_t *len) _must_check_;
 /* Deletes this connection and no later one with the same addresses; -ENOENT: it is gone. */
 int ct_msg_del(void *buf, size_t size, const struct ct_msg_flow *flow, size_t *len) _must_check_;
 

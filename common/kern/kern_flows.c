@@ -36,17 +36,11 @@ static int take_flow(const struct nlmsghdr *msg, void *data)
 	return 0;
 }
 
-/* Lists the connections from SRC, EACH with DATA. -EPROTONOSUPPORT, explained: it cannot. */
-static int list(struct kern_netns *ns, const struct prefix *src,
+/* Asks with MSG of LEN bytes for a list; EACH with DATA. -EPROTONOSUPPORT, explained: it cannot. */
+static int list(struct kern_netns *ns, uint8_t *msg, size_t len,
 		int (*each)(const struct nlmsghdr *msg, void *data), void *data)
 {
-	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
-	size_t len;
-	int err = ct_msg_dump(buf, sizeof(buf), src, &len);
-
-	if (err < 0)
-		return err;
-	err = kern_netns_talk(ns, KERN_BUS_CONNTRACK, buf, len, each, data);
+	int err = kern_netns_talk(ns, KERN_BUS_CONNTRACK, msg, len, each, data);
 	if (err != -EINVAL)
 		return err;
 	snprintf(ns->kern->error, sizeof(ns->kern->error), "this kernel cannot list connections: "
@@ -58,8 +52,12 @@ int kern_linux_flows_del(void *ctx, const struct prefix *src)
 {
 	struct kern_linux *k = ctx;
 	struct sweep s = { .ns = &k->own, .src = src };
-	int err = list(&k->own, src, take_flow, &s);
+	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
+	size_t len;
+	int err = ct_msg_dump(buf, sizeof(buf), src, &len);
 
+	if (err == 0)
+		err = list(&k->own, buf, len, take_flow, &s);
 	if (err == -EPROTONOSUPPORT)
 		return err;
 	if (err == 0)
@@ -71,7 +69,7 @@ int kern_linux_flows_del(void *ctx, const struct prefix *src)
 }
 
 struct search {
-	struct prefix src;
+	const struct addr *home;
 	bool found;
 };
 
@@ -80,16 +78,20 @@ static int look_at(const struct nlmsghdr *msg, void *data)
 	struct search *s = data;
 	struct ct_msg_flow flow;
 
-	if (ct_msg_parse(msg, msg->nlmsg_len, &flow) == 0 && prefix_contains(&s->src, &flow.src))
+	if (ct_msg_parse(msg, msg->nlmsg_len, &flow) == 0 && addr_equal(s->home, &flow.home))
 		s->found = true;
 	return 0;
 }
 
-int kern_linux_flows_any(void *ctx, struct kern_netns *netns, const struct addr *src)
+int kern_linux_flows_any(void *ctx, struct kern_netns *netns, const struct addr *home)
 {
 	struct kern_linux *k = ctx;
-	struct search s = { .src = prefix_host(src) };
-	int err = list(netns ? netns : &k->own, &s.src, look_at, &s);
+	struct search s = { .home = home };
+	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
+	size_t len;
+	int err = ct_msg_dump_home(buf, sizeof(buf), home, &len);
 
+	if (err == 0)
+		err = list(netns ? netns : &k->own, buf, len, look_at, &s);
 	return err < 0 ? err : s.found;
 }

@@ -37,7 +37,7 @@ int kern_netns_open(struct kern_netns *ns, int family, struct nl_sock **out) _mu
 int kern_netns_init_own(struct kern_linux *k) _must_check_;
 /* struct kern's flows_del, flows_any, sockets_end and move. */
 int kern_linux_flows_del(void *ctx, const struct prefix *src);
-int kern_linux_flows_any(void *ctx, struct kern_netns *netns, const struct addr *src);
+int kern_linux_flows_any(void *ctx, struct kern_netns *netns, const struct addr *home);
 int kern_linux_sockets_end(void *ctx, struct kern_netns *netns, const struct addr *src);
 int kern_linux_move(void *ctx, struct kern_op *ops, size_t count, const struct kern_path *to);
 /* Closes the descriptor and the sockets. */

@@ -238,10 +238,11 @@ struct kern {
 	 */
 	int (*flows_del)(void *ctx, const struct prefix *src);
 	/*
-	 * 1 when NETNS tracks a connection that began at the IPv4 address SRC, else 0.
+	 * 1 when NETNS tracks a connection whose answers go to the IPv4 address HOME, else 0: it
+	 * began there, or was translated to it.
 	 * -EPROTONOSUPPORT: it cannot tell.
 	 */
-	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *src);
+	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *home);
 	/*
 	 * Ends the connected TCP and UDP sockets in NETNS whose own address is SRC: their owners read
 	 * ECONNABORTED, instead of waiting for answers that cannot come. -EPROTONOSUPPORT: it cannot.

@@ -20,12 +20,13 @@ struct flow {
 	const char *src, *dst;
 	uint8_t proto;
 	uint16_t sport, zone;
+	const char *home; /* where its answers go; NULL: to SRC */
 };
 
 static void put_tuple(struct nlmsghdr *nlh, uint16_t type, const struct flow *f, bool reply)
 {
 	struct addr src = check_addr(reply ? f->dst : f->src);
-	struct addr dst = check_addr(reply ? f->src : f->dst);
+	struct addr dst = check_addr(!reply ? f->dst : f->home ? f->home : f->src);
 	bool v4 = src.family == AF_INET;
 	struct nlattr *tuple = mnl_attr_nest_start(nlh, type);
 	struct nlattr *nest = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
@@ -145,25 +146,29 @@ static void add_foreign(const struct kern *kern, struct kern_netns *ns)
 	for (uint32_t i = 0; i < FOREIGN; i++) {
 		a = addr_v4(0x0a000000 + i);
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ addr_text(&a, src), "192.0.2.1",
-							     IPPROTO_UDP, 1000, 0 }), 0);
+							     IPPROTO_UDP, 1000, 0, NULL }), 0);
 	}
 }
 
 static const struct flow ours[] = {
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0 },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0 },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0 },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7 },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7, NULL },
 };
 
 /* Alike: the neighbours, the address as a destination, the same bits in IPv6. */
 static const struct flow alike[] = {
-	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0 },
-	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0 },
-	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0 },
-	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0 },
-	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0 },
+	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
+	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
+	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
+	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0, NULL },
+	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL },
 };
+
+/* A container's, say. */
+static const struct flow translated = { "172.17.0.2", "203.0.113.9", IPPROTO_TCP, 1000, 0,
+					"100.64.0.7" };
 
 void check_flows(struct kern_linux *k)
 {
@@ -184,10 +189,14 @@ void check_flows(struct kern_linux *k)
 	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 0);
 	CHECK_INT(kern, count_flows(ns, "100.64.0.7"), 0);
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 4);
+	CHECK_INT(kern, add_flow(ns, &translated), 0);
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 1);
+	del_flows(kern, translated.src);
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 0);
 	CHECK_INT(kern, count_flows(ns, "::/0"), 1);
 	for (uint16_t i = 0; i < OURS; i++)
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ "100.64.0.7", "192.0.2.1", IPPROTO_TCP,
-							     (uint16_t)(1000 + i), 0 }), 0);
+							     (uint16_t)(1000 + i), 0, NULL }), 0);
 	del_flows(kern, "100.64.0.7");
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 4);
 	del_flows(kern, "100.64.0.0/16");

@@ -50,18 +50,44 @@ Test(ct_msg, dump_v6)
 	EXPECT_BYTES(buf, len, want);
 }
 
+Test(ct_msg, dump_home)
+{
+	struct addr home = prefix("100.64.0.7").addr;
+
+	cr_assert(ct_msg_dump_home(buf, sizeof(buf), &home, &len) == 0);
+	EXPECT_BYTES(buf, len, ct_dump_home);
+	cr_assert(ct_msg_dump_home(buf, sizeof(buf) - 1, &home, &len) == -ENOSPC);
+	home = prefix("2001:db8::1").addr;
+	cr_assert(ct_msg_dump_home(buf, sizeof(buf), &home, &len) == -EINVAL);
+}
+
+/* It was translated: others are asked for it. */
+Test(ct_msg, parse_translated)
+{
+	uint8_t answer[sizeof(ct_answer)];
+	struct ct_msg_flow flow;
+
+	memcpy(answer, ct_answer, sizeof(answer));
+	answer[20 + 0x34 + 4 + 4 + 8 + 7] = 0x63; /* the last byte of CTA_IP_V4_DST, of the answers */
+	flow = flow_of(answer, sizeof(answer));
+	cr_assert(flow.src.bytes[3] == 7 && flow.home.bytes[3] == 0x63);
+	answer[20 + 0x34 + 2] = 0x3f; /* no CTA_TUPLE_REPLY */
+	cr_assert(ct_msg_parse(answer, sizeof(answer), &flow) == -EBADMSG);
+}
+
 Test(ct_msg, parse)
 {
 	struct ct_msg_flow flow = flow_of(ct_answer, sizeof(ct_answer));
 	struct prefix src = prefix("100.64.0.7");
 
 	cr_assert(addr_equal(&flow.src, &src.addr));
+	cr_assert(addr_equal(&flow.home, &src.addr));
 	cr_assert(flow.zone == 7);
 	cr_assert(flow.tuple_len == 48 && memcmp(flow.tuple, ct_answer + 24, 48) == 0);
 	flow = flow_of(ct_answer_v6, sizeof(ct_answer_v6));
 	src = prefix("2001:db8::1");
 	cr_assert(addr_equal(&flow.src, &src.addr));
-	cr_assert(flow.zone == 0 && flow.tuple_len == 72);
+	cr_assert(flow.zone == 0 && flow.tuple_len == 72 && flow.home.family == 0);
 }
 
 Test(ct_msg, del)
