@@ -45,8 +45,9 @@ int cli_circuits(const char *control, bool json)
 
 static void print_identity(FILE *out, const json_t *answer)
 {
-	fprintf(out, "free circuits replaced: %d; runs that go on with another circuit: %d\n",
-		(int)cli_text_number(answer, "replaced"), (int)cli_text_number(answer, "runs"));
+	fprintf(out, "free circuits replaced: %d; runs that go on with another circuit: %d%s\n",
+		(int)cli_text_number(answer, "replaced"), (int)cli_text_number(answer, "runs"),
+		json_is_true(json_object_get(answer, "host")) ? "; so does the host" : "");
 }
 
 int cli_new_identity(const char *control)

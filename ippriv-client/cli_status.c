@@ -67,7 +67,7 @@ static void print_host(FILE *out, const json_t *host)
 	if (json_is_integer(circuit))
 		fprintf(out, ", through circuit %d", (int)json_integer_value(circuit));
 	else if (up)
-		fputs(", no circuit: nothing passes", out);
+		fputs(", no circuit: nothing new passes", out);
 	fprintf(out, ", lockdown %s", json_is_true(json_object_get(host, "lockdown")) ? "on" : "off");
 	json_array_foreach(json_object_get(host, "exclude"), i, net)
 		fprintf(out, "%s%s", i == 0 ? ", not " : " ", json_string_value(net));

@@ -48,7 +48,7 @@ static void on_ready(void *user)
 
 static void on_lost(void *user, void *taker, struct ctl_circuit *circuit)
 {
-	if (!ctl_host_lost(((struct client *)user)->host, taker))
+	if (!ctl_host_lost(((struct client *)user)->host, taker, circuit))
 		ctl_admin_lost(taker, circuit);
 }
 
@@ -280,6 +280,7 @@ static int start_host(struct client *c)
 		.kern = kern_linux_ops(c->kern),
 		.folder = c->conf->state,
 		.directory = c->conf->directory,
+		.rotate = c->conf->rotate,
 	};
 
 	return ctl_host_new(&conf, &c->host);
@@ -370,12 +371,12 @@ static void client_fini(struct client *c)
 {
 	ctl_metrics_free(c->metrics);
 	ctl_admin_free(c->admin);
+	ctl_host_free(c->host);
 	dir_watch_free(c->watch);
 	ctl_watch_free(c->kernel);
 	ctl_stock_free(c->stock);
 	ctl_ike_free(c->ike);
 	dp_free(c->dp);
-	ctl_host_free(c->host);
 	if (c->made_dir)
 		rmdir(c->control_dir);
 	nl_sock_free(c->lock);

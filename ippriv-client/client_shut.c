@@ -9,6 +9,7 @@
 #include "common/kern/nl_sock.h"
 #include "ippriv-client/client.h"
 #include "ippriv-client/dp_host.h"
+#include "ippriv-client/dp_plan.h"
 #include "ippriv-client/host_state.h"
 #include "ippriv-client/host_url.h"
 
@@ -31,11 +32,12 @@ static struct dp_host_conf wanted(const struct client_conf *conf, const struct h
 	return out;
 }
 
-static int shut(const struct kern *kern, const struct client_conf *conf,
+static int shut(struct kern_linux *linux_kern, const struct client_conf *conf,
 		const struct host_state *s)
 {
+	const struct kern *kern = kern_linux_ops(linux_kern);
 	const struct dp_host_conf host = wanted(conf, s);
-	const struct dp_host_seat none = { 0 };
+	const struct dp_host_seats none = { 0 };
 	int r = dp_host_shut(kern, &host, &none);
 
 	if (r == 0 && s->up)
@@ -47,14 +49,19 @@ static int shut(const struct kern *kern, const struct client_conf *conf,
 	return r;
 }
 
-static int open_all(const struct kern *kern, const struct client_conf *conf,
+/* A killed daemon has left rules of its circuits, too. */
+static int open_all(struct kern_linux *linux_kern, const struct client_conf *conf,
 		    const struct host_state *s)
 {
+	const struct kern *kern = kern_linux_ops(linux_kern);
 	const struct dp_host_conf host = wanted(conf, s);
 	int r = dp_host_unroute(kern, &host), r2 = dp_host_open(kern);
+	size_t removed;
 
 	if (r == 0 && r2 != -ENOENT)
 		r = r2;
+	if (r == 0)
+		r = kern_linux_purge(linux_kern, KERN_REQID_CLIENT, DP_PLAN_PREFIX, NULL, &removed);
 	if (r < 0) {
 		log_error("cannot open the host: %s", dp_host_error(kern));
 		return r;
@@ -66,7 +73,7 @@ static int open_all(const struct kern *kern, const struct client_conf *conf,
 }
 
 static int with_kernel(const struct client_conf *conf, const struct host_state *s,
-		       int (*act)(const struct kern *, const struct client_conf *,
+		       int (*act)(struct kern_linux *, const struct client_conf *,
 				  const struct host_state *))
 {
 	struct kern_linux *kern;
@@ -76,7 +83,7 @@ static int with_kernel(const struct client_conf *conf, const struct host_state *
 		log_error("cannot open netlink sockets: %s; run as root", strerror(-r));
 		return CLIENT_EXIT_SETUP;
 	}
-	r = act(kern_linux_ops(kern), conf, s);
+	r = act(kern, conf, s);
 	kern_linux_free(kern);
 	return r < 0 ? CLIENT_EXIT_FAILURE : 0;
 }

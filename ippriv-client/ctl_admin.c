@@ -42,8 +42,8 @@ static void circuits(struct ctl_admin *admin, struct request *request)
 
 static void new_identity(struct ctl_admin *admin, struct request *request)
 {
-	ctl_identity_renew(admin->stock, admin->runs, io_loop_now(admin->loop), request->conn,
-			   request->uid);
+	ctl_identity_renew(admin->stock, admin->runs, admin->host, io_loop_now(admin->loop),
+			   request->conn, request->uid);
 }
 
 static void show_log(struct ctl_admin *admin, struct request *request)

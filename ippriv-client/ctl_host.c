@@ -7,8 +7,6 @@
 #include "common/base/log.h"
 #include "ippriv-client/host_url.h"
 
-enum { RETRY_MS = 250 }; /* the interface of a circuit that is closing still has the name */
-
 struct ctl_host {
 	struct ctl_host_conf conf;
 	uint16_t list_port;
@@ -16,11 +14,13 @@ struct ctl_host {
 	struct host_state state;
 	struct ctl_stock *stock;
 	struct dir_watch *watch;
-	struct ctl_stock_wish any;   /* no wish */
-	struct ctl_circuit *circuit; /* NULL: none */
-	struct io_timer *timer;
-	uint64_t retry_at;
+	struct ctl_seat *seat; /* NULL: the host is not up, or circuits are not served yet */
+	unsigned int slot;     /* of its newest circuit */
+	/* As the firewall knows them. An address stays until another circuit has its place. */
+	struct dp_host_seats seats;
 };
+
+_Static_assert((int)CTL_SEAT_SLOTS == DP_HOST_SEATS, "each slot of the seat is one of the host's");
 
 static struct dp_host_conf wanted(const struct ctl_host *host, const struct host_state *s)
 {
@@ -30,29 +30,12 @@ static struct dp_host_conf wanted(const struct ctl_host *host, const struct host
 	return conf;
 }
 
-static struct dp_host_seat seat_of(const struct ctl_circuit *c)
-{
-	struct dp_host_seat seat = { 0 };
-	struct ctl_circuit_info info;
-
-	if (!c)
-		return seat;
-	ctl_circuit_info(c, &info);
-	seat.address = info.lease->address;
-	for (size_t i = 0; i < info.lease->dns_count && !seat.resolver.family; i++)
-		if (info.lease->dns[i].family == AF_INET)
-			seat.resolver = info.lease->dns[i];
-	return seat;
-}
-
-/* The firewall for STATE, with the tunnel as CIRCUIT makes it. */
-static int shut(const struct ctl_host *host, const struct host_state *state,
-		const struct ctl_circuit *circuit)
+/* The firewall for STATE, with the tunnels that there are. */
+static int shut(const struct ctl_host *host, const struct host_state *state)
 {
 	struct dp_host_conf conf = wanted(host, state);
-	struct dp_host_seat seat = seat_of(circuit);
 
-	return dp_host_shut(host->conf.kern, &conf, &seat);
+	return dp_host_shut(host->conf.kern, &conf, &host->seats);
 }
 
 static int route(const struct ctl_host *host, const struct host_state *state)
@@ -70,85 +53,158 @@ static int unroute(const struct ctl_host *host, const struct host_state *state)
 }
 
 /* An exit that gives another address could take one that the host reaches, or its own. */
-static bool lease_ok(const struct ctl_circuit *c)
+static bool lease_ok(const struct addr *address)
 {
 	const struct prefix pools = { addr_v4(0x64400000), 10 };
+
+	return prefix_contains(&pools, address);
+}
+
+static void stop_names(struct dp_host_seats *seats)
+{
+	seats->has_names = false;
+	seats->resolver = (struct addr){ 0 };
+}
+
+/* A circuit that has gone may have had the slot, or the address. */
+static void seat_address(struct dp_host_seats *seats, unsigned int slot, const struct addr *address)
+{
+	for (unsigned int i = 0; i < DP_HOST_SEATS; i++) {
+		if (i != slot && !addr_equal(&seats->addresses[i], address))
+			continue;
+		seats->addresses[i] = (struct addr){ 0 };
+		if (seats->names == i)
+			stop_names(seats);
+	}
+	seats->addresses[slot] = *address;
+}
+
+static struct addr resolver_of(const struct ike_lease *lease)
+{
+	for (size_t i = 0; i < lease->dns_count; i++)
+		if (lease->dns[i].family == AF_INET)
+			return lease->dns[i];
+	return (struct addr){ 0 };
+}
+
+/* The firewall knows the address before the interface has it; names go the old way still. */
+static int on_attach(void *user, struct ctl_circuit *c, unsigned int slot)
+{
+	struct ctl_host *host = user;
+	const struct dp_host_seats before = host->seats;
 	struct ctl_circuit_info info;
+	int r;
 
 	ctl_circuit_info(c, &info);
-	return prefix_contains(&pools, &info.lease->address);
-}
-
-static void later(struct ctl_host *host)
-{
-	host->retry_at = io_loop_now(host->conf.loop) + RETRY_MS;
-	io_timer_start(host->timer, RETRY_MS);
-}
-
-static void sit(struct ctl_host *host, struct ctl_circuit *c)
-{
-	struct ctl_circuit_info info;
-	int r = lease_ok(c) ? shut(host, &host->state, c) : -ERANGE;
-
+	if (!lease_ok(&info.lease->address))
+		return -ERANGE;
+	seat_address(&host->seats, slot, &info.lease->address);
+	r = shut(host, &host->state);
 	if (r == 0)
-		r = ctl_circuit_attach_host(c, 0);
-	ctl_circuit_info(c, &info);
+		r = ctl_circuit_attach_host(c, slot);
 	if (r == 0) {
-		host->circuit = c;
-		dir_watch_indirect(host->watch, true);
-		log_info("the host goes through circuit %u", info.id);
-		if (!seat_of(c).resolver.family)
-			log_warning("its exit has named no resolver: the host cannot look up names");
-		return;
+		host->slot = slot;
+		return 0;
 	}
-	if (r == -EEXIST) {
-		ctl_stock_give_back(host->stock, c);
-	} else {
-		log_warning("the host cannot go through circuit %u: %s", info.id,
-			    r == -ERANGE ? "its exit gave an address that is not a relay's to give" :
-					   dp_host_error(host->conf.kern));
-		ctl_stock_release(host->stock, c);
-	}
-	if (shut(host, &host->state, NULL) < 0)
+	host->seats = before;
+	if (shut(host, &host->state) < 0)
 		log_warning("the firewall names a circuit that is not there: %s",
 			    dp_host_error(host->conf.kern));
-	later(host);
+	return r;
 }
 
-void ctl_host_ready(struct ctl_host *host)
+static void on_seated(void *user, struct ctl_circuit *c)
 {
-	struct ctl_circuit *c;
+	struct ctl_host *host = user;
+	struct ctl_circuit_info info;
 
-	if (!host->stock || !host->state.up || host->circuit ||
-	    io_loop_now(host->conf.loop) < host->retry_at)
-		return;
-	c = ctl_stock_take(host->stock, host, 0, &host->any);
-	if (c)
-		sit(host, c);
+	ctl_circuit_info(c, &info);
+	host->seats.has_names = true;
+	host->seats.names = host->slot;
+	host->seats.resolver = resolver_of(info.lease);
+	if (shut(host, &host->state) < 0)
+		log_error("names do not go through the host's circuit: %s",
+			  dp_host_error(host->conf.kern));
+	dir_watch_indirect(host->watch, true);
+	log_info("the host goes through circuit %u", info.id);
+	if (!host->seats.resolver.family)
+		log_warning("its exit has named no resolver: the host cannot look up names");
 }
 
-static void on_timer(void *data)
+static void on_empty(void *user)
 {
-	ctl_host_ready(data);
+	struct ctl_host *host = user;
+
+	log_warning("the host's circuit is lost; nothing new passes until there is another");
+	dir_watch_indirect(host->watch, false);
+	stop_names(&host->seats);
+	if (shut(host, &host->state) < 0)
+		log_warning("the firewall names a circuit that is gone: %s",
+			    dp_host_error(host->conf.kern));
+}
+
+static void on_failed(void *user, const struct ctl_circuit *c, int err, bool final)
+{
+	const struct ctl_host *host = user;
+	struct ctl_circuit_info info;
+
+	(void)final;
+	ctl_circuit_info(c, &info);
+	log_warning("the host cannot go through circuit %u: %s", info.id,
+		    err == -ERANGE ? "its exit gave an address that is not a relay's to give" :
+				      dp_host_error(host->conf.kern));
+}
+
+static const struct ctl_seat_ops seat_ops = {
+	.attach = on_attach,
+	.seated = on_seated,
+	.empty = on_empty,
+	.failed = on_failed,
+};
+
+/* Circuits may come from now on. Again: nothing happens. */
+static int sit(struct ctl_host *host)
+{
+	const struct ctl_seat_conf conf = {
+		.loop = host->conf.loop,
+		.stock = host->stock,
+		.ops = &seat_ops,
+		.user = host,
+		.rotate = host->conf.rotate,
+	};
+
+	return host->seat ? 0 : ctl_seat_new(&conf, &host->seat);
 }
 
 static void stand_up(struct ctl_host *host)
 {
-	host->circuit = NULL;
+	if (!host->seat)
+		return;
+	ctl_seat_free(host->seat);
+	host->seat = NULL;
+	host->seats = (struct dp_host_seats){ 0 };
 	dir_watch_indirect(host->watch, false);
 }
 
-bool ctl_host_lost(struct ctl_host *host, void *taker)
+void ctl_host_ready(struct ctl_host *host)
 {
-	if (taker != host)
+	if (host->seat)
+		(void)ctl_seat_offer(host->seat);
+}
+
+bool ctl_host_lost(struct ctl_host *host, void *taker, struct ctl_circuit *circuit)
+{
+	if (!host->seat || taker != host->seat)
 		return false;
-	stand_up(host);
-	log_warning("the host's circuit is lost; nothing passes until there is another");
-	if (shut(host, &host->state, NULL) < 0)
-		log_warning("the firewall names a circuit that is gone: %s",
-			    dp_host_error(host->conf.kern));
-	ctl_host_ready(host);
+	ctl_seat_lost(host->seat, circuit);
 	return true;
+}
+
+bool ctl_host_rotate(struct ctl_host *host)
+{
+	if (host->seat)
+		ctl_seat_rotate(host->seat);
+	return host->seat;
 }
 
 /* Refuses with a line: the kernel's words, or those of the state's file. */
@@ -171,10 +227,12 @@ static bool save(const struct ctl_host *host, struct ctl_conn *conn, const struc
 static void restore(struct ctl_host *host, const struct host_state *tried)
 {
 	(void)unroute(host, tried);
+	if (!host->state.up)
+		stand_up(host);
 	if (host->state.up && route(host, &host->state) < 0)
 		log_error("the host's routes: %s", dp_host_error(host->conf.kern));
 	if (host_state_shut(&host->state))
-		(void)shut(host, &host->state, host->circuit);
+		(void)shut(host, &host->state);
 	else
 		(void)dp_host_open(host->conf.kern);
 	if (host_state_save(host->conf.folder, &host->state) < 0)
@@ -197,7 +255,9 @@ static void put(struct ctl_host *host, struct ctl_conn *conn, const struct host_
 
 	if (!save(host, conn, s))
 		return;
-	r = shut(host, s, host->circuit);
+	r = shut(host, s);
+	if (r == 0 && s->up)
+		r = sit(host);
 	if (r == 0 && host->state.up && !same_nets(s, &host->state))
 		(void)unroute(host, &host->state);
 	if (r == 0 && s->up)
@@ -258,13 +318,9 @@ static void do_up(struct ctl_host *host, struct ctl_conn *conn, const json_t *re
 /* The file last: who dies on the way starts shut. */
 static void open_up(struct ctl_host *host, struct ctl_conn *conn, const struct host_state *s)
 {
-	struct ctl_circuit *c = host->circuit;
 	int r = unroute(host, &host->state), r2 = 0;
 
-	if (c) {
-		stand_up(host);
-		ctl_stock_release(host->stock, c);
-	}
+	stand_up(host);
 	if (!host_state_shut(s))
 		r2 = dp_host_open(host->conf.kern);
 	if (r == 0 && r2 < 0 && r2 != -ENOENT)
@@ -380,14 +436,15 @@ bool ctl_host_request(struct ctl_host *host, struct ctl_conn *conn, uid_t uid,
 
 json_t *ctl_host_status(const struct ctl_host *host)
 {
+	const struct ctl_circuit *c = host->seat ? ctl_seat_circuit(host->seat) : NULL;
 	json_t *nets = json_array(), *tunnel = json_null();
 	struct ctl_circuit_info info;
 	char text[ADDR_TEXT];
 
 	for (size_t i = 0; i < host->state.net_count; i++)
 		json_array_append_new(nets, json_string(prefix_text(&host->state.nets[i], text)));
-	if (host->circuit) {
-		ctl_circuit_info(host->circuit, &info);
+	if (c) {
+		ctl_circuit_info(c, &info);
 		tunnel = json_integer(info.id);
 	}
 	return json_pack("{s:b, s:b, s:o, s:o, s:s}", "up", host->state.up, "lockdown",
@@ -406,7 +463,7 @@ static int resume(struct ctl_host *host)
 		return r;
 	}
 	if (host_state_shut(&host->state)) {
-		r = shut(host, &host->state, NULL);
+		r = shut(host, &host->state);
 		if (r < 0)
 			log_error("cannot shut the host, as it is to be: %s",
 				  dp_host_error(host->conf.kern));
@@ -428,9 +485,7 @@ int ctl_host_new(const struct ctl_host_conf *conf, struct ctl_host **out)
 		return -ENOMEM;
 	host->conf = *conf;
 	host->list_port = host_url_port(conf->directory, &host->named);
-	r = io_timer_new(conf->loop, on_timer, host, &host->timer);
-	if (r == 0)
-		r = resume(host);
+	r = resume(host);
 	if (r < 0)
 		ctl_host_free(host);
 	else
@@ -442,7 +497,7 @@ void ctl_host_free(struct ctl_host *host)
 {
 	if (!host)
 		return;
-	io_timer_free(host->timer);
+	ctl_seat_free(host->seat);
 	free(host);
 }
 
@@ -452,8 +507,13 @@ int ctl_host_serve(struct ctl_host *host, struct ctl_stock *stock, struct dir_wa
 
 	host->stock = stock;
 	host->watch = watch;
-	if (r < 0)
+	if (r < 0) {
 		log_error("cannot lead the host into the tunnel: %s",
 			  dp_host_error(host->conf.kern));
+		return r;
+	}
+	r = host->state.up ? sit(host) : 0;
+	if (r < 0)
+		log_error("cannot start: no memory left");
 	return r;
 }

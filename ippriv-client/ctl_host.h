@@ -1,6 +1,6 @@
 #pragma once
 /*
- * The whole host: `up` puts a circuit into the host's own namespace and shuts every other way out,
+ * The whole host: `up` makes the host's own namespace a seat of circuits and shuts every other way out,
  * `down` undoes that, `lockdown` keeps the other ways shut without a circuit. What was told holds
  * until it is told otherwise: through a circuit that dies, a daemon that stops or is killed, and a
  * restart of the machine.
@@ -14,7 +14,7 @@
  */
 #include "common/ctl/ctl.h"
 #include "common/dir/dir_watch.h"
-#include "ippriv-client/ctl_stock.h"
+#include "ippriv-client/ctl_seat.h"
 #include "ippriv-client/dp_host.h"
 #include "ippriv-client/host_state.h"
 
@@ -27,6 +27,7 @@ struct ctl_host_conf {
 	const struct kern *kern;
 	const char *folder;    /* of the state */
 	const char *directory; /* URL */
+	uint32_t rotate;       /* seconds, as ctl_seat_conf has it */
 };
 
 /*
@@ -34,14 +35,16 @@ struct ctl_host_conf {
  * else is changed in the kernel. CONF's pointers are borrowed. 0, or -errno with one line logged.
  */
 int ctl_host_new(const struct ctl_host_conf *conf, struct ctl_host **out) _must_check_;
-/* The firewall and the rules stay as they are. NULL is fine. */
+/* The firewall and the rules stay as they are. The stock is there still. NULL is fine. */
 void ctl_host_free(struct ctl_host *host);
 /* Where circuits come from; routes stand from here on. 0, or -errno with one line logged. */
 int ctl_host_serve(struct ctl_host *host, struct ctl_stock *stock,
 		   struct dir_watch *watch) _must_check_;
 /* For ctl_stock_events: there is a circuit to take; the one with TAKER is lost (false: not ours). */
 void ctl_host_ready(struct ctl_host *host);
-bool ctl_host_lost(struct ctl_host *host, void *taker);
+bool ctl_host_lost(struct ctl_host *host, void *taker, struct ctl_circuit *circuit);
+/* Another circuit as soon as there is one. False: the host is not up. */
+bool ctl_host_rotate(struct ctl_host *host);
 
 /* Answers the request, of user UID, when it is for the host; else false. */
 bool ctl_host_request(struct ctl_host *host, struct ctl_conn *conn, uid_t uid,

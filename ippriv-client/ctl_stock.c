@@ -615,6 +615,8 @@ struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t u
 {
 	struct stocked *s, *best = NULL;
 
+	if (stock->stopping)
+		return NULL;
 	DL_FOREACH(stock->all, s) {
 		if (state_of(s) != CTL_CIRCUIT_READY || !serves(s, wish))
 			continue;

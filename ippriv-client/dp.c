@@ -32,7 +32,8 @@ struct dp_circuit {
 	struct dp_standing layers[DP_LAYERS];
 	struct kern_netns *app; /* NULL: not attached */
 	size_t app_count;
-	struct kern_op app_ops[1 + DP_PLAN_ADDRESS + DP_PLAN_KEPT]; /* the link first */
+	bool kept; /* what has its address goes on through it */
+	struct kern_op app_ops[2 + DP_HOST_LEAD]; /* link and address first; these are the most */
 	struct dp_circuit *prev, *next;
 };
 
@@ -404,14 +405,31 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 	}
 }
 
-/* As dp_circuit_attach; the route goes into TABLE, 0: main. */
-static int attach(struct dp_circuit *c, int fd, unsigned int slot, uint32_t table)
+/* Fills C->app_ops: the link, then the rest. */
+static void app_plan(struct dp_circuit *c, unsigned int slot, bool host)
+{
+	_Static_assert(1 + (int)DP_PLAN_ADDRESS + DP_PLAN_KEPT <= 2 + (int)DP_HOST_LEAD, "both fit");
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
+	char name[KERN_NAME];
+
+	snprintf(name, sizeof(name), DP_PLAN_LAST "%u", slot);
+	c->app_ops[0] = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
+	dp_plan_address(&s->inner, name, c->app, c->app_ops + 1);
+	c->app_ops[2].route.replace = true;
+	c->app_count = 1 + DP_PLAN_ADDRESS;
+	c->kept = host;
+	if (!host)
+		return;
+	dp_host_lead(&s->inner, name, slot, s->pairs.id, c->app, c->app_ops + 2);
+	c->app_count = 2 + DP_HOST_LEAD;
+}
+
+/* As dp_circuit_attach, or (HOST) as dp_circuit_attach_host. */
+static int attach(struct dp_circuit *c, int fd, unsigned int slot, bool host)
 {
 	_cleanup_close_ int own = fd;
-	char name[KERN_NAME];
 	struct dp *dp = c->dp;
 	const struct kern *kern = dp->kernel.kern;
-	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
 	int r;
 
 	if (c->count != DP_LAYERS)
@@ -422,15 +440,10 @@ static int attach(struct dp_circuit *c, int fd, unsigned int slot, uint32_t tabl
 	if (r < 0)
 		return r;
 	steal_fd(&own);
-	snprintf(name, sizeof(name), DP_PLAN_LAST "%u", slot);
-	c->app_ops[0] = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
-	dp_plan_address(&s->inner, name, c->app, c->app_ops + 1);
-	c->app_ops[2].route.replace = true;
-	c->app_ops[2].route.table = table;
-	c->app_count = 1 + DP_PLAN_ADDRESS;
+	app_plan(c, slot, host);
 	r = kern->add(kern->ctx, &c->app_ops[0]);
 	if (r == 0) {
-		r = kern_plan_add(kern, c->app_ops + 1, DP_PLAN_ADDRESS);
+		r = kern_plan_add(kern, c->app_ops + 1, c->app_count - 1);
 		if (r < 0)
 			(void)kern->del(kern->ctx, &c->app_ops[0]);
 		if (r == -EEXIST)
@@ -445,14 +458,14 @@ static int attach(struct dp_circuit *c, int fd, unsigned int slot, uint32_t tabl
 
 int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot)
 {
-	return attach(c, fd, slot, 0);
+	return attach(c, fd, slot, false);
 }
 
 int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot)
 {
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : attach(c, fd, slot, DP_HOST_TABLE);
+	return fd < 0 ? -errno : attach(c, fd, slot, true);
 }
 
 int dp_circuit_keep(struct dp_circuit *c)
@@ -463,12 +476,14 @@ int dp_circuit_keep(struct dp_circuit *c)
 
 	if (!c->app)
 		return -EINVAL;
-	if (c->app_count == ARRAY_SIZE(c->app_ops))
+	if (c->kept)
 		return 0;
 	dp_plan_keep(&s->inner, c->app_ops[0].link.name, s->pairs.id, c->app, ops);
 	r = kern_plan_add(c->dp->kernel.kern, ops, DP_PLAN_KEPT);
-	if (r == 0)
+	if (r == 0) {
 		c->app_count += DP_PLAN_KEPT;
+		c->kept = true;
+	}
 	return r;
 }
 

@@ -138,16 +138,19 @@ int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *pa
  * have got hold of the interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot) _must_check_;
-/* The same with the daemon's own namespace; the route goes into the host's table (dp_host.h). */
+/*
+ * The same with the daemon's own namespace; the route goes into the host's table, and what has this
+ * circuit's address goes on through it whatever comes after (dp_host_lead).
+ */
 int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot) _must_check_;
 /*
  * Before another circuit is attached to the same namespace: what has this one's address goes on
- * through it then. Again: nothing happens.
+ * through it then. Again, and for the host: nothing happens.
  */
 int dp_circuit_keep(struct dp_circuit *c) _must_check_;
 /*
- * 1 when a connection that began at its address is tracked where it is attached, 0: none; -errno:
- * that cannot be told.
+ * 1 when a connection that began at its address, or was translated to it, is tracked where it is
+ * attached, 0: none; -errno: that cannot be told.
  */
 int dp_circuit_flows(struct dp_circuit *c) _must_check_;
 /* Counters of layer INDEX (0 outermost), over all its SAs since it stands: they never fall. */

@@ -9,8 +9,15 @@
 
 #include "common/kern/kern_shield.h"
 
-/* Before those of other programs, and room for some of a tunnel that is replaced between them. */
-enum { PRIORITY_NAMES = 59, PRIORITY_PAST = 60, PRIORITY_TUNNEL = 69 };
+/* Before those of other programs. Where a circuit's own table has nothing any more, later ones count. */
+enum {
+	PRIORITY_NAMES_OWN = 58,
+	PRIORITY_NAMES = 59,
+	PRIORITY_PAST = 60,
+	PRIORITY_FROM_OWN = 61,
+	PRIORITY_OF_OWN = 62,
+	PRIORITY_TUNNEL = 69,
+};
 
 enum {
 	MDNS_GROUP = 0xe00000fb, /* 224.0.0.251 */
@@ -61,12 +68,12 @@ static void add_tunnel(struct plan *p, uint16_t family)
 	r->invert = true;
 }
 
-/* What the firewall has led into the tunnel, and what comes back. */
+/* What the firewall has led into a tunnel that is not there any more. */
 static void add_names(struct plan *p)
 {
 	struct kern_rule *r = add_rule(p, AF_INET, PRIORITY_NAMES, DP_HOST_TABLE);
 
-	r->mark = (struct kern_mark){ MARK_NAMES, MARK_EXACT };
+	r->mark = (struct kern_mark){ MARK_NAMES_ANY, MARK_NAMES_ANY };
 }
 
 static void add_unreachable(struct plan *p, uint8_t family)
@@ -100,16 +107,19 @@ static struct plan plan_of(const struct dp_host_conf *conf)
 }
 
 int dp_host_shut(const struct kern *kern, const struct dp_host_conf *conf,
-		 const struct dp_host_seat *seat)
+		 const struct dp_host_seats *seats)
 {
 	struct kern_shield shield = {
 		.list_port = conf->list_port,
 		.net_count = conf->net_count,
-		.tunnel = { seat->address },
-		.resolver = seat->resolver,
+		.has_names = seats->has_names,
+		.names = seats->names,
+		.resolver = seats->resolver,
 	};
 	struct kern_op op = { .type = KERN_OP_SHIELD, .shield = &shield };
 
+	_Static_assert((int)DP_HOST_SEATS == KERN_SHIELD_SEATS, "the firewall knows them all");
+	memcpy(shield.tunnel, seats->addresses, sizeof(shield.tunnel));
 	memcpy(shield.nets, conf->nets, sizeof(shield.nets));
 	return kern->add(kern->ctx, &op);
 }
@@ -139,6 +149,37 @@ int dp_host_unroute(const struct kern *kern, const struct dp_host_conf *conf)
 	struct plan p = plan_of(conf);
 
 	return kern_plan_del(kern, p.ops, p.count);
+}
+
+static struct kern_op lead_route(const char *name, uint32_t table, struct kern_netns *ns)
+{
+	struct kern_op op = { .type = KERN_OP_ROUTE, .netns = ns };
+
+	op.route = (struct kern_route){ .dst = { .addr = addr_v4(0) }, .table = table };
+	snprintf(op.route.link, KERN_NAME, "%s", name);
+	return op;
+}
+
+static struct kern_op lead_rule(uint32_t priority, uint32_t table, struct kern_netns *ns)
+{
+	struct kern_op op = { .type = KERN_OP_RULE, .netns = ns };
+
+	op.rule = (struct kern_rule){ .family = AF_INET, .priority = priority, .table = table };
+	return op;
+}
+
+void dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
+		  struct kern_netns *ns, struct kern_op *out)
+{
+	out[0] = lead_route(name, id, ns);
+	out[1] = lead_rule(PRIORITY_NAMES_OWN, id, ns);
+	out[1].rule.mark = (struct kern_mark){ MARK_NAMES(slot), MARK_EXACT };
+	out[2] = lead_rule(PRIORITY_FROM_OWN, id, ns);
+	out[2].rule.from = prefix_host(inner);
+	out[3] = lead_rule(PRIORITY_OF_OWN, id, ns);
+	out[3].rule.mark = (struct kern_mark){ MARK_SEAT(slot), MARK_EXACT };
+	out[4] = lead_route(name, DP_HOST_TABLE, ns);
+	out[4].route.replace = true;
 }
 
 static int change_direct(const struct kern *kern, uint64_t cgroup, uint32_t seconds, bool add)

@@ -12,9 +12,13 @@
 #include "common/base/cleanup.h"
 
 struct kern;
+struct kern_netns;
+struct kern_op;
 
 enum {
 	DP_HOST_NETS = 16,
+	DP_HOST_SEATS = 4, /* of circuits at once: ippriv0, ippriv1, ... */
+	DP_HOST_LEAD = 5,  /* operations of dp_host_lead */
 	DP_HOST_TABLE = 0x49600000, /* of routes; no layer has that number (dp_id.h) */
 };
 
@@ -24,21 +28,30 @@ struct dp_host_conf {
 	struct prefix nets[DP_HOST_NETS]; /* reached by other links as ever */
 };
 
-/* What the tunnel is at the moment. */
-struct dp_host_seat {
-	struct addr address;  /* of ippriv0; family 0: there is none */
-	struct addr resolver; /* family 0: none */
+/* What the tunnel is at the moment. All 0: nothing. */
+struct dp_host_seats {
+	struct addr addresses[DP_HOST_SEATS]; /* family 0: there is none */
+	bool has_names;       /* names are asked for, else nowhere */
+	unsigned int names;   /* by the circuit that sits there */
+	struct addr resolver; /* whom; family 0: whom the program asks */
 };
 
 /* The firewall stands, or is replaced at once. 0 or -errno. */
 int dp_host_shut(const struct kern *kern, const struct dp_host_conf *conf,
-		 const struct dp_host_seat *seat) _must_check_;
+		 const struct dp_host_seats *seats) _must_check_;
 /* The firewall goes. -ENOENT: there was none. */
 int dp_host_open(const struct kern *kern);
 /* The rules stand; those that do already stay. On failure some do. */
 int dp_host_route(const struct kern *kern, const struct dp_host_conf *conf) _must_check_;
 /* The rules go, whatever fails; 0 or the first -errno. */
 int dp_host_unroute(const struct kern *kern, const struct dp_host_conf *conf);
+/*
+ * What leads into a circuit's interface NAME, in seat SLOT of NS, the host's own: all that has its
+ * address INNER for source, or belongs to a connection of its, by a table of its own with the number
+ * ID; last the default route, instead of another circuit's. Pure; fills DP_HOST_LEAD operations.
+ */
+void dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
+		  struct kern_netns *ns, struct kern_op *out);
 /* The control group with that number may go straight, for SECONDS or (0) until dp_host_open. */
 int dp_host_pass(const struct kern *kern, uint64_t cgroup, uint32_t seconds) _must_check_;
 /* It may not any more. */

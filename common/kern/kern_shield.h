@@ -8,14 +8,16 @@
 
 #define KERN_SHIELD_TABLE "ippriv_client"
 
-enum { KERN_SHIELD_NETS = 16, KERN_SHIELD_SEATS = 2 };
+enum { KERN_SHIELD_NETS = 16, KERN_SHIELD_SEATS = 4 };
 
 struct kern_shield {
 	uint16_t list_port; /* TCP, where the daemon gets its list */
 	size_t net_count;
 	struct prefix nets[KERN_SHIELD_NETS]; /* reached straight, by everybody */
-	struct addr tunnel[KERN_SHIELD_SEATS]; /* of ippriv0 and ippriv1; family 0: none */
-	struct addr resolver; /* IPv4, in the tunnel; family 0: names are not asked for */
+	struct addr tunnel[KERN_SHIELD_SEATS]; /* of ippriv0, ippriv1, ...; family 0: none */
+	bool has_names;       /* somebody is asked for names; else nobody is */
+	unsigned int names;   /* by that interface */
+	struct addr resolver; /* who, IPv4; family 0: whom the program asks */
 };
 
 /* A control group whose sockets may go straight. */

@@ -8,6 +8,7 @@
 #include <libnftnl/udata.h>
 #include <linux/ip.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stddef.h>
@@ -503,6 +504,18 @@ void nft_match_ct_mark(struct nft_rule *r, uint32_t value)
 {
 	load(r, "ct", NFTNL_EXPR_CT_KEY, NFT_CT_MARK, NFTNL_EXPR_CT_DREG);
 	cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void nft_match_ct_home(struct nft_rule *r, const struct addr *address)
+{
+	struct nftnl_expr *e = add(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DST_IP);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_REPLY);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	cmp(r, NFT_CMP_EQ, address->bytes, 4);
 }
 
 void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id)

@@ -80,6 +80,8 @@ void nft_match_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
 void nft_match_socket_mark(struct nft_rule *r, uint32_t value, uint32_t mask);
 /* The connection's mark is VALUE. */
 void nft_match_ct_mark(struct nft_rule *r, uint32_t value);
+/* The connection's answers go to ADDRESS, IPv4: it began there or was translated to it. */
+void nft_match_ct_home(struct nft_rule *r, const struct addr *address);
 /* The control group one below the root that the socket is in is in SET. */
 void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id);
 /* Both ports at once, host order. Only behind nft_match_l4proto(TCP or UDP). */

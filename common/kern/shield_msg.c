@@ -32,7 +32,9 @@ enum {
 };
 
 static const char direct_set[] = "direct";
-static const char *const seats[KERN_SHIELD_SEATS] = { "ippriv0", "ippriv1" };
+static const uint8_t name_protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+static const char *const seats[KERN_SHIELD_SEATS] = { "ippriv0", "ippriv1", "ippriv2",
+							"ippriv3" };
 
 static const struct nft_chain chains[] = {
 	{ "incoming", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE },
@@ -127,12 +129,17 @@ static struct nft_rule between_ports(const char *chain, uint16_t sport, uint16_t
 	return r;
 }
 
-static struct nft_rule with_mark(const char *chain, uint32_t value)
+static struct nft_rule with_mark(const char *chain, uint32_t value, uint32_t mask)
 {
 	struct nft_rule r = rule(chain);
 
-	nft_match_mark(&r, value, MARK_EXACT);
+	nft_match_mark(&r, value, mask);
 	return r;
+}
+
+static struct nft_rule of_names(const char *chain)
+{
+	return with_mark(chain, MARK_NAMES_ANY, MARK_NAMES_ANY);
 }
 
 static struct nft_rule of_direct(const char *chain)
@@ -151,8 +158,43 @@ static struct nft_rule to_net(const char *chain, enum nft_field field, const str
 	return r;
 }
 
+/* Of a connection to a name server that was led to seat I. */
+static struct nft_rule of_asked(const char *chain, size_t i)
+{
+	struct nft_rule r = rule(chain);
+
+	nft_match_ct_mark(&r, MARK_NAMES(i));
+	return r;
+}
+
+static bool has_seat(const struct making *m, size_t i)
+{
+	return m->shield->tunnel[i].family;
+}
+
 /*
- * What comes for the daemon, for those who may go straight, and from name servers is marked before it
+ * Of a tunnel: what is not for its address goes no further, before NAT has changed it. What belongs to
+ * its connections is marked, wherever it comes from: containers' packets go on through the tunnel by
+ * which they began, and rp_filter finds answers on the right interface.
+ */
+static void push_incoming_seat(struct making *m, size_t i)
+{
+	const struct prefix own = prefix_host(&m->shield->tunnel[i]);
+	struct nft_rule r = by_link("incoming", false, seats[i]);
+
+	if (has_seat(m, i))
+		nft_match_net(&r, NFT_DADDR, &own, true);
+	push_drop(m, r, "by a tunnel, not for its address");
+	if (!has_seat(m, i))
+		return;
+	r = rule("incoming");
+	nft_match_ct_home(&r, &own.addr);
+	push_mark(m, r, MARK_SEAT(i));
+	push_mark(m, of_asked("incoming", i), MARK_NAMES(i));
+}
+
+/*
+ * What comes for the daemon, for those who may go straight, and from the tunnels is marked before it
  * is routed: with src_valid_mark, rp_filter then looks for the way back where the answer will go.
  */
 static void push_incoming(struct making *m)
@@ -165,9 +207,8 @@ static void push_incoming(struct making *m)
 	r = rule("incoming");
 	nft_match_socket_mark(&r, MARK_OURS, MARK_EITHER);
 	push_mark(m, r, MARK_OURS);
-	r = rule("incoming");
-	nft_match_ct_mark(&r, MARK_NAMES);
-	push_mark(m, r, MARK_NAMES);
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
+		push_incoming_seat(m, i);
 }
 
 static void push_from_tunnel(struct making *m)
@@ -226,7 +267,7 @@ static const char name_drop[] = "a name, not through the tunnel";
 /* Marked ones have been led elsewhere, and the link that is known here is still the old one. */
 static void push_names_drop(struct making *m)
 {
-	push_accept(m, with_mark("output", MARK_NAMES));
+	push_accept(m, of_names("output"));
 	push_drop(m, to_port("output", IPPROTO_UDP, PORT_NAMES), name_drop);
 	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES), name_drop);
 	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES_TLS), name_drop);
@@ -255,7 +296,7 @@ static void push_output(struct making *m)
 	push_accept(m, by_lo("output", true));
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_accept(m, by_link("output", true, seats[i]));
-	push_jump(m, with_mark("output", MARK_OURS), "ours");
+	push_jump(m, with_mark("output", MARK_OURS, MARK_EXACT), "ours");
 	push_accept(m, of_direct("output"));
 	push_link(m);
 	push_names_drop(m);
@@ -277,43 +318,66 @@ static void push_forward(struct making *m)
 	push_drop(m, rule("forward"), "forwarded, not through the tunnel");
 }
 
+/* What was asked by a tunnel, and is asked again, goes the same way; the rest by the current one. */
+static void push_names_route(struct making *m)
+{
+	struct nft_rule r;
+
+	push_accept(m, by_lo("names_route", true));
+	push_accept(m, of_direct("names_route"));
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++) {
+		if (!has_seat(m, i))
+			continue;
+		r = of_asked("names_route", i);
+		nft_set_mark(&r, MARK_NAMES(i));
+		push_accept(m, r);
+	}
+	for (size_t j = 0; j < ARRAY_SIZE(name_protocols); j++) {
+		r = to_port("names_route", name_protocols[j], PORT_NAMES);
+		if (m->shield->has_names) {
+			nft_set_ct_mark(&r, MARK_NAMES(m->shield->names));
+			push_mark(m, r, MARK_NAMES(m->shield->names));
+		} else {
+			push_drop(m, r, name_drop);
+		}
+	}
+}
+
+static void push_names_source(struct making *m, size_t i)
+{
+	const struct prefix own = prefix_host(&m->shield->tunnel[i]);
+
+	for (size_t j = 0; has_seat(m, i) && j < ARRAY_SIZE(name_protocols); j++) {
+		struct nft_rule r = by_link("names_source", true, seats[i]);
+
+		nft_match_net(&r, NFT_SADDR, &own, true);
+		nft_match_l4proto(&r, name_protocols[j]);
+		nft_match_ports(&r, NFT_DPORT, PORT_NAMES, PORT_NAMES);
+		nft_masquerade(&r);
+		push(m, &r);
+	}
+}
+
 /*
  * Whatever name server a program asks, on whatever link: the question goes into the tunnel, to the
  * exit's resolver, and from the tunnel's address.
  */
 static void push_names(struct making *m)
 {
-	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
-	const struct prefix own = prefix_host(&m->shield->tunnel[0]);
-
-	push_accept(m, by_lo("names_route", true));
-	push_accept(m, of_direct("names_route"));
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-		struct nft_rule r = to_port("names_route", protocols[i], PORT_NAMES);
-
-		nft_set_ct_mark(&r, MARK_NAMES);
-		push_mark(m, r, MARK_NAMES);
-	}
+	push_names_route(m);
 	push_accept(m, by_lo("names", true));
 	push_accept(m, of_direct("names"));
-	for (size_t i = 0; m->shield->resolver.family && i < ARRAY_SIZE(protocols); i++) {
-		struct nft_rule r = to_port("names", protocols[i], PORT_NAMES);
+	for (size_t j = 0; m->shield->resolver.family && j < ARRAY_SIZE(name_protocols); j++) {
+		struct nft_rule r = to_port("names", name_protocols[j], PORT_NAMES);
 
 		nft_dnat(&r, &m->shield->resolver);
 		push(m, &r);
 	}
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_accept(m, by_link("names_last", true, seats[i]));
-	push_drop(m, with_mark("names_last", MARK_NAMES), name_drop);
-	for (size_t i = 0; own.addr.family && i < ARRAY_SIZE(protocols); i++) {
-		struct nft_rule r = by_link("names_source", true, seats[0]);
-
-		nft_match_net(&r, NFT_SADDR, &own, true);
-		nft_match_l4proto(&r, protocols[i]);
-		nft_match_ports(&r, NFT_DPORT, PORT_NAMES, PORT_NAMES);
-		nft_masquerade(&r);
-		push(m, &r);
-	}
+	push_drop(m, of_names("names_last"), name_drop);
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
+		push_names_source(m, i);
 }
 
 static void push_table(struct nft_batch *b, uint16_t type)
@@ -406,7 +470,8 @@ static bool shield_ok(const struct kern_shield *shield)
 		ok = net_ok(&shield->nets[i]);
 	for (size_t i = 0; ok && i < KERN_SHIELD_SEATS; i++)
 		ok = address_ok(&shield->tunnel[i]);
-	return ok;
+	return ok && (!shield->has_names || (shield->names < KERN_SHIELD_SEATS &&
+					     shield->tunnel[shield->names].family));
 }
 
 static const uint8_t families[] = { NFPROTO_INET, NFPROTO_ARP };

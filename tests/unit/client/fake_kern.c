@@ -75,6 +75,8 @@ static int fake_add(void *ctx, const struct kern_op *op)
 	remember(k, op, true);
 	if (++k->adds == k->fail_at)
 		return k->fail_with;
+	if (op->type == KERN_OP_SHIELD)
+		k->shield = *op->shield;
 	if (op->type == KERN_OP_SHIELD && find(k, op) < k->count)
 		return 0; /* replaced */
 	if (find(k, op) < k->count || k->count == FAKE_OPS) {

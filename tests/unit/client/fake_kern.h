@@ -3,7 +3,7 @@
  * A kernel that only keeps books: what stands where, in which order it came and went. Refuses what
  * the real one would: things twice, things that are not there, dead namespaces.
  */
-#include "common/kern/kern_ops.h"
+#include "common/kern/kern_shield.h"
 #include "ippriv-client/dp.h"
 
 enum { FAKE_OPS = 64, FAKE_EVENTS = 256, FAKE_NAMESPACES = 16, FAKE_NEWS = 16 };
@@ -37,6 +37,7 @@ struct fake_kern {
 	struct fake_event events[FAKE_EVENTS];
 	size_t namespace_count;
 	struct kern_netns namespaces[FAKE_NAMESPACES];
+	struct kern_shield shield; /* the last one */
 	unsigned int adds, fail_at; /* the fail_at-th add fails, 0: none does */
 	int fail_with;              /* -ENOMEM at first */
 	unsigned int wrong;    /* calls that the real kernel would not have got from a good plan */

@@ -5,6 +5,7 @@
 #include "client/fake_kern.h"
 #include "common/base/inner_mtu.h"
 #include "common/base/mark.h"
+#include "ippriv-client/dp_host.h"
 #include "ippriv-client/dp_plan.h"
 
 static struct dp_pair pair_of(unsigned int k)
@@ -202,6 +203,39 @@ Test(dp, stands_as_a_chain_of_namespaces)
 	dp_circuit_free(c);
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(fake_kern_namespaces(&k), 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+	fake_kern_fini(&k);
+}
+
+Test(dp, two_circuits_of_the_host_stand_side_by_side)
+{
+	struct dp_circuit *c[2];
+	struct fake_kern k;
+	struct dp *dp;
+	size_t before;
+
+	c[0] = begin(&k, 1, &dp);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c[1]), 0);
+	for (unsigned int i = 0; i < 2 * DP_LAYERS; i++) {
+		struct dp_layer l = layer_of(i % DP_LAYERS);
+
+		l.pair.spi_in += 100 * (i / DP_LAYERS);
+		l.pair.spi_out += 100 * (i / DP_LAYERS);
+		cr_assert_eq(dp_circuit_push(c[i / DP_LAYERS], &l), 0);
+	}
+	before = k.count;
+	cr_assert_eq(dp_circuit_attach_host(c[0], 0), 0);
+	cr_assert_eq(k.count, before + 2 + DP_HOST_LEAD);
+	cr_assert_eq(dp_circuit_keep(c[0]), 0);
+	cr_assert_eq(k.count, before + 2 + DP_HOST_LEAD, "it is kept already");
+	cr_assert_eq(dp_circuit_attach_host(c[1], 1), 0);
+	cr_assert_eq(k.count, before + 2 * (2 + DP_HOST_LEAD));
+	dp_circuit_free(c[0]);
+	cr_assert_eq(fake_kern_count(&k, KERN_OP_RULE), 3);
+	cr_assert_eq(dp_circuit_flows(c[1]), 0);
+	dp_circuit_free(c[1]);
+	cr_assert_eq(k.count, 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);
 	fake_kern_fini(&k);

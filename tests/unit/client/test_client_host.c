@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "client/fake_kern.h"
+#include "common/base/mark.h"
 #include "ippriv-client/dp_host.h"
 #include "ippriv-client/host_state.h"
 #include "ippriv-client/host_url.h"
@@ -171,14 +172,53 @@ Test(dp_host, what_stands_already_is_no_error)
 Test(dp_host, the_firewall_is_replaced_and_goes_once)
 {
 	const struct dp_host_conf conf = conf_with(1);
-	const struct dp_host_seat none = { 0 }, seat = { addr_v4(0x64400001), addr_v4(0x09090909) };
+	const struct dp_host_seats none = { 0 };
+	const struct dp_host_seats seats = { .addresses = { [2] = addr_v4(0x64400001) },
+					     .has_names = true, .names = 2,
+					     .resolver = addr_v4(0x09090909) };
 
 	cr_assert_eq(dp_host_shut(&kernel.ops, &conf, &none), 0);
-	cr_assert_eq(dp_host_shut(&kernel.ops, &conf, &seat), 0);
+	cr_assert_not(kernel.shield.has_names);
+	cr_assert_eq(dp_host_shut(&kernel.ops, &conf, &seats), 0);
+	cr_assert(kernel.shield.list_port == 8080 && kernel.shield.net_count == 1);
+	cr_assert(kernel.shield.has_names && kernel.shield.names == 2);
+	cr_assert(addr_equal(&kernel.shield.tunnel[2], &seats.addresses[2]));
+	cr_assert(addr_equal(&kernel.shield.resolver, &seats.resolver));
 	cr_assert_eq(fake_kern_count(&kernel, KERN_OP_SHIELD), 1);
 	cr_assert_eq(dp_host_pass(&kernel.ops, 7, 60), 0);
 	cr_assert_eq(dp_host_stop(&kernel.ops, 7), 0);
 	cr_assert_eq(dp_host_open(&kernel.ops), 0);
 	cr_assert_eq(kernel.wrong, 0);
 	cr_assert_eq(dp_host_open(&kernel.ops), -ENOENT);
+}
+
+/* What an old circuit keeps, beside one that has the default route. */
+Test(dp_host, a_circuit_has_rules_of_its_own)
+{
+	const struct dp_host_conf conf = conf_with(1);
+	const struct addr inner = addr_v4(0x64400001), other = addr_v4(0x64400002);
+	struct kern_op ops[2][DP_HOST_LEAD];
+	uint32_t last = 0;
+
+	dp_host_lead(&inner, "ippriv0", 0, 0x49600007, NULL, ops[0]);
+	dp_host_lead(&other, "ippriv3", 3, 0x49600008, NULL, ops[1]);
+	cr_assert_eq(dp_host_route(&kernel.ops, &conf), 0);
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_eq(kern_plan_add(&kernel.ops, ops[i], DP_HOST_LEAD), 0);
+	cr_assert(ops[1][0].route.table == 0x49600008 && !ops[1][0].route.replace);
+	cr_assert(ops[1][4].route.table == DP_HOST_TABLE && ops[1][4].route.replace);
+	for (size_t i = 1; i <= 3; i++) {
+		const struct kern_rule *a = &ops[0][i].rule, *b = &ops[1][i].rule;
+
+		cr_assert(a->priority > last && a->priority == b->priority && a->priority < 69);
+		cr_assert(a->table == 0x49600007 && b->table == 0x49600008);
+		cr_assert(a->mark.mask ? a->mark.value != b->mark.value && !a->from.len :
+					 prefix_contains(&a->from, &inner) && a->from.len == 32);
+		cr_assert((a->mark.value & MARK_EITHER) != MARK_OURS, "nobody goes straight by it");
+		last = a->priority;
+	}
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_eq(kern_plan_del(&kernel.ops, ops[i], DP_HOST_LEAD), 0);
+	cr_assert_eq(dp_host_unroute(&kernel.ops, &conf), 0);
+	cr_assert(kernel.count == 0 && kernel.wrong == 0);
 }

@@ -26,7 +26,9 @@ static struct kern_shield sample(void)
 		.list_port = 8080,
 		.net_count = 2,
 		.nets = { net("192.168.1.0/24"), net("2001:db8:1::/48") },
-		.tunnel = { addr_v4(0x64400102) },
+		.tunnel = { addr_v4(0x64400102), addr_v4(0x64400203) },
+		.has_names = true,
+		.names = 1,
 		.resolver = addr_v4(0x09090909),
 	};
 }
@@ -64,10 +66,13 @@ Test(shield_msg, without_circuit_and_networks_there_are_fewer_rules)
 
 	shield.resolver.family = 0;
 	cr_assert_eq(rules(replace(&shield)), all - 2);
-	shield.tunnel[0].family = 0;
-	cr_assert_eq(rules(replace(&shield)), all - 6);
+	shield.tunnel[0].family = 0; /* incoming, input, names_route, names_source, ARP */
+	cr_assert_eq(rules(replace(&shield)), all - 2 - (2 + 1 + 1 + 2 + 1));
+	shield.has_names = false;
+	shield.tunnel[1].family = 0;
+	cr_assert_eq(rules(replace(&shield)), all - 2 - 2 * 7);
 	shield.net_count = 0; /* each in output and twice in forward; what finds printers */
-	cr_assert_eq(rules(replace(&shield)), all - 6 - 2 * 3 - 2);
+	cr_assert_eq(rules(replace(&shield)), all - 2 - 2 * 7 - 2 * 3 - 2);
 }
 
 Test(shield_msg, odd_prefixes_are_masked)
@@ -89,7 +94,8 @@ Test(shield_msg, the_longest_fits_and_short_buffers_are_refused)
 	struct kern_shield shield = sample();
 	size_t whole, len;
 
-	shield.tunnel[1] = addr_v4(0x64400103);
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
+		shield.tunnel[i] = addr_v4(0x64400103);
 	for (shield.net_count = 0; shield.net_count < KERN_SHIELD_NETS; shield.net_count++)
 		shield.nets[shield.net_count] = net("2001:db8:20::/51");
 	whole = replace(&shield);
@@ -121,6 +127,8 @@ Test(shield_msg, nonsense_is_refused)
 	REFUSED(shield.nets[1].addr.family = 0);
 	REFUSED(shield.tunnel[1].family = AF_INET6);
 	REFUSED(shield.resolver.family = AF_INET6);
+	REFUSED(shield.names = 2);
+	REFUSED(shield.names = KERN_SHIELD_SEATS);
 #undef REFUSED
 }
 
