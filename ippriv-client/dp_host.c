@@ -41,12 +41,13 @@ static struct kern_rule *add_rule(struct plan *p, uint16_t family, uint32_t prio
 
 /*
  * What stays on its link: what a DHCP client asks its server, and questions to name servers, which
- * the firewall leads into the tunnel.
+ * the firewall leads into the tunnel; of this host alone, as others' would pass that by.
  */
 static void add_port(struct plan *p, uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	struct kern_rule *r = add_rule(p, AF_INET, PRIORITY_PAST, KERN_TABLE_MAIN);
 
+	r->local = true;
 	r->proto = proto;
 	r->sport = sport;
 	r->dport = dport;

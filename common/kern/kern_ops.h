@@ -130,6 +130,7 @@ struct kern_rule {
 	uint16_t family;        /* AF_INET or AF_INET6 */
 	uint32_t priority;      /* not 0, which is that of the kernel's rule for local addresses */
 	struct prefix from, to; /* family 0: any */
+	bool local;            /* of this host's own, not forwarded */
 	struct kern_mark mark;
 	uint8_t proto;         /* 0 any */
 	uint16_t sport, dport; /* host order, 0 any; only with a protocol */

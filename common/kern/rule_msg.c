@@ -7,6 +7,9 @@
 
 #include "common/kern/nl_attr.h"
 
+/* The kernel's name of where a host's own packets come from. */
+static const char lo[] = "lo";
+
 static struct nlmsghdr *message(void *buf, uint16_t type, uint16_t flags,
 				const struct fib_rule_hdr *head)
 {
@@ -69,6 +72,8 @@ static int change(void *buf, size_t size, uint16_t type, uint16_t flags,
 	nlh = message(buf, type, NLM_F_ACK | flags, &head);
 	put_prefix(nlh, FRA_SRC, &r->from);
 	put_prefix(nlh, FRA_DST, &r->to);
+	if (r->local)
+		mnl_attr_put_strz(nlh, FRA_IIFNAME, lo);
 	if (r->mark.mask) {
 		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark.value);
 		mnl_attr_put_u32(nlh, FRA_FWMASK, r->mark.mask);
@@ -109,6 +114,7 @@ int rule_msg_dump(void *buf, size_t size, size_t *len)
 static bool says_more(const struct nlattr **tb)
 {
 	static const uint16_t known[] = { FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_FWMASK,
+					  FRA_IIFNAME,
 					  FRA_TABLE, FRA_PROTOCOL, FRA_PAD,
 					  FRA_SUPPRESS_PREFIXLEN, FRA_IP_PROTO,
 					  FRA_SPORT_RANGE, FRA_DPORT_RANGE };
@@ -149,6 +155,15 @@ static int parse_port(const struct nlattr *a, uint16_t *out)
 	return err < 0 ? err : range.start == range.end ? 0 : -EOPNOTSUPP;
 }
 
+static int parse_local(const struct nlattr *a, bool *out)
+{
+	if (!a)
+		return 0;
+	*out = mnl_attr_get_payload_len(a) == sizeof(lo) &&
+	       memcmp(mnl_attr_get_payload(a), lo, sizeof(lo)) == 0;
+	return *out ? 0 : -EOPNOTSUPP;
+}
+
 static int parse_ports(const struct nlattr **tb, struct kern_rule *r)
 {
 	int err = nl_attr_get(tb[FRA_IP_PROTO], &r->proto, sizeof(r->proto));
@@ -182,7 +197,9 @@ int rule_msg_parse(const void *msg, size_t len, struct kern_rule *out, uint8_t *
 	    nl_attr_get(tb[FRA_PRIORITY], &r.priority, 4) < 0 ||
 	    nl_attr_get(tb[FRA_PROTOCOL], &proto, 1) < 0)
 		return -EBADMSG;
-	err = parse_ports(tb, &r);
+	err = parse_local(tb[FRA_IIFNAME], &r.local);
+	if (err == 0)
+		err = parse_ports(tb, &r);
 	if (err < 0)
 		return err;
 	*out = r;

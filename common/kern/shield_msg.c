@@ -264,13 +264,18 @@ static void push_link(struct making *m)
 
 static const char name_drop[] = "a name, not through the tunnel";
 
+static void push_names_drop(struct making *m, const char *chain)
+{
+	push_drop(m, to_port(chain, IPPROTO_UDP, PORT_NAMES), name_drop);
+	push_drop(m, to_port(chain, IPPROTO_TCP, PORT_NAMES), name_drop);
+	push_drop(m, to_port(chain, IPPROTO_TCP, PORT_NAMES_TLS), name_drop);
+}
+
 /* Marked ones have been led elsewhere, and the link that is known here is still the old one. */
-static void push_names_drop(struct making *m)
+static void push_output_names(struct making *m)
 {
 	push_accept(m, of_names("output"));
-	push_drop(m, to_port("output", IPPROTO_UDP, PORT_NAMES), name_drop);
-	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES), name_drop);
-	push_drop(m, to_port("output", IPPROTO_TCP, PORT_NAMES_TLS), name_drop);
+	push_names_drop(m, "output");
 }
 
 /* With a network of one's own goes what finds printers there. */
@@ -299,21 +304,29 @@ static void push_output(struct making *m)
 	push_jump(m, with_mark("output", MARK_OURS, MARK_EXACT), "ours");
 	push_accept(m, of_direct("output"));
 	push_link(m);
-	push_names_drop(m);
+	push_output_names(m);
 	push_output_nets(m);
 	push_drop(m, rule("output"), "not through the tunnel");
 }
 
-/* Containers and virtual machines: through the tunnel when this host translates, or to a network. */
+/*
+ * Containers and virtual machines: through the tunnel when this host translates, or to a network, which
+ * answers. Its own packets to anywhere else could have been routed straight by a mark (ESP).
+ */
 static void push_forward(struct making *m)
 {
+	struct nft_rule r;
+
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_accept(m, by_link("forward", true, seats[i]));
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_jump(m, by_link("forward", false, seats[i]), "from_tunnel");
+	push_names_drop(m, "forward");
 	for (size_t i = 0; i < m->shield->net_count; i++) {
 		push_accept(m, to_net("forward", NFT_DADDR, &m->shield->nets[i]));
-		push_accept(m, to_net("forward", NFT_SADDR, &m->shield->nets[i]));
+		r = to_net("forward", NFT_SADDR, &m->shield->nets[i]);
+		nft_match_ct_reply(&r);
+		push_accept(m, r);
 	}
 	push_drop(m, rule("forward"), "forwarded, not through the tunnel");
 }

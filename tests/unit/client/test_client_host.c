@@ -148,6 +148,7 @@ Test(dp_host, rules_lead_all_but_exceptions_into_the_table)
 		} else {
 			cr_assert_eq(op->rule.table, KERN_TABLE_MAIN);
 			cr_assert(op->rule.proto || op->rule.to.len > 0, "a rule for everything");
+			cr_assert_eq(op->rule.local, op->rule.proto != 0, "containers' names leave");
 			past++;
 		}
 	}

@@ -78,6 +78,25 @@ Test(rule_msg, by_ports)
 	cr_assert(rule_msg_add(buf, sizeof(buf), &r, &len) == -EINVAL);
 }
 
+Test(rule_msg, of_the_hosts_own)
+{
+	struct kern_rule r = usual(), back;
+	uint8_t protocol;
+
+	r.local = true;
+	r.proto = IPPROTO_UDP;
+	r.dport = 53;
+	r.table = KERN_TABLE_MAIN;
+	cr_assert(rule_msg_add(buf, sizeof(buf), &r, &len) == 0);
+	EXPECT_BYTES(buf, len, rule_local);
+	cr_assert(rule_msg_parse(buf, len, &back, &protocol) == 0 && back.local);
+	buf[34] = '1'; /* another link, of nearly that name */
+	cr_assert(rule_msg_parse(buf, len, &back, &protocol) == -EOPNOTSUPP);
+	buf[34] = 0;
+	buf[28] = 6; /* without the end */
+	cr_assert(rule_msg_parse(buf, len, &back, &protocol) == -EOPNOTSUPP);
+}
+
 Test(rule_msg, dump)
 {
 	cr_assert(rule_msg_dump(buf, sizeof(buf), &len) == 0);
