@@ -383,8 +383,9 @@ static void find_slow(struct ctl_stock *stock)
 		ctl_circuit_info(s->circuit, &info);
 		s->slow = true;
 		avoid_failed(stock, &info, info.hops_up, true, s->wish);
-		log_info("circuit %u is slow: hop %zu is not up after %.1f s; it is not waited for", info.id,
-			 info.hops_up + 1, SLOW_MS / 1000.0);
+		log_write_for(s->wish ? LOG_READER_ROOT : LOG_READER_ALL, LOG_LEVEL_INFO,
+			      "circuit %u is slow: hop %zu is not up after %.1f s; it is not waited for",
+			      info.id, info.hops_up + 1, SLOW_MS / 1000.0);
 	}
 }
 

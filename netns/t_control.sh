@@ -104,7 +104,7 @@ test_log() {
 	must "when the circuit of a user dies, its user reads so" wait_for 60 follower_has anna "circuit $id has ended"
 	check "root reads it" reads 0 "circuit $id has ended"
 	check_not "others do not" reads "$OTTO" "circuit $id has ended"
-	check "a circuit that was never built is no secret" wait_for 60 follower_has otto 'failed:'
+	check "a circuit that was never built is no secret" wait_for 60 follower_has otto 'is slow: hop'
 	check_not "but that user's still is" follower_has otto "circuit $id has ended"
 	stop "$holder"
 	must "the relays come back" world_start "${relays[@]:1}"
