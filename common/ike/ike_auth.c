@@ -143,7 +143,8 @@ void ike_auth_start(struct ike_sa *sa)
 	const struct ike_init_conf *conf = &sa->hs->conf;
 	const struct crypto_sign_key *key = &sa->host->conf.key;
 	static const struct ike_cp_attr wanted[] = { { .type = IKE_CFG_ATTR_IP4_ADDRESS },
-						     { .type = IKE_CFG_ATTR_IP4_DNS } };
+						     { .type = IKE_CFG_ATTR_IP4_DNS },
+						     { .type = IKE_CFG_ATTR_IP6_ADDRESS } };
 	struct own_id own = make_id(sa->host, conf->auth);
 	struct ike_signed s = make_signed(sa->hs, true, own.body, 4 + own.data_len);
 	struct ike_proposal offers[IKE_PROPOSAL_ESP_OFFERS];
@@ -160,7 +161,8 @@ void ike_auth_start(struct ike_sa *sa)
 	if (conf->initial_contact)
 		ike_build_notify(&out.b, IKE_NOTIFY_INITIAL_CONTACT, NULL, 0);
 	if (conf->want_lease)
-		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted, ARRAY_SIZE(wanted));
+		ike_build_cp(&out.b, IKE_CFG_REQUEST, wanted,
+			     ARRAY_SIZE(wanted) - !conf->want_address6);
 	spi_bytes(ike_child_in_state(sa, IKE_CHILD_LARVAL)->spi_in, spi);
 	count = ike_proposal_esp(spi, sa->host->conf.ciphers, offers);
 	ike_build_sa(&out.b, offers, count);
@@ -190,25 +192,60 @@ static uint16_t error_of(const struct ike_payloads *p)
 	return 0;
 }
 
-static int read_lease(const struct ike_cp *cp, struct ike_lease *out)
+/* Address and, of one that is assigned, prefix length. */
+static int read_address6(const struct ike_cp_attr *a, struct addr *out)
 {
-	if (cp->type != IKE_CFG_REPLY)
+	if (a->value.len != IKE_CFG_IP6_ADDRESS_SIZE)
 		return -EBADMSG;
-	for (size_t i = 0; i < cp->count; i++) {
-		const struct ike_cp_attr *a = &cp->attrs[i];
-		struct addr value = { .family = AF_INET };
+	if (out->family != 0)
+		return 0;
+	out->family = AF_INET6;
+	memcpy(out->bytes, a->value.data, addr_size(out));
+	return 0;
+}
 
-		if (a->type != IKE_CFG_ATTR_IP4_ADDRESS && a->type != IKE_CFG_ATTR_IP4_DNS)
-			continue;
-		if (a->value.len != addr_size(&value))
-			return -EBADMSG;
-		memcpy(value.bytes, a->value.data, a->value.len);
-		if (a->type == IKE_CFG_ATTR_IP4_DNS && out->dns_count < IKE_DNS_MAX)
-			out->dns[out->dns_count++] = value;
-		else if (a->type == IKE_CFG_ATTR_IP4_ADDRESS && out->address.family == 0)
-			out->address = value;
+static int read_address4(const struct ike_cp_attr *a, struct ike_lease *out)
+{
+	struct addr value = { .family = AF_INET };
+
+	if (a->value.len != addr_size(&value))
+		return -EBADMSG;
+	memcpy(value.bytes, a->value.data, a->value.len);
+	if (a->type == IKE_CFG_ATTR_IP4_DNS && out->dns_count < IKE_DNS_MAX)
+		out->dns[out->dns_count++] = value;
+	else if (a->type == IKE_CFG_ATTR_IP4_ADDRESS && out->address.family == 0)
+		out->address = value;
+	return 0;
+}
+
+/* WANT6: an IPv6 address was asked for, else one is ignored, as all that was not. */
+static int read_lease(const struct ike_cp *cp, bool want6, struct ike_lease *out)
+{
+	int err = cp->type == IKE_CFG_REPLY ? 0 : -EBADMSG;
+
+	for (size_t i = 0; i < cp->count && err == 0; i++) {
+		const struct ike_cp_attr *a = &cp->attrs[i];
+
+		if (a->type == IKE_CFG_ATTR_IP4_ADDRESS || a->type == IKE_CFG_ATTR_IP4_DNS)
+			err = read_address4(a, out);
+		else if (a->type == IKE_CFG_ATTR_IP6_ADDRESS && want6)
+			err = read_address6(a, &out->address6);
 	}
+	if (err < 0)
+		return err;
 	return addr_to_v4(&out->address) != 0 ? 0 : -EBADMSG;
+}
+
+/* Whether LIST is the addresses of LEASE; one of IPv6 that it lacks is taken out of that. */
+static bool is_lease(const struct ike_ts_list *list, struct ike_lease *lease)
+{
+	struct ike_ts_list all = ike_ts_lease(lease);
+
+	if (ike_ts_list_covers(list, &all))
+		return list->count == all.count;
+	lease->address6 = (struct addr){ 0 };
+	all = ike_ts_lease(lease);
+	return ike_ts_list_equal(list, &all);
 }
 
 /* The answer's child SA and lease: what was offered, and a client's side is its address alone. */
@@ -216,7 +253,6 @@ static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ik
 		      struct ike_lease *lease)
 {
 	const struct ike_init_conf *conf = &sa->hs->conf;
-	struct ike_ts_list leased;
 	struct ike_esp esp;
 
 	if (ike_proposal_esp_accept(p->proposals, p->proposal_count,
@@ -224,13 +260,11 @@ static int read_child(struct ike_sa *sa, const struct ike_payloads *p, struct ik
 	    ike_ts_accept(&p->ts_i, &conf->ts_local, &child->ts_local) < 0 ||
 	    ike_ts_accept(&p->ts_r, &conf->ts_remote, &child->ts_remote) < 0)
 		return -EBADMSG;
-	if (conf->want_lease) {
-		if (read_lease(&p->cp, lease) < 0)
-			return -EBADMSG;
-		leased = ike_ts_host(&lease->address);
-		if (!ike_ts_list_equal(&child->ts_local, &leased))
-			return -EBADMSG;
-	}
+	if (conf->want_lease && (read_lease(&p->cp, conf->want_address6, lease) < 0 ||
+				 !is_lease(&child->ts_local, lease)))
+		return -EBADMSG;
+	if (ike_ts_list_of(&child->ts_remote, AF_INET6).count == 0)
+		lease->address6 = (struct addr){ 0 };
 	make_child(sa, &esp, child);
 	return 0;
 }
@@ -300,10 +334,11 @@ static int check_initiator(const struct ike_sa *sa, const struct ike_payloads *p
 	return ike_proof_sign_check(&s, &out->key, p->auth);
 }
 
-static bool asks_for_address(const struct ike_cp *cp)
+/* TYPE: of the attribute. */
+static bool asks_for(const struct ike_cp *cp, uint16_t type)
 {
 	for (size_t i = 0; cp->type == IKE_CFG_REQUEST && i < cp->count; i++)
-		if (cp->attrs[i].type == IKE_CFG_ATTR_IP4_ADDRESS)
+		if (cp->attrs[i].type == type)
 			return true;
 	return false;
 }
@@ -317,6 +352,19 @@ static uint16_t notify_of(int error)
 	case -ENOTSUP: return IKE_NOTIFY_FAILED_CP_REQUIRED;
 	}
 	return IKE_NOTIFY_TEMPORARY_FAILURE;
+}
+
+/* IPv6 on both sides, with an address for it, or not at all. */
+static void settle_family(struct grant *g)
+{
+	struct ike_ts_list local = ike_ts_list_of(&g->child.ts_local, AF_INET6);
+	struct ike_ts_list remote = ike_ts_list_of(&g->child.ts_remote, AF_INET6);
+
+	if (local.count > 0 && remote.count > 0)
+		return;
+	g->lease.address6 = (struct addr){ 0 };
+	g->child.ts_local = ike_ts_list_of(&g->child.ts_local, AF_INET);
+	g->child.ts_remote = ike_ts_list_of(&g->child.ts_remote, AF_INET);
 }
 
 /* Asks the outside, then narrows the selectors to what it gave. 0 or the notify that refuses. */
@@ -335,10 +383,14 @@ static uint16_t admit(struct ike_sa *sa, const struct ike_payloads *p, struct gr
 		return notify_of(r);
 	if (g->want_lease && addr_to_v4(&g->lease.address) == 0)
 		return IKE_NOTIFY_INTERNAL_ADDRESS_FAILURE;
+	if (!asks_for(&p->cp, IKE_CFG_ATTR_IP6_ADDRESS))
+		g->lease.address6 = (struct addr){ 0 };
 	if (g->want_lease)
-		remote = ike_ts_host(&g->lease.address);
+		remote = ike_ts_lease(&g->lease);
 	g->child.ts_local = ike_ts_narrow(&p->ts_r, &local);
 	g->child.ts_remote = ike_ts_narrow(&p->ts_i, &remote);
+	if (g->want_lease)
+		settle_family(g);
 	if (g->child.ts_local.count == 0 || g->child.ts_remote.count == 0)
 		return IKE_NOTIFY_TS_UNACCEPTABLE;
 	return 0;
@@ -358,7 +410,7 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct
 	if (ike_proposal_esp_choose(p->proposals, p->proposal_count,
 				    sa->host->conf.ciphers, &g->esp) < 0)
 		return IKE_NOTIFY_NO_PROPOSAL_CHOSEN;
-	g->want_lease = asks_for_address(&p->cp);
+	g->want_lease = asks_for(&p->cp, IKE_CFG_ATTR_IP4_ADDRESS);
 	notify = admit(sa, p, g);
 	if (notify || sa->state == IKE_STATE_DEAD)
 		return notify;
@@ -372,7 +424,8 @@ static uint16_t consider(struct ike_sa *sa, const struct ike_payloads *p, struct
 
 static void build_lease(struct ike_build *b, const struct ike_lease *lease)
 {
-	struct ike_cp_attr attrs[1 + IKE_DNS_MAX];
+	uint8_t six[IKE_CFG_IP6_ADDRESS_SIZE];
+	struct ike_cp_attr attrs[2 + IKE_DNS_MAX];
 	size_t count = 0;
 
 	attrs[count++] = (struct ike_cp_attr){ .type = IKE_CFG_ATTR_IP4_ADDRESS,
@@ -381,6 +434,12 @@ static void build_lease(struct ike_build *b, const struct ike_lease *lease)
 		if (lease->dns[i].family == AF_INET)
 			attrs[count++] = (struct ike_cp_attr){ .type = IKE_CFG_ATTR_IP4_DNS,
 							       .value = { lease->dns[i].bytes, 4 } };
+	if (lease->address6.family == AF_INET6) {
+		memcpy(six, lease->address6.bytes, 16);
+		six[16] = 128;
+		attrs[count++] = (struct ike_cp_attr){ .type = IKE_CFG_ATTR_IP6_ADDRESS,
+						       .value = { six, sizeof(six) } };
+	}
 	ike_build_cp(b, IKE_CFG_REPLY, attrs, count);
 }
 

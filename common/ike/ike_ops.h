@@ -46,6 +46,7 @@ struct ike_child {
 /* What a responder assigns by configuration payload, and an initiator gets. */
 struct ike_lease {
 	struct addr address;
+	struct addr address6; /* family 0: none */
 	size_t dns_count;
 	struct addr dns[IKE_DNS_MAX];
 };
@@ -61,7 +62,8 @@ struct ike_init_conf {
 	struct ike_path path;
 	enum ike_auth auth;      /* ours; Ed25519 with ID_KEY_ID = public key */
 	struct crypto_pub peer;  /* the only responder key accepted (pinned to the directory's) */
-	bool want_lease;         /* ask for address and DNS by CFG_REQUEST */
+	bool want_lease;         /* ask for address and DNS by CFG_REQUEST, */
+	bool want_address6;      /* and for an IPv6 address, which the responder need not give */
 	bool initial_contact;    /* INITIAL_CONTACT; only between relays, never from a client */
 	struct ike_ts_list ts_local, ts_remote; /* offered; a client offers 0.0.0.0/0 both ways */
 	/*
@@ -100,14 +102,16 @@ struct ike_ops {
 	void (*random)(void *user, void *out, size_t len);
 	/*
 	 * Responder, peer authenticated, before the answer: 0 to go on, with *LOCAL = what this
-	 * side narrows its traffic selectors to and, when the peer asked (WANT_LEASE), *LEASE.
+	 * side narrows its traffic selectors to and, when the peer asked (WANT_LEASE), *LEASE. An IPv6
+	 * address in it is left out again when the peer has not asked for one.
 	 * -EACCES: AUTHENTICATION_FAILED. -EADDRNOTAVAIL: INTERNAL_ADDRESS_FAILURE.
 	 * -EBUSY: NO_ADDITIONAL_SAS. -ENOTSUP: FAILED_CP_REQUIRED (a client that asked for none).
 	 */
 	int (*admit)(void *user, struct ike_sa *sa, const struct ike_peer *peer, bool want_lease,
 		     struct ike_lease *lease, struct ike_ts_list *local);
 	/*
-	 * Installs the first child SA; LEASE is what was assigned (NULL: none). Called before the
+	 * Installs the first child SA; LEASE is what was assigned (NULL: none), and the selectors of
+	 * its owner's side are these addresses. Called before the
 	 * responder answers, and when the initiator has verified the answer. An error ends the SA
 	 * (responder: with a notify). The callee copies keys; CHILD is wiped afterwards.
 	 */

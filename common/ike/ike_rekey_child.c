@@ -14,20 +14,6 @@ static void spi_bytes(uint32_t spi, uint8_t out[IKE_ESP_SPI_SIZE])
 	wbuf_u32(&w, spi);
 }
 
-/* The same selectors, in whatever order. */
-static bool covers(const struct ike_ts_list *a, const struct ike_ts_list *b)
-{
-	for (size_t i = 0; i < b->count; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < a->count && !found; k++)
-			found = prefix_equal(&a->items[k], &b->items[i]);
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 /* What an exchange led to. SHARED: CRYPTO_DH bytes, NULL: no key exchange. */
 struct agreed {
 	struct ike_esp esp;
@@ -116,8 +102,10 @@ static int read_answer(const struct ike_sa *sa, const struct ike_rekey *rekey,
 	    ike_proposal_esp_accept_dh(p->proposals, p->proposal_count,
 				       sa->host->conf.ciphers, &a.esp) < 0 ||
 	    ike_child_by_out(sa, a.esp.spi) ||
-	    ike_ts_accept(&p->ts_i, &c->ts_local, &local) < 0 || !covers(&local, &c->ts_local) ||
-	    ike_ts_accept(&p->ts_r, &c->ts_remote, &remote) < 0 || !covers(&remote, &c->ts_remote))
+	    ike_ts_accept(&p->ts_i, &c->ts_local, &local) < 0 ||
+	    !ike_ts_list_covers(&local, &c->ts_local) ||
+	    ike_ts_accept(&p->ts_r, &c->ts_remote, &remote) < 0 ||
+	    !ike_ts_list_covers(&remote, &c->ts_remote))
 		return -EBADMSG;
 	if (a.esp.dh) {
 		if (ike_rekey_shared(rekey->dh_private, p, shared) < 0)
@@ -231,7 +219,7 @@ static uint16_t judge(const struct ike_sa *sa, const struct ike_payloads *p, str
 		return IKE_NOTIFY_INVALID_KE_PAYLOAD;
 	local = ike_ts_narrow(&p->ts_r, &c->ts_local);
 	remote = ike_ts_narrow(&p->ts_i, &c->ts_remote);
-	if (!covers(&local, &c->ts_local) || !covers(&remote, &c->ts_remote))
+	if (!ike_ts_list_covers(&local, &c->ts_local) || !ike_ts_list_covers(&remote, &c->ts_remote))
 		return IKE_NOTIFY_TS_UNACCEPTABLE;
 	return 0;
 }

@@ -78,9 +78,36 @@ struct ike_ts_list ike_ts_any(void)
 							    { .addr.family = AF_INET6 } } };
 }
 
-struct ike_ts_list ike_ts_host(const struct addr *a)
+struct ike_ts_list ike_ts_lease(const struct ike_lease *lease)
 {
-	return (struct ike_ts_list){ .count = 1, .items = { prefix_host(a) } };
+	struct ike_ts_list list = { .count = 1, .items = { prefix_host(&lease->address) } };
+
+	if (lease->address6.family != 0)
+		list.items[list.count++] = prefix_host(&lease->address6);
+	return list;
+}
+
+struct ike_ts_list ike_ts_list_of(const struct ike_ts_list *list, uint8_t family)
+{
+	struct ike_ts_list out = { 0 };
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].addr.family == family)
+			out.items[out.count++] = list->items[i];
+	return out;
+}
+
+bool ike_ts_list_covers(const struct ike_ts_list *a, const struct ike_ts_list *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < a->count && !found; k++)
+			found = prefix_equal(&a->items[k], &b->items[i]);
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 bool ike_ts_list_equal(const struct ike_ts_list *a, const struct ike_ts_list *b)

@@ -11,7 +11,12 @@ int ike_ts_accept(const struct ike_selectors *answer, const struct ike_ts_list *
 		  struct ike_ts_list *out) _must_check_;
 /* All of IPv4 and IPv6. */
 struct ike_ts_list ike_ts_any(void);
-struct ike_ts_list ike_ts_host(const struct addr *a);
+/* The addresses of LEASE, IPv4 first. */
+struct ike_ts_list ike_ts_lease(const struct ike_lease *lease);
+/* The items of LIST that are of FAMILY. */
+struct ike_ts_list ike_ts_list_of(const struct ike_ts_list *list, uint8_t family);
+/* Whether each item of B is one of A. */
+bool ike_ts_list_covers(const struct ike_ts_list *a, const struct ike_ts_list *b);
 bool ike_ts_list_equal(const struct ike_ts_list *a, const struct ike_ts_list *b);
 /* Whether LIST has 1 to IKE_TS_MAX valid prefixes. */
 bool ike_ts_list_valid(const struct ike_ts_list *list);

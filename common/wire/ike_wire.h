@@ -272,3 +272,4 @@ enum ike_cfg_attr { /* 3.15.1; sizes of a value in a reply */
 	IKE_CFG_ATTR_SUPPORTED_ATTRIBUTES = 14,
 	IKE_CFG_ATTR_IP6_SUBNET = 15, /* 17 */
 };
+enum { IKE_CFG_IP6_ADDRESS_SIZE = 17 };

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/inner6.h"
+
 static void must(bool condition)
 {
 	if (!condition)
@@ -132,6 +134,10 @@ static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, 
 	if (want_lease)
 		*lease = (struct ike_lease){ .address = addr_v4(0x64400007), .dns_count = 1,
 					     .dns = { addr_v4(0x64400001) } };
+	if (side->pair->conf.address6) {
+		local->items[local->count++] = (struct prefix){ .addr.family = AF_INET6 };
+		lease->address6 = inner6_addr(&lease->address);
+	}
 	meddle(side, sa);
 	if (side->count == PAIR_RECORDS)
 		return -EBUSY;
@@ -146,6 +152,16 @@ static struct pair_record *record_of(void *user, struct ike_sa *sa)
 	return r;
 }
 
+/* IPv6 is agreed on with an address for it, or not at all. */
+static bool has_families(const struct ike_ts_list *list, const struct ike_lease *lease)
+{
+	bool six = false;
+
+	for (size_t i = 0; i < list->count; i++)
+		six |= list->items[i].addr.family == AF_INET6;
+	return six || lease->address6.family == 0;
+}
+
 static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *child,
 		       const struct ike_lease *lease)
 {
@@ -154,6 +170,8 @@ static int op_child_up(void *user, struct ike_sa *sa, const struct ike_child *ch
 	must(r->child_count == 0);
 	must(!lease || lease->address.family == AF_INET);
 	must(!lease || lease->dns_count <= IKE_DNS_MAX);
+	must(!lease || has_families(&child->ts_local, lease));
+	must(!lease || has_families(&child->ts_remote, lease));
 	add_child(r, child, false);
 	meddle(user, sa);
 	return 0;
@@ -356,6 +374,12 @@ void pair_initiate(struct pair *pair)
 	init.ts_local.count = init.ts_remote.count = 1;
 	init.ts_local.items[0] = init.ts_remote.items[0] =
 		(struct prefix){ .addr.family = AF_INET };
+	if (pair->conf.address6) {
+		init.want_address6 = true;
+		init.ts_local.items[init.ts_local.count++] =
+			init.ts_remote.items[init.ts_remote.count++] =
+				(struct prefix){ .addr.family = AF_INET6 };
+	}
 	*r = (struct pair_record){ .side = &pair->a };
 	must(ike_host_initiate(pair->a.host, &init, r, &r->sa) == 0);
 }

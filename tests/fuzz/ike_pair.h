@@ -28,7 +28,7 @@ struct pair_conf {
 	enum pair_phase phase;
 	enum ike_auth auth;
 	bool want_lease, initial_contact, cookies, first_layer, force_encap, prefer_chacha;
-	bool small_fragments, rekeying;
+	bool small_fragments, rekeying, address6;
 	bool few; /* there is room for a few half-open SAs only */
 	int refusal; /* what admit and child_add answer, 0: they agree */
 };

@@ -35,6 +35,7 @@ struct pair_conf script_settings(uint8_t one, uint8_t two)
 		.small_fragments = two & SCRIPT_SMALL_FRAGMENTS,
 		.rekeying = two & SCRIPT_REKEYING,
 		.few = two & SCRIPT_FEW,
+		.address6 = two & SCRIPT_ADDRESS6,
 	};
 }
 

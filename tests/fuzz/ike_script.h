@@ -74,6 +74,7 @@ enum script_more {
 	SCRIPT_REKEYING = 1 << 4,
 	SCRIPT_PSK = 1 << 5,
 	SCRIPT_FEW = 1 << 6,
+	SCRIPT_ADDRESS6 = 1 << 7,
 };
 
 /* The third: what the outside does, enum pair_meddle, and in which call of struct ike_ops. */

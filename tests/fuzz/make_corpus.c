@@ -243,6 +243,7 @@ static void make_sessions(void)
 		{ "auth_relay", PAIR_PHASE_AUTH, SCRIPT_ED25519 | SCRIPT_NO_LEASE,
 		  SCRIPT_INITIAL_CONTACT },
 		{ "auth_psk", PAIR_PHASE_AUTH, 0, SCRIPT_PSK },
+		{ "auth_address6", PAIR_PHASE_AUTH, 0, SCRIPT_ADDRESS6 },
 		{ "auth_refused", PAIR_PHASE_AUTH, SCRIPT_REFUSE, 0 },
 		{ "auth_no_lease", PAIR_PHASE_AUTH, SCRIPT_NO_LEASE, 0 },
 		{ "auth_first_layer", PAIR_PHASE_AUTH, SCRIPT_FIRST_LAYER, SCRIPT_ENCAP },

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "common/base/ike_port.h"
+#include "common/base/inner6.h"
 #include "common/ike/ike_sa_priv.h"
 #include "ike/duo_assert.h"
 #include "ike/natbox.h"
@@ -295,6 +296,29 @@ Test(record, client_with_cookie)
 	duo_settle(&duo);
 	end_session(i);
 	finish("client");
+}
+
+/* One that asks for an IPv6 address, too, and gets it. */
+Test(record, client_of_both_families)
+{
+	const struct prefix any6 = { .addr.family = AF_INET6 };
+	struct ike_init_conf conf;
+	struct duo_record *i;
+
+	start(104, NULL);
+	duo.b.lease.address6 = inner6_addr(&duo.b.lease.address);
+	duo.b.local.items[duo.b.local.count++] = any6;
+	conf = duo_client(&duo);
+	conf.want_address6 = true;
+	conf.ts_local.items[conf.ts_local.count++] = any6;
+	conf.ts_remote.items[conf.ts_remote.count++] = any6;
+	i = duo_connect(&duo, &conf);
+	duo_assert_up(i);
+	cr_assert(addr_equal(&i->lease.address6, &duo.b.lease.address6));
+	ike_host_rekey_child(duo.a.host, i->sa, i->sending);
+	duo_settle(&duo);
+	end_session(i);
+	finish("client6");
 }
 
 Test(record, relays)
