@@ -8,8 +8,10 @@
 #include <sys/utsname.h>
 
 #include "common/base/ike_port.h"
+#include "common/base/inner6.h"
 #include "common/ctl/ctl.h"
 #include "common/io/udp.h"
+#include "common/kern/kern_linux.h"
 #include "common/kern/kern_version.h"
 #include "ippriv-node/check.h"
 
@@ -217,6 +219,65 @@ static void check_state(struct check *check, const struct node_conf *conf)
 		check_say(check, CHECK_OK, "state", "%s can be written", conf->state);
 }
 
+static int read_conf6(const char *interface, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", interface, file);
+	return read_number(path);
+}
+
+/* The address that packets to the IPv6 Internet get here; nothing is sent. */
+static int source6(struct addr *out)
+{
+	const struct endpoint far = { { AF_INET6, { 0x20, [15] = 1 } }, IKE_PORT };
+	_cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(&far, &sa);
+	struct endpoint own;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, len) < 0)
+		return -errno;
+	len = sizeof(sa);
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return -errno;
+	if (endpoint_from_sockaddr((struct sockaddr *)&sa, &own) < 0)
+		return -EAFNOSUPPORT;
+	*out = own.addr;
+	return 0;
+}
+
+/* IPv6 has to come in inside of ESP, where IPv4 does, and to go out. */
+static void check_six(struct check *check, const struct node_conf *conf)
+{
+	const struct prefix public = inner6_public();
+	char interface[IF_NAMESIZE], others[256], why[256], text[ADDR_TEXT];
+	struct addr from;
+	int err = kern_linux_probe_six(why, sizeof(why));
+
+	check_say(check, err < 0 ? CHECK_WRONG : CHECK_OK, "exit6", "%s",
+		  err < 0 ? why : "net.ipv6.conf.all.forwarding is 1");
+	find_interface(&conf->listen, interface, others, sizeof(others));
+	if (interface[0] && read_conf6(interface, "disable_ipv6") == 1)
+		check_say(check, CHECK_WRONG, "exit6", "clients' IPv6 comes in by %s, where it is off: "
+			  "sysctl -w net.ipv6.conf.%s.disable_ipv6=0", interface, interface);
+	err = source6(&from);
+	if (err < 0 || !prefix_contains(&public, &from)) {
+		check_say(check, CHECK_WRONG, "exit6", "no way to the IPv6 Internet%s%s: give this machine "
+			  "a public IPv6 address and a default route, or set `exit6` to false",
+			  err < 0 ? ": " : "", err < 0 ? strerror(-err) : "");
+		return;
+	}
+	addr_text(&from, text);
+	find_interface(&from, interface, others, sizeof(others));
+	if (read_conf6(interface, "accept_ra") == 1)
+		check_say(check, CHECK_NOTE, "exit6", "clients leave from %s; if %s learns its routes by "
+			  "router advertisements: sysctl -w net.ipv6.conf.%s.accept_ra=2, as a host that "
+			  "forwards ignores them else", text, interface, interface);
+	else
+		check_say(check, CHECK_OK, "exit6", "clients leave from %s, on %s", text, interface);
+}
+
 void check_host(struct check *check, const struct node_conf *conf)
 {
 	static const uint16_t ports[] = { IKE_PORT, IKE_PORT_FLOATED };
@@ -227,6 +288,8 @@ void check_host(struct check *check, const struct node_conf *conf)
 		if (conf->address6.family != 0)
 			check_port(check, conf, &conf->address6, ports[i]);
 	}
+	if (conf->firewall.exit6)
+		check_six(check, conf);
 	check_key(check, conf);
 	check_state(check, conf);
 }

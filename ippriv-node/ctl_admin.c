@@ -52,6 +52,9 @@ static void add_circuit(void *data, const struct ctl_circuit_info *info)
 	if (item && r->addresses) {
 		json_object_set_new(item, "outer", json_string(addr_text(&info->outer, text)));
 		json_object_set_new(item, "assigned", json_string(addr_text(&info->assigned, text)));
+		if (info->assigned6.family != 0)
+			json_object_set_new(item, "assigned6",
+					    json_string(addr_text(&info->assigned6, text)));
 	}
 	json_array_append_new(r->list, item);
 }

@@ -49,6 +49,8 @@ static void print_status(const json_t *status)
 		       number_of(item, "age"));
 		if (json_object_get(item, "outer"))
 			printf("  %s is %s", text_of(item, "outer"), text_of(item, "assigned"));
+		if (json_object_get(item, "assigned6"))
+			printf(" and %s", text_of(item, "assigned6"));
 		print_traffic(item);
 	}
 }

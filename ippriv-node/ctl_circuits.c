@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/bucket.h"
+#include "common/base/inner6.h"
 #include "common/base/log.h"
 #include "ippriv-node/ctl_circuit.h"
 #include "ippriv-node/ctl_peer.h"
@@ -199,6 +200,9 @@ int ctl_circuits_admit(struct ctl_circuits *circuits, const struct ike_path *pat
 	c->since = now;
 	circuits->admitted++;
 	*lease = (struct ike_lease){ .address = c->dp.assigned };
+	/* Not to who comes straight, who is no client of an exit: it may move, with what it has. */
+	if (circuits->conf.six && via.index != 0)
+		lease->address6 = inner6_addr(&c->dp.assigned);
 	if (circuits->conf.dns.family != 0)
 		lease->dns[lease->dns_count++] = circuits->conf.dns;
 	*session = &c->session;
@@ -316,6 +320,8 @@ void ctl_circuits_each(struct ctl_circuits *circuits,
 			.stats = ctl_pairs_stats(&c->pairs, &circuits->env.pairs, &c->dp.way),
 		};
 
+		if (c->dp.six)
+			info.assigned6 = inner6_addr(&c->dp.assigned);
 		ctl_ike_info(circuits->conf.ike, &c->session, &info.ike);
 		cb(data, &info);
 	}

@@ -11,6 +11,7 @@ struct ctl_peers;
 struct ctl_circuits_conf {
 	struct dp_self self;
 	struct addr dns;      /* given to clients, family 0: none */
+	bool six;             /* those who come through a relay may have an IPv6 address, too */
 	struct ctl_quota_conf quota;
 	struct life_rule life; /* of a child SA */
 	uint32_t idle;        /* milliseconds without a message from a client: ask */
@@ -55,6 +56,7 @@ struct ctl_circuits_counts ctl_circuits_counts(const struct ctl_circuits *circui
 struct ctl_circuit_info {
 	uint32_t number;
 	struct addr assigned, outer;
+	struct addr assigned6; /* family 0: none */
 	const char *via; /* nickname of the relay it comes through, NULL: straight from a client */
 	bool established;
 	uint64_t age; /* milliseconds */

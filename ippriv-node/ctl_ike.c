@@ -127,6 +127,8 @@ static int op_admit(void *user, struct ike_sa *sa, const struct ike_peer *peer, 
 					       .items = { { .addr.family = AF_INET } } };
 		err = ike->conf.admit->client(ike->conf.user, &info.path, info.encap, lease,
 						&session);
+		if (err == 0 && lease->address6.family == AF_INET6)
+			local->items[local->count++] = (struct prefix){ .addr.family = AF_INET6 };
 	}
 	if (err < 0)
 		return err;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "common/base/inner6.h"
 #include "common/base/log.h"
 #include "ippriv-node/dp_plan.h"
 
@@ -31,15 +32,23 @@ static int run_del(struct dp *dp, const struct kern_op *ops, size_t count, const
 	return err;
 }
 
-/* What clients with an address in SRC had through this exit; nobody has connections elsewhere. */
-static int forget_flows(struct dp *dp, const struct prefix *src)
+/*
+ * What clients with an address in SRC, or (SIX) one that goes with it, had through this exit; nobody has
+ * connections elsewhere.
+ */
+static int forget_flows(struct dp *dp, const struct prefix *src, bool six)
 {
-	return dp->firewall->exit ? dp->kern->flows_del(dp->kern->ctx, src) : 0;
+	struct prefix src6 = inner6_prefix(src);
+	int err = dp->firewall->exit ? dp->kern->flows_del(dp->kern->ctx, src) : 0, err6 = 0;
+
+	if (six && dp->firewall->exit6)
+		err6 = dp->kern->flows_del(dp->kern->ctx, &src6);
+	return err < 0 ? err : err6;
 }
 
-static int del_flows(struct dp *dp, const struct prefix *src)
+static int del_flows(struct dp *dp, const struct prefix *src, bool six)
 {
-	int err = forget_flows(dp, src);
+	int err = forget_flows(dp, src, six);
 
 	if (err < 0)
 		log_warning("connections of ended circuits stay: %s",
@@ -67,7 +76,7 @@ int dp_new(const struct kern *kern, const struct dp_self *self,
 	err = kern_plan_add(kern, ops, dp_plan_base(self, firewall, ops));
 	if (err < 0)
 		goto out;
-	err = forget_flows(dp, &self->pool); /* of a killed run */
+	err = forget_flows(dp, &self->pool, true); /* of a killed run */
 	if (err < 0) {
 		(void)run_del_base(dp);
 		goto out;
@@ -88,7 +97,7 @@ void dp_free(struct dp *dp)
 {
 	if (!dp)
 		return;
-	(void)del_flows(dp, &dp->self.pool); /* before the firewall goes that keeps new ones away */
+	(void)del_flows(dp, &dp->self.pool, true); /* before the firewall goes that keeps new ones away */
 	(void)run_del_base(dp);
 	free(dp);
 }
@@ -177,7 +186,7 @@ int dp_circuit_down(struct dp *dp, const struct dp_circuit *circuit)
 	/* First what lets the client's packets in: they would make new connections. */
 	err = run_del(dp, ops, dp_plan_circuit(&dp->self, circuit, ops), "a circuit");
 	if (!dp->closing)
-		flows = del_flows(dp, &assigned);
+		flows = del_flows(dp, &assigned, circuit->six);
 	return err < 0 ? err : flows;
 }
 

@@ -55,7 +55,8 @@ struct dp_way {
 
 struct dp_circuit {
 	struct dp_way way;    /* far: the client itself, or what the hop before assigned to it */
-	struct addr assigned; /* the address we gave it */
+	struct addr assigned; /* the address we gave it, */
+	bool six;             /* and the IPv6 address that goes with it (inner6.h) */
 	struct dp_peer via;   /* the overlay peer it comes through; index 0: straight from the client */
 };
 

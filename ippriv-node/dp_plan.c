@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "common/base/ike_port.h"
+#include "common/base/inner6.h"
 #include "common/base/inner_mtu.h"
 
 /* Policy priorities; lower wins. The mark tells whose client an address number means. */
 enum { PRIO_LINK = 100, PRIO_CIRCUIT = 1000, PRIO_TUNNEL = 2000 };
 
-static const struct prefix any4 = { .addr.family = AF_INET };
 static const char pool_link[KERN_NAME] = "ippriv-pool";
 
 static uint32_t reqid_of(uint32_t number)
@@ -62,7 +62,7 @@ size_t dp_plan_base(const struct dp_self *self, const struct kern_firewall *fire
 
 	ops[count++] = (struct kern_op){ .type = KERN_OP_FIREWALL, .firewall = firewall };
 	/* Circuits' policies: one assigned address, the remote end, and any other one. */
-	ops[count++] = (struct kern_op){ .type = KERN_OP_SPD_HASH, .spd_hash = { 0, 32 } };
+	ops[count++] = (struct kern_op){ .type = KERN_OP_SPD_HASH, .spd_hash = { 0, 32, 128, 128 } };
 	/* Gives pool addresses a route; what is not encapsulated on the way dies on this link. */
 	ops[count] = (struct kern_op){ .type = KERN_OP_LINK,
 				       .link = { .kind = KERN_LINK_DUMMY, .mtu = 65535 } };
@@ -71,6 +71,12 @@ size_t dp_plan_base(const struct dp_self *self, const struct kern_firewall *fire
 	ops[count] = (struct kern_op){ .type = KERN_OP_ROUTE,
 				       .route = { .dst = firewall->pools, .mtu = MIDDLE_MTU } };
 	memcpy(ops[count++].route.link, pool_link, KERN_NAME);
+	if (firewall->exit6) {
+		ops[1].spd_hash.local_bits6 = 0;
+		ops[count] = ops[count - 1];
+		ops[count++].route.dst = inner6_prefix(&firewall->pools);
+		ops[count++] = (struct kern_op){ .type = KERN_OP_FIREWALL6, .firewall = firewall };
+	}
 	if (addr_equal(&self->address, &self->listen))
 		return count;
 	/* Telescopes that end here name the address that others know. */
@@ -155,20 +161,33 @@ size_t dp_plan_pair(const struct dp_way *way, const struct dp_keys *keys, unsign
 	return count;
 }
 
-size_t dp_plan_circuit(const struct dp_self *self, const struct dp_circuit *circuit,
-		       struct kern_op ops[DP_CIRCUIT_OPS])
+/* Out to ASSIGNED, and in from it. */
+static void circuit_policies(const struct dp_self *self, const struct dp_circuit *circuit,
+			     const struct addr *assigned, struct kern_op ops[2])
 {
-	struct kern_selector sel = { .src = any4, .dst = prefix_host(&circuit->assigned) };
+	const struct prefix any = { .addr.family = assigned->family };
+	struct kern_selector sel = { .src = any, .dst = prefix_host(assigned) };
 	struct dp_way via = way_of_peer(self, &circuit->via);
 
 	ops[0] = policy_op(KERN_DIR_OUT, sel, PRIO_CIRCUIT, template_out(&circuit->way));
-	sel = (struct kern_selector){ .src = prefix_host(&circuit->assigned), .dst = any4 };
+	sel = (struct kern_selector){ .src = prefix_host(assigned), .dst = any };
 	ops[1] = policy_op(KERN_DIR_FWD, sel, PRIO_CIRCUIT, template_in(&circuit->way));
 	if (via.number != 0) {
 		ops[0].policy.templates[1] = template_out(&via);
 		ops[1].policy.templates[1] = template_in(&via);
 		ops[0].policy.template_count = ops[1].policy.template_count = 2;
 	}
+}
+
+size_t dp_plan_circuit(const struct dp_self *self, const struct dp_circuit *circuit,
+		       struct kern_op ops[DP_CIRCUIT_OPS])
+{
+	struct addr six = inner6_addr(&circuit->assigned);
+
+	circuit_policies(self, circuit, &circuit->assigned, ops);
+	if (!circuit->six)
+		return 2;
+	circuit_policies(self, circuit, &six, ops + 2);
 	return DP_CIRCUIT_OPS;
 }
 

@@ -8,11 +8,11 @@
 #include "ippriv-node/dp.h"
 
 enum {
-	DP_BASE_OPS = 5,
+	DP_BASE_OPS = 7,
 	DP_TRAP_OPS = 2,
 	DP_LINK_OPS = 4,
 	DP_PAIR_OPS = 2,
-	DP_CIRCUIT_OPS = 2,
+	DP_CIRCUIT_OPS = 4,
 	DP_MOVE_OPS = DP_PAIR_OPS + DP_CIRCUIT_OPS,
 };
 

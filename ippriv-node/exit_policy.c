@@ -82,22 +82,35 @@ static const char *parse_ports(const char *text, struct kern_exit_rule *rule)
 	return NULL;
 }
 
-/* TARGET is cut in two at its colon. */
+/* TARGET is cut in two at the colon behind it, and loses its brackets. */
 static const char *parse_target(char *target, struct kern_exit_rule *rule)
 {
-	char *ports = strchr(target, ':');
+	static const char wrong[] = "write the destination as *, an IPv4 prefix or an IPv6 prefix in "
+				    "brackets, without host bits";
+	bool six = *target == '[';
+	char *end = six ? strchr(target, ']') : NULL;
+	char *ports = strchr(end ? end : target, ':');
 
+	if (six && (!end || (end[1] && end + 1 != ports)))
+		return wrong;
 	if (ports)
 		*ports++ = 0;
+	if (six) {
+		target++;
+		*end = 0;
+	}
 	if (*target && strcmp(target, "*") &&
-	    (prefix_parse(target, &rule->dst) || rule->dst.addr.family != AF_INET))
-		return "write the destination as * or an IPv4 prefix without host bits";
+	    (prefix_parse(target, &rule->dst) ||
+	     rule->dst.addr.family != (six ? AF_INET6 : AF_INET)))
+		return wrong;
+	if (six && rule->dst.addr.family == 0)
+		return wrong;
 	return ports ? parse_ports(ports, rule) : NULL;
 }
 
 const char *exit_policy_parse(const char *line, struct kern_exit_rule *out)
 {
-	struct kern_exit_rule rule = { .dst = { .addr = addr_v4(0) }, .port_hi = UINT16_MAX };
+	struct kern_exit_rule rule = { .port_hi = UINT16_MAX };
 	char copy[LINE_MAX_LEN + 1], *rest, *word;
 	const char *wrong;
 
@@ -150,17 +163,22 @@ static bool covers(const struct kern_exit_rule *rule, enum kern_proto proto, uin
 	return rule->port_lo <= port && port <= rule->port_hi;
 }
 
+static bool is_about(const struct kern_exit_rule *rule, const struct addr *dst)
+{
+	return rule->dst.addr.family == 0 || prefix_contains(&rule->dst, dst);
+}
+
 bool exit_policy_lets(const struct kern_exit_rule *rules, size_t count, const struct addr *dst,
 		      enum kern_proto proto, uint16_t port)
 {
 	for (size_t i = 0; i < count; i++)
-		if (covers(&rules[i], proto, port) && prefix_contains(&rules[i].dst, dst))
+		if (covers(&rules[i], proto, port) && is_about(&rules[i], dst))
 			return rules[i].accept;
 	return false;
 }
 
 /*
- * Whether the Internet as a whole can be reached on PORT: accepting a part does not count, not
+ * Whether the IPv4 Internet as a whole can be reached on PORT: accepting a part does not count, not
  * accepting a part does as soon as the parts are more than PASS_OVER addresses.
  */
 static bool open_port(const struct kern_exit_rule *rules, size_t count, enum kern_proto proto,
@@ -171,7 +189,7 @@ static bool open_port(const struct kern_exit_rule *rules, size_t count, enum ker
 	for (size_t i = 0; i < count; i++) {
 		const struct kern_exit_rule *rule = &rules[i];
 
-		if (!covers(rule, proto, port))
+		if (!covers(rule, proto, port) || rule->dst.addr.family == AF_INET6)
 			continue;
 		if (rule->dst.len == 0)
 			return rule->accept;

@@ -166,6 +166,8 @@ static int start_kernel(struct node *node, char *why, size_t size)
 		return fail(err, why, size, "cannot open netlink sockets",
 			    err == -EPROTONOSUPPORT ? "modprobe xfrm_user nfnetlink" : "run as root");
 	err = kern_linux_probe(node->kern, KERN_ROLE_RELAY, why, size);
+	if (err == 0 && node->conf->firewall.exit6)
+		err = kern_linux_probe_six(why, size);
 	if (err < 0)
 		return err;
 	err = kern_lock_take(LOCK_TABLE, &node->lock);
@@ -280,7 +282,8 @@ static int new_paths(struct node *node)
 		.moved = on_moved, .user = node,
 	};
 	struct ctl_circuits_conf circuits_conf = {
-		.self = self_of(conf), .dns = conf->dns, .life = life_of(conf),
+		.self = self_of(conf), .dns = conf->dns, .six = conf->firewall.exit6,
+		.life = life_of(conf),
 		.quota = { .most = conf->max_circuits, .rate = conf->circuit_rate,
 			   .peer_most = conf->peer_circuits, .peer_rate = conf->peer_rate },
 		.idle = conf->liveness * 1000, .silence = conf->client_silence * 1000,

@@ -21,7 +21,7 @@ struct draft {
 	struct conf_strings exit_rules;
 	char *nat_ports, *log_level, *metrics;
 	int address_line, address6_line, listen_line, peer_circuits_line, identity_line, pool_line, dns_line, nat_line,
-	    state_line, silence_line, liveness_line;
+	    state_line, silence_line, liveness_line, exit6_line;
 	char *why;
 	size_t why_size;
 };
@@ -107,6 +107,9 @@ static int set_exit(const struct draft *d, struct node_conf *c)
 	struct kern_firewall *fw = &c->firewall;
 	unsigned int lo, hi;
 	int end = 0;
+
+	if (fw->exit6 && !fw->exit)
+		return fail(d, d->exit6_line, "exit6: needs `exit = true`, IPv6 goes out where IPv4 does");
 
 	if (sscanf(d->nat_ports, "%5u-%5u%n", &lo, &hi, &end) != 2 || d->nat_ports[end] ||
 	    lo < 1024 || lo > hi || hi > 65535)
@@ -243,7 +246,7 @@ static int set_entry(const struct draft *d, struct node_conf *c)
 				 .bandwidth = c->bandwidth };
 	snprintf(e->nickname, sizeof(e->nickname), "%s", c->nickname);
 	if (c->firewall.exit) {
-		e->flags |= DIR_FLAG_EXIT;
+		e->flags |= c->firewall.exit6 ? DIR_FLAG_EXIT | DIR_FLAG_EXIT6 : DIR_FLAG_EXIT;
 		e->rule_count = exit_policy_summary(c->firewall.rules, c->firewall.rule_count,
 						    e->rules);
 	}
@@ -309,6 +312,8 @@ static int read_file(struct draft *d, struct node_conf *c)
 		{ .name = "pool", .type = CONF_PREFIX, .value = &c->pool, .line = &d->pool_line },
 		{ .name = "dns", .type = CONF_ADDR, .value = &c->dns, .line = &d->dns_line },
 		{ .name = "exit", .type = CONF_BOOL, .value = &c->firewall.exit },
+		{ .name = "exit6", .type = CONF_BOOL, .value = &c->firewall.exit6,
+		  .line = &d->exit6_line },
 		{ .name = "exit_policy", .type = CONF_STRINGS, .value = &d->exit_rules,
 		  .check = check_rule },
 		{ .name = "nat_ports", .type = CONF_STRING, .value = &d->nat_ports,

@@ -5,7 +5,7 @@
 
 enum {
 	DESC_VERSION = 1,
-	FLAGS_KNOWN = DIR_FLAG_EXIT | DIR_FLAG_IPV6 | DIR_FLAG_PSK,
+	FLAGS_KNOWN = DIR_FLAG_EXIT | DIR_FLAG_IPV6 | DIR_FLAG_PSK | DIR_FLAG_EXIT6,
 };
 
 static const uint8_t desc_magic[4] = { 'I', 'P', 'p', 'D' };
@@ -66,6 +66,8 @@ int dir_entry_check(const struct dir_entry *e)
 {
 	if (!nickname_good(e->nickname) || !dir_address_good(&e->address) ||
 	    e->port != DIR_IKE_PORT || (e->flags & ~FLAGS_KNOWN) != 0 || e->rule_count > DIR_RULES)
+		return -EINVAL;
+	if (e->flags & DIR_FLAG_EXIT6 && !(e->flags & DIR_FLAG_EXIT))
 		return -EINVAL;
 	if (e->flags & DIR_FLAG_IPV6 ? !address6_good(&e->address6) : e->address6.family != 0)
 		return -EINVAL;

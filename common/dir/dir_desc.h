@@ -35,6 +35,7 @@ enum dir_flag {
 	DIR_FLAG_EXIT = 1 << 0, /* allows some traffic out */
 	DIR_FLAG_IPV6 = 1 << 1, /* an IPv6 address follows */
 	DIR_FLAG_PSK = 1 << 2,  /* a stock IKEv2 daemon: clients prove themselves by IKE_AUTH_PSK */
+	DIR_FLAG_EXIT6 = 1 << 3, /* an exit that lets IPv6 out as well, to the same ports */
 };
 
 struct dir_rule {
@@ -64,7 +65,8 @@ struct dir_desc {
 bool dir_address_good(const struct addr *a);
 /*
  * Whether the values make sense: nickname's alphabet, addresses where a host of the public
- * Internet can be (or RFC 5737, for tests), DIR_IKE_PORT, known flags, low <= high. 0 or -EINVAL.
+ * Internet can be (or RFC 5737, for tests), DIR_IKE_PORT, known flags (EXIT6 with EXIT), low <= high.
+ * 0 or -EINVAL.
  */
 int dir_entry_check(const struct dir_entry *e) _must_check_;
 /* One entry; the rest stays in R. -EMSGSIZE truncated, -EBADMSG malformed or makes no sense. */

@@ -52,7 +52,17 @@ static void put_filter(struct nlmsghdr *nlh, const struct addr *address, bool an
 	mnl_attr_nest_end(nlh, nest);
 }
 
-int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len)
+/* The mark is the last four bytes of SRC as they lie in the kernel's memory. */
+static void put_mark(struct nlmsghdr *nlh, const struct addr *src)
+{
+	uint32_t mark;
+
+	memcpy(&mark, src->bytes + 12, sizeof(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK_MASK, UINT32_MAX);
+}
+
+int ct_msg_dump(void *buf, size_t size, const struct prefix *src, bool marked, size_t *len)
 {
 	size_t bits = addr_size(&src->addr) * 8;
 	struct nlmsghdr *nlh;
@@ -62,9 +72,11 @@ int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len)
 	if (bits == 0 || src->len > bits)
 		return -EINVAL;
 	nlh = message(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, src->addr.family);
-	/* Not for IPv6: Linux 6.1 then lists all the others. */
+	/* Not by IPv6 address: Linux 6.1 then lists all the others. */
 	if (src->addr.family == AF_INET && src->len == bits)
 		put_filter(nlh, &src->addr, false);
+	else if (marked && src->len == bits)
+		put_mark(nlh, &src->addr);
 	*len = nlh->nlmsg_len;
 	return 0;
 }
@@ -75,10 +87,11 @@ int ct_msg_dump_home(void *buf, size_t size, const struct addr *home, size_t *le
 
 	if (size < CT_MSG_ROOM)
 		return -ENOSPC;
-	if (home->family != AF_INET)
+	if (addr_size(home) == 0)
 		return -EINVAL;
-	nlh = message(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_INET);
-	put_filter(nlh, home, true);
+	nlh = message(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, home->family);
+	if (home->family == AF_INET)
+		put_filter(nlh, home, true);
 	*len = nlh->nlmsg_len;
 	return 0;
 }

@@ -29,10 +29,15 @@ struct ct_msg_flow {
 
 /*
  * Asks for the connections that began at SRC. The kernel can compare one IPv4 address (Linux 5.8);
- * of other prefixes it lists all connections of the family: the caller chooses.
+ * of other prefixes it lists all connections of the family: the caller chooses. MARKED: of one IPv6
+ * address only those that bear the mark of nft_set_ct_mark_lease.
  */
-int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len) _must_check_;
-/* Asks for the connections whose answers go to HOME, IPv4: they began there or were translated to it. */
+int ct_msg_dump(void *buf, size_t size, const struct prefix *src, bool marked,
+		size_t *len) _must_check_;
+/*
+ * Asks for the connections whose answers go to HOME: they began there or were translated to it. Of IPv6
+ * the kernel lists all.
+ */
 int ct_msg_dump_home(void *buf, size_t size, const struct addr *home, size_t *len) _must_check_;
 /* Deletes this connection and no later one with the same addresses; -ENOENT: it is gone. */
 int ct_msg_del(void *buf, size_t size, const struct ct_msg_flow *flow, size_t *len) _must_check_;

@@ -11,7 +11,7 @@ enum kern_proto { KERN_PROTO_ANY = 0, KERN_PROTO_ICMP = 1, KERN_PROTO_TCP = 6, K
 struct kern_exit_rule {
 	bool accept;
 	enum kern_proto proto;
-	struct prefix dst;        /* 0.0.0.0/0: any */
+	struct prefix dst;        /* family 0: any, of IPv4 and of IPv6 */
 	uint16_t port_lo, port_hi; /* host order, 0..65535: any */
 };
 
@@ -23,6 +23,7 @@ struct kern_firewall {
 	struct prefix pools;        /* what any relay may assign: 100.64.0.0/10 */
 	struct addr address;        /* the relay's own; NAPT maps to it */
 	bool exit;                  /* false: nothing from the pool leaves in clear */
+	bool exit6;                 /* and IPv6 leaves as well, of the addresses of inner6.h; an exit alone */
 	uint16_t nat_port_lo, nat_port_hi; /* NAPT ports, fully random, host order */
 	uint32_t client_connections; /* that one assigned address may have at a time, above 0 */
 	uint16_t mss; /* an exit's: the largest TCP segment, both ways, that clients' tunnels carry whole */

@@ -9,6 +9,7 @@
 
 #include "common/kern/kern_netns.h"
 #include "common/kern/link_msg.h"
+#include "common/kern/nft6_msg.h"
 #include "common/kern/nft_msg.h"
 #include "common/kern/rule_msg.h"
 #include "common/kern/shield_msg.h"
@@ -147,6 +148,19 @@ static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw
 	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
 }
 
+static int change_firewall6(struct kern_netns *ns, const struct kern_firewall *fw, bool add)
+{
+	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
+	size_t len;
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	err = add ? nft6_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
+		    nft6_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
+	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
+}
+
 static int change_shield(struct kern_netns *ns, const struct kern_shield *shield, bool add)
 {
 	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
@@ -209,6 +223,8 @@ static int add_op(struct kern_netns *ns, const struct kern_op *op)
 		return set_spd_hash(ns, &op->spd_hash);
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, true);
+	case KERN_OP_FIREWALL6:
+		return change_firewall6(ns, op->firewall, true);
 	case KERN_OP_SHIELD:
 		return change_shield(ns, op->shield, true);
 	case KERN_OP_DIRECT:
@@ -240,9 +256,11 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 	case KERN_OP_LINK_UP:
 		return 0;
 	case KERN_OP_SPD_HASH:
-		return set_spd_hash(ns, &(struct kern_spd_hash){ 32, 32 });
+		return set_spd_hash(ns, &(struct kern_spd_hash){ 32, 32, 128, 128 });
 	case KERN_OP_FIREWALL:
 		return change_firewall(ns, op->firewall, false);
+	case KERN_OP_FIREWALL6:
+		return change_firewall6(ns, op->firewall, false);
 	case KERN_OP_SHIELD:
 		return change_shield(ns, op->shield, false);
 	case KERN_OP_DIRECT:
@@ -281,6 +299,9 @@ static const char *op_text(const struct kern_op *op, char out[64])
 		break;
 	case KERN_OP_FIREWALL:
 		snprintf(out, 64, "nftables table %.31s", op->firewall->table);
+		break;
+	case KERN_OP_FIREWALL6:
+		snprintf(out, 64, "nftables table ip6 %.31s", op->firewall->table);
 		break;
 	case KERN_OP_SHIELD:
 		snprintf(out, 64, "nftables table " KERN_SHIELD_TABLE);

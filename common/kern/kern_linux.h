@@ -62,6 +62,8 @@ int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_pref
 enum kern_role { KERN_ROLE_CLIENT, KERN_ROLE_RELAY };
 int kern_linux_probe(struct kern_linux *k, enum kern_role role, char *why,
 		     size_t size) _must_check_;
+/* Does this namespace forward IPv6? As above. */
+int kern_linux_probe_six(char *why, size_t size) _must_check_;
 /*
  * The same, one by one: NAME of what was tried; ERR 0 and what is good, or -errno and that line.
  * Ends when the report returns false.

@@ -139,12 +139,13 @@ struct kern_rule {
 };
 
 /*
- * IPv4 policies whose local and remote prefixes have so many bits or more are found by hash; the
- * kernel's own values, 32 and 32, are what deleting puts back. Others are in trees: found in time,
+ * IPv4 and IPv6 policies whose local and remote prefixes have so many bits or more are found by hash;
+ * the kernel's own values, all bits, are what deleting puts back. Others are in trees: found in time,
  * but each insertion takes longer the more there are.
  */
 struct kern_spd_hash {
 	uint8_t local_bits, remote_bits;
+	uint8_t local_bits6, remote_bits6;
 };
 
 /* Exit policy and forwarding rules of a relay, compiled to one table, see kern_firewall.h. */
@@ -163,6 +164,7 @@ enum kern_op_type {
 	KERN_OP_LINK_UP, /* up: bring the named link up; it stays up on undo */
 	KERN_OP_SPD_HASH, /* how policies are found, for the whole namespace */
 	KERN_OP_FIREWALL, /* add replaces a table of that name, whole and at once */
+	KERN_OP_FIREWALL6, /* the same of an exit's table for IPv6 */
 	KERN_OP_SHIELD, /* the same, but for the groups that were let past */
 	KERN_OP_DIRECT, /* lets a group past the shield, which stands */
 };
@@ -179,7 +181,7 @@ struct kern_op {
 		struct kern_rule rule;
 		char link_up[KERN_NAME];
 		struct kern_spd_hash spd_hash;
-		const struct kern_firewall *firewall; /* borrowed for the call */
+		const struct kern_firewall *firewall; /* of both; borrowed for the call */
 		const struct kern_shield *shield;     /* likewise; NULL will do for deleting */
 		const struct kern_direct *direct;     /* likewise */
 	};
@@ -235,12 +237,13 @@ struct kern {
 	/*
 	 * Makes the daemon's own namespace forget all connections that began at an address in SRC:
 	 * what NAT did for them ends, too. Of one IPv4 address the kernel searches its table
-	 * itself, of other prefixes it hands out all. -EPROTONOSUPPORT: it cannot list them.
+	 * itself, of one IPv6 address by the mark that KERN_OP_FIREWALL6 gives to connections, which
+	 * only those have then; of other prefixes it hands out all. -EPROTONOSUPPORT: it cannot list them.
 	 */
 	int (*flows_del)(void *ctx, const struct prefix *src);
 	/*
-	 * 1 when NETNS tracks a connection whose answers go to the IPv4 address HOME, else 0: it
-	 * began there, or was translated to it.
+	 * 1 when NETNS tracks a connection whose answers go to the address HOME, else 0: it
+	 * began there, or (IPv4) was translated to it.
 	 * -EPROTONOSUPPORT: it cannot tell.
 	 */
 	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *home);

@@ -166,6 +166,23 @@ static int probe_forwarding(struct kern_linux *k, struct kern_netns *ns, struct 
 					       "net.ipv4.ip_forward=1");
 }
 
+int kern_linux_probe_six(char *why, size_t size)
+{
+	struct why w = { why, size };
+	FILE *f = fopen("/proc/sys/net/ipv6/conf/all/forwarding", "re");
+	int c = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	if (c == '1')
+		return 0;
+	return say(&w, -ENOTSUP, c == EOF ? "this kernel has no IPv6, which `exit6` needs: boot without "
+					    "ipv6.disable=1, or set it to false" :
+					    "IPv6 forwarding is off, which `exit6` needs: sysctl -w "
+					    "net.ipv6.conf.all.forwarding=1 (where routes come by router "
+					    "advertisements, accept_ra=2 of that link before)");
+}
+
 static int probe_offload(struct kern_linux *k, struct kern_netns *ns, struct why *w)
 {
 	(void)k;

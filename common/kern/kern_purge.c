@@ -5,6 +5,7 @@
 
 #include "common/kern/kern_netns.h"
 #include "common/kern/link_msg.h"
+#include "common/kern/nft6_msg.h"
 #include "common/kern/nft_msg.h"
 #include "common/kern/rule_msg.h"
 #include "common/kern/xfrm_msg.h"
@@ -179,7 +180,8 @@ static int purge_sort(struct kern_netns *ns, const struct sort *s, uint32_t rang
 	return err;
 }
 
-static int purge_table(struct kern_netns *ns, const char *table, size_t *removed)
+/* TABLE of one family. */
+static int purge_table(struct kern_netns *ns, const char *table, bool six, size_t *removed)
 {
 	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
 	size_t len;
@@ -187,12 +189,14 @@ static int purge_table(struct kern_netns *ns, const char *table, size_t *removed
 
 	if (!buf)
 		return -ENOMEM;
-	err = nft_msg_delete(buf, NFT_BATCH_MAX, 0, table, &len);
+	err = six ? nft6_msg_delete(buf, NFT_BATCH_MAX, 0, table, &len) :
+		    nft_msg_delete(buf, NFT_BATCH_MAX, 0, table, &len);
 	if (err == 0)
 		err = kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
 	if (err == 0)
 		(*removed)++;
-	return err == -ENOENT ? 0 : err;
+	/* A kernel without IPv6 may know no such tables. */
+	return err == -ENOENT || (six && (err == -EAFNOSUPPORT || err == -EOPNOTSUPP)) ? 0 : err;
 }
 
 int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_prefix,
@@ -206,7 +210,9 @@ int kern_linux_purge(struct kern_linux *k, uint32_t range, const char *link_pref
 	for (size_t i = 0; i < ARRAY_SIZE(sorts) && err == 0; i++)
 		err = purge_sort(&k->own, &sorts[i], range, link_prefix, removed);
 	if (err == 0 && table)
-		err = purge_table(&k->own, table, removed);
+		err = purge_table(&k->own, table, true, removed);
+	if (err == 0 && table)
+		err = purge_table(&k->own, table, false, removed);
 	if (err < 0)
 		snprintf(k->error, sizeof(k->error),
 			 "cannot remove what an earlier run left: %s%s%s", strerror(-err),

@@ -159,6 +159,7 @@ static int address(void *buf, size_t size, uint16_t type, uint16_t flags, uint32
 	struct ifaddrmsg info = {
 		.ifa_family = a->prefix.addr.family,
 		.ifa_prefixlen = a->prefix.len,
+		.ifa_flags = a->prefix.addr.family == AF_INET6 ? IFA_F_NODAD : 0,
 		.ifa_scope = RT_SCOPE_UNIVERSE,
 		.ifa_index = index,
 	};

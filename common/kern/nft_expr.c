@@ -191,15 +191,29 @@ static uint32_t field_offset(enum nft_field field)
 	return 0;
 }
 
+/* Of the addresses in the IPv6 header, RFC 8200 section 3, and of other fields of it. */
+enum { IP6_NEXT = 6, IP6_HOPS = 7, IP6_SADDR = 8, IP6_LEASE = IP6_SADDR + 12, IP6_DADDR = 24 };
+
+static uint32_t address_offset(enum nft_field field, bool v4)
+{
+	if (v4)
+		return field_offset(field);
+	return field == NFT_SADDR ? IP6_SADDR : IP6_DADDR;
+}
+
 void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not)
 {
-	uint32_t len = p->len % 8 ? 4 : p->len / 8; /* whole bytes need no mask */
+	bool v4 = p->addr.family == AF_INET;
+	uint32_t len = p->len % 8 ? v4 ? 4 : 16 : p->len / 8; /* whole bytes need no mask */
+	uint8_t mask[16] = { 0 }, none[16] = { 0 };
 
 	if (p->len == 0)
 		return;
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field_offset(field), len);
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, address_offset(field, v4), len);
+	for (uint32_t i = 0; i < p->len; i++)
+		mask[i / 8] |= 0x80 >> i % 8;
 	if (p->len % 8)
-		bitmask(r, htonl(UINT32_MAX << (32 - p->len)));
+		bits(r, mask, none, len);
 	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
 }
 
@@ -234,11 +248,21 @@ void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint
 	cmp(r, NFT_CMP_LTE, &be_hi, sizeof(be_hi));
 }
 
-void nft_match_protocol(struct nft_rule *r, uint8_t protocol)
+void nft_match_protocol(struct nft_rule *r, bool six, uint8_t protocol)
 {
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, protocol),
-		 sizeof(protocol));
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, six ? IP6_NEXT : offsetof(struct iphdr, protocol),
+		sizeof(protocol));
 	cmp(r, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void nft_match_extended(struct nft_rule *r)
+{
+	static const uint8_t plain[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+
+	for (size_t i = 0; i < sizeof(plain); i++) {
+		payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_NEXT, sizeof(plain[i]));
+		cmp(r, NFT_CMP_NEQ, &plain[i], sizeof(plain[i]));
+	}
 }
 
 void nft_match_l4proto(struct nft_rule *r, uint8_t protocol)
@@ -291,11 +315,11 @@ static struct nftnl_expr *connlimit(uint32_t most)
 	return e;
 }
 
-void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32_t most)
+void nft_match_many(struct nft_rule *r, bool six, const char *set, uint32_t set_id, uint32_t most)
 {
 	struct nftnl_expr *e, *count;
 
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, six ? IP6_LEASE : offsetof(struct iphdr, saddr), 4);
 	e = add(r, "dynset");
 	if (!e)
 		return;
@@ -341,6 +365,19 @@ void nft_match_tcp_flags(struct nft_rule *r, uint8_t mask, uint8_t flags)
 	payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, sizeof(flags));
 	bitmask8(r, mask);
 	cmp(r, NFT_CMP_EQ, &flags, sizeof(flags));
+}
+
+/* Register 1 into LEN bytes at OFFSET of the IPv6 header, which has no checksum. */
+static void store_ip6(struct nft_rule *r, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
 }
 
 /* Register 1 into the two bytes at OFFSET, an even one, of BASE, whose checksum is at SUM. */
@@ -394,6 +431,20 @@ void nft_set_ttl(struct nft_rule *r, uint8_t ttl)
 	change_ip(r, offsetof(struct iphdr, ttl), 0x00ff, (uint16_t)(ttl << 8));
 }
 
+void nft_set_head6_plain(struct nft_rule *r)
+{
+	uint32_t head = htonl(6u << 28); /* the version alone */
+
+	immediate(r, NFT_REG_1, &head, sizeof(head));
+	store_ip6(r, 0, sizeof(head));
+}
+
+void nft_set_hops(struct nft_rule *r, uint8_t hops)
+{
+	immediate(r, NFT_REG_1, &hops, sizeof(hops));
+	store_ip6(r, IP6_HOPS, sizeof(hops));
+}
+
 void nft_set_tcp_flags(struct nft_rule *r, uint8_t flags)
 {
 	change(r, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS - 1, TCP_CHECK, 0xff00, flags);
@@ -433,20 +484,8 @@ void nft_match_family(struct nft_rule *r, uint8_t family)
 
 void nft_match_net(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not)
 {
-	bool v4 = p->addr.family == AF_INET;
-	uint32_t whole = v4 ? 4 : 16, len = p->len % 8 ? whole : p->len / 8;
-	uint32_t source = v4 ? offsetof(struct iphdr, saddr) : 8; /* RFC 8200 section 3 */
-	uint8_t mask[16] = { 0 }, none[16] = { 0 };
-
-	nft_match_family(r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
-	if (p->len == 0)
-		return;
-	payload(r, NFT_PAYLOAD_NETWORK_HEADER, field == NFT_SADDR ? source : source + whole, len);
-	for (uint32_t i = 0; i < p->len; i++)
-		mask[i / 8] |= 0x80 >> i % 8;
-	if (p->len % 8)
-		bits(r, mask, none, len);
-	cmp(r, not ? NFT_CMP_NEQ : NFT_CMP_EQ, p->addr.bytes, len);
+	nft_match_family(r, p->addr.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	nft_match_prefix(r, field, p, not);
 }
 
 void nft_match_lo(struct nft_rule *r, bool out)
@@ -556,16 +595,27 @@ void nft_set_mark(struct nft_rule *r, uint32_t value)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, NFT_REG_1);
 }
 
-void nft_set_ct_mark(struct nft_rule *r, uint32_t value)
+/* From register 1. */
+static void store_ct_mark(struct nft_rule *r)
 {
-	struct nftnl_expr *e;
+	struct nftnl_expr *e = add(r, "ct");
 
-	immediate(r, NFT_REG_1, &value, sizeof(value));
-	e = add(r, "ct");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+}
+
+void nft_set_ct_mark(struct nft_rule *r, uint32_t value)
+{
+	immediate(r, NFT_REG_1, &value, sizeof(value));
+	store_ct_mark(r);
+}
+
+void nft_set_ct_mark_lease(struct nft_rule *r)
+{
+	payload(r, NFT_PAYLOAD_NETWORK_HEADER, IP6_LEASE, 4);
+	store_ct_mark(r);
 }
 
 void nft_dnat(struct nft_rule *r, const struct addr *address)
@@ -584,6 +634,22 @@ void nft_dnat(struct nft_rule *r, const struct addr *address)
 void nft_masquerade(struct nft_rule *r)
 {
 	add(r, "masq");
+}
+
+void nft_masquerade_ports(struct nft_rule *r, uint16_t port_lo, uint16_t port_hi)
+{
+	uint16_t lo = htons(port_lo), hi = htons(port_hi);
+	struct nftnl_expr *e;
+
+	immediate(r, NFT_REG_1, &lo, sizeof(lo));
+	immediate(r, NFT_REG_2, &hi, sizeof(hi));
+	e = add(r, "masq");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_FLAGS,
+			   NF_NAT_RANGE_PROTO_SPECIFIED | NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_REG_PROTO_MIN, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_REG_PROTO_MAX, NFT_REG_2);
 }
 
 void nft_notrack(struct nft_rule *r)

@@ -23,14 +23,16 @@ enum nft_field { NFT_SADDR, NFT_DADDR, NFT_SPORT, NFT_DPORT };
 struct nft_rule nft_rule_new(const char *table, const char *chain);
 void nft_rule_free(struct nft_rule *r);
 
-/* The address is in P (IPv4), or is not when NOT; a prefix of length 0 adds nothing. */
+/* The address is in P, or is not when NOT; a prefix of length 0 adds nothing. */
 void nft_match_prefix(struct nft_rule *r, enum nft_field field, const struct prefix *p, bool not);
 /* The address is in the set SET, made in the same batch with the number SET_ID. */
 void nft_match_set(struct nft_rule *r, enum nft_field field, const char *set, uint32_t set_id);
 /* LO <= port <= HI, host order. Only behind nft_match_l4proto(TCP or UDP). */
 void nft_match_ports(struct nft_rule *r, enum nft_field field, uint16_t lo, uint16_t hi);
-/* The protocol field of the IPv4 header. */
-void nft_match_protocol(struct nft_rule *r, uint8_t protocol);
+/* The protocol field of the IPv4 header; SIX: what follows the IPv6 header. */
+void nft_match_protocol(struct nft_rule *r, bool six, uint8_t protocol);
+/* Something else than TCP, UDP or ICMPv6 follows the IPv6 header. */
+void nft_match_extended(struct nft_rule *r);
 /* The protocol as the stack has parsed it; what makes port matches valid. */
 void nft_match_l4proto(struct nft_rule *r, uint8_t protocol);
 /* The packet has come out of an SA, or has not. Hooks prerouting, input, forward. */
@@ -42,10 +44,10 @@ void nft_match_ct_state(struct nft_rule *r, uint32_t states);
 /* The packet goes against the direction of its connection's first one. */
 void nft_match_ct_reply(struct nft_rule *r);
 /*
- * The packet's source address has more than MOST connections. Counts them, in the elements of the
+ * The packet's source address (SIX: the IPv4 address at its end) has more than MOST connections. Counts them, in the elements of the
  * dynamic set SET, made in the same batch with the number SET_ID: for new connections only.
  */
-void nft_match_many(struct nft_rule *r, const char *set, uint32_t set_id, uint32_t most);
+void nft_match_many(struct nft_rule *r, bool six, const char *set, uint32_t set_id, uint32_t most);
 
 /* The IPv4 header has options or a type of service that is not 0. */
 void nft_match_head_odd(struct nft_rule *r);
@@ -59,6 +61,9 @@ void nft_match_tcp_flags(struct nft_rule *r, uint8_t mask, uint8_t flags);
 void nft_set_tos_zero(struct nft_rule *r);
 void nft_set_id_zero(struct nft_rule *r);
 void nft_set_ttl(struct nft_rule *r, uint8_t ttl);
+/* Of IPv6: no traffic class, no flow label. */
+void nft_set_head6_plain(struct nft_rule *r);
+void nft_set_hops(struct nft_rule *r, uint8_t hops);
 /* Exactly these. Of TCP, as the two below. */
 void nft_set_tcp_flags(struct nft_rule *r, uint8_t flags);
 /* To MSS bytes where it is more; the rule ends here when there is no such option. */
@@ -93,9 +98,13 @@ void nft_match_arp_target(struct nft_rule *r, const struct addr *address);
 
 void nft_set_mark(struct nft_rule *r, uint32_t value);
 void nft_set_ct_mark(struct nft_rule *r, uint32_t value);
+/* To the last four bytes of the IPv6 source address, in memory as they are in the packet. */
+void nft_set_ct_mark_lease(struct nft_rule *r);
 /* Destination NAT to ADDRESS, IPv4. Matches IPv4 only. */
 void nft_dnat(struct nft_rule *r, const struct addr *address);
 void nft_masquerade(struct nft_rule *r);
+/* To a random port in PORT_LO..PORT_HI (host order), never the own one. */
+void nft_masquerade_ports(struct nft_rule *r, uint16_t port_lo, uint16_t port_hi);
 
 void nft_notrack(struct nft_rule *r);
 void nft_accept(struct nft_rule *r);

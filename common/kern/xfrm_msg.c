@@ -523,15 +523,19 @@ int xfrm_msg_name_larval(void *buf, size_t size, const struct xfrm_msg_sa *larva
 int xfrm_msg_set_spd_hash(void *buf, size_t size, const struct kern_spd_hash *hash, size_t *len)
 {
 	struct xfrmu_spdhthresh bits = { .lbits = hash->local_bits, .rbits = hash->remote_bits };
+	struct xfrmu_spdhthresh bits6 = { .lbits = hash->local_bits6,
+					  .rbits = hash->remote_bits6 };
 	uint32_t flags = UINT32_MAX; /* not read by the kernel, and so in ip(8) */
 	struct nlmsghdr *nlh;
 
 	if (size < XFRM_MSG_ROOM)
 		return -ENOSPC;
-	if (hash->local_bits > 32 || hash->remote_bits > 32)
+	if (hash->local_bits > 32 || hash->remote_bits > 32 || hash->local_bits6 > 128 ||
+	    hash->remote_bits6 > 128)
 		return -EINVAL;
 	nlh = message(buf, XFRM_MSG_NEWSPDINFO, NLM_F_ACK, &flags, sizeof(flags));
 	mnl_attr_put(nlh, XFRMA_SPD_IPV4_HTHRESH, sizeof(bits), &bits);
+	mnl_attr_put(nlh, XFRMA_SPD_IPV6_HTHRESH, sizeof(bits6), &bits6);
 	return finish(nlh, len);
 }
 

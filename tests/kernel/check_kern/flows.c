@@ -21,6 +21,7 @@ struct flow {
 	uint8_t proto;
 	uint16_t sport, zone;
 	const char *home; /* where its answers go; NULL: to SRC */
+	bool marked; /* with the last four bytes of SRC */
 };
 
 static void put_tuple(struct nlmsghdr *nlh, uint16_t type, const struct flow *f, bool reply)
@@ -48,6 +49,16 @@ static void put_tuple(struct nlmsghdr *nlh, uint16_t type, const struct flow *f,
 	mnl_attr_nest_end(nlh, tuple);
 }
 
+/* As nft_set_ct_mark_lease does it. */
+static void put_mark(struct nlmsghdr *nlh, const struct flow *f)
+{
+	struct addr src = check_addr(f->src);
+	uint32_t mark;
+
+	memcpy(&mark, src.bytes + 12, sizeof(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
+}
+
 static int add_flow(struct kern_netns *ns, const struct flow *f)
 {
 	_Alignas(4) uint8_t buf[512] = { 0 };
@@ -62,6 +73,8 @@ static int add_flow(struct kern_netns *ns, const struct flow *f)
 	put_tuple(nlh, CTA_TUPLE_REPLY, f, true);
 	mnl_attr_put_u32(nlh, CTA_TIMEOUT, htonl(SECONDS));
 	mnl_attr_put_u32(nlh, CTA_STATUS, htonl(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED));
+	if (f->marked)
+		put_mark(nlh, f);
 	if (f->zone)
 		mnl_attr_put_u16(nlh, CTA_ZONE, htons(f->zone));
 	return kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, nlh->nlmsg_len, NULL, NULL);
@@ -90,7 +103,7 @@ static int list_flows(struct kern_netns *ns, const struct prefix *of, struct cou
 {
 	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
 	size_t len;
-	int err = ct_msg_dump(buf, sizeof(buf), of, &len);
+	int err = ct_msg_dump(buf, sizeof(buf), of, true, &len);
 
 	c->found = 0;
 	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, see_flow, c);
@@ -146,35 +159,44 @@ static void add_foreign(const struct kern *kern, struct kern_netns *ns)
 	for (uint32_t i = 0; i < FOREIGN; i++) {
 		a = addr_v4(0x0a000000 + i);
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ addr_text(&a, src), "192.0.2.1",
-							     IPPROTO_UDP, 1000, 0, NULL }), 0);
+							     IPPROTO_UDP, 1000, 0, NULL, false }), 0);
 	}
 }
 
 static const struct flow ours[] = {
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0, NULL },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0, NULL },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0, NULL, false },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0, NULL, false },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7, NULL, false },
 };
 
 /* Alike: the neighbours, the address as a destination, the same bits in IPv6. */
 static const struct flow alike[] = {
-	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
-	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
-	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL },
-	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0, NULL },
-	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL },
+	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, false },
+};
+
+/* Of one client two, of a neighbour, and one that bears no mark. */
+static const struct flow sixes[] = {
+	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, true },
+	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_UDP, 1000, 0, NULL, true },
+	{ "fd49:5070:7269:7600::6440:1208", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, true },
+	{ "fd49:5070:7269:7600::6440:1209", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, false },
 };
 
 /* A container's, say. */
 static const struct flow translated = { "172.17.0.2", "203.0.113.9", IPPROTO_TCP, 1000, 0,
-					"100.64.0.7" };
+					"100.64.0.7", false };
 
 void check_flows(struct kern_linux *k)
 {
 	const struct kern *kern = kern_linux_ops(k);
 	struct kern_netns *ns = &k->own;
 	struct addr client = check_addr("100.64.0.7");
+	struct count c = { .src.addr.family = AF_INET6 };
 
 	del_flows(kern, "100.64.0.7");
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
@@ -196,7 +218,7 @@ void check_flows(struct kern_linux *k)
 	CHECK_INT(kern, count_flows(ns, "::/0"), 1);
 	for (uint16_t i = 0; i < OURS; i++)
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ "100.64.0.7", "192.0.2.1", IPPROTO_TCP,
-							     (uint16_t)(1000 + i), 0, NULL }), 0);
+							     (uint16_t)(1000 + i), 0, NULL, false }), 0);
 	del_flows(kern, "100.64.0.7");
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 4);
 	del_flows(kern, "100.64.0.0/16");
@@ -204,6 +226,18 @@ void check_flows(struct kern_linux *k)
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 2);
 	del_flows(kern, "0.0.0.0/0");
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), 0);
-	del_flows(kern, "6440:7::1");
+	for (size_t i = 0; i < ARRAY_SIZE(sixes); i++)
+		CHECK_INT(kern, add_flow(ns, &sixes[i]), 0);
+	client = check_addr(sixes[0].src);
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 1);
+	CHECK_INT(kern, list_flows(ns, &(struct prefix){ client, 128 }, &c), 0);
+	CHECK_INT(kern, c.found, 2); /* no other came */
+	del_flows(kern, sixes[0].src);
+	CHECK_INT(kern, count_flows(ns, sixes[0].src), 0);
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 0);
+	CHECK_INT(kern, count_flows(ns, "::/0"), 3);
+	client = check_addr(sixes[3].src);
+	CHECK_INT(kern, kern->flows_any(kern->ctx, NULL, &client), 1); /* marks do not count there */
+	del_flows(kern, "::/0");
 	CHECK_INT(kern, count_flows(ns, "::/0"), 0);
 }

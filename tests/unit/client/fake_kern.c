@@ -28,7 +28,8 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_LINK:
 		return strcmp(a->link.name, b->link.name) == 0;
 	case KERN_OP_ADDRESS:
-		return strcmp(a->address.link, b->address.link) == 0;
+		return strcmp(a->address.link, b->address.link) == 0 &&
+		       prefix_equal(&a->address.prefix, &b->address.prefix);
 	case KERN_OP_ROUTE:
 		return strcmp(a->route.link, b->route.link) == 0 &&
 		       a->route.table == b->route.table &&
@@ -43,6 +44,7 @@ static bool same(const struct kern_op *a, const struct kern_op *b)
 	case KERN_OP_LINK_UP:
 	case KERN_OP_SPD_HASH:
 	case KERN_OP_FIREWALL:
+	case KERN_OP_FIREWALL6:
 	case KERN_OP_SHIELD:
 	case KERN_OP_DIRECT:
 		return true;

@@ -164,7 +164,7 @@ Test(dir_desc, well_signed_nonsense_is_refused)
 	cr_assert_eq(parse_patched(AT_PORT, "\1\xf4", 2), 0, "500");
 	cr_assert_eq(parse_patched(AT_PORT, "\1\xf5", 2), -EBADMSG);
 	cr_assert_eq(parse_patched(AT_PORT, "\x11\x94", 2), -EBADMSG, "4500");
-	cr_assert_eq(parse_patched(AT_FLAGS, "\0\13", 2), -EBADMSG, "unknown flag");
+	cr_assert_eq(parse_patched(AT_FLAGS, "\0\23", 2), -EBADMSG, "unknown flag");
 	cr_assert_eq(parse_patched(AT_NAME - 1, "\0", 1), -EBADMSG, "no name");
 	cr_assert_eq(parse_patched(AT_NAME - 1, "\21", 1), -EBADMSG, "name of 17");
 	cr_assert_eq(parse_patched(AT_NAME, "Br\0vo-2", 7), -EBADMSG);
@@ -243,7 +243,15 @@ Test(dir_desc, flags)
 	r = rbuf_init(bytes, w.len);
 	cr_assert_eq(dir_entry_parse(&r, &back), 0);
 	cr_assert_eq(back.flags, DIR_FLAG_EXIT | DIR_FLAG_PSK);
-	e.flags = DIR_FLAG_PSK << 1;
+	e.flags = DIR_FLAG_EXIT | DIR_FLAG_EXIT6;
+	w = wbuf_init(bytes, sizeof(bytes));
+	dir_entry_build(&w, &e);
+	r = rbuf_init(bytes, w.len);
+	cr_assert_eq(dir_entry_parse(&r, &back), 0);
+	cr_assert_eq(back.flags, DIR_FLAG_EXIT | DIR_FLAG_EXIT6);
+	e.flags = DIR_FLAG_EXIT6;
+	cr_assert_eq(dir_entry_check(&e), -EINVAL, "IPv6 goes out where IPv4 does");
+	e.flags = DIR_FLAG_EXIT6 << 1;
 	cr_assert_eq(dir_entry_check(&e), -EINVAL, "a flag that nobody knows");
 }
 

@@ -48,3 +48,20 @@ static inline struct kern_firewall relay_firewall(void)
 	relay_add_rule(&fw, true, KERN_PROTO_ANY, "0.0.0.0/0", 0, 65535);
 	return fw;
 }
+
+/* Of firewall6.nft. */
+static inline struct kern_firewall relay_firewall6(void)
+{
+	struct kern_firewall fw = relay_firewall();
+
+	fw.exit6 = true;
+	fw.rule_count = 0;
+	relay_add_rule(&fw, false, KERN_PROTO_ANY, "198.51.100.0/24", 0, 65535);
+	relay_add_rule(&fw, false, KERN_PROTO_TCP, "::/0", 25, 25);
+	relay_add_rule(&fw, true, KERN_PROTO_TCP, "::/0", 80, 443);
+	relay_add_rule(&fw, true, KERN_PROTO_UDP, "2001:db8:7::/48", 0, 65535);
+	relay_add_rule(&fw, true, KERN_PROTO_ICMP, "::/0", 0, 65535);
+	relay_add_rule(&fw, true, KERN_PROTO_ANY, "::/0", 0, 65535);
+	fw.rules[1].dst = fw.rules[4].dst = (struct prefix){ 0 }; /* of both families */
+	return fw;
+}

@@ -1,6 +1,7 @@
 /* Connection tracking: built messages byte for byte, the kernel's list read. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <string.h>
 
 #include "common/kern/ct_msg.h"
@@ -31,14 +32,14 @@ Test(ct_msg, dump)
 {
 	struct prefix p = prefix("100.64.0.7");
 
-	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, &len) == 0);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == 0);
 	EXPECT_BYTES(buf, len, ct_dump_one);
 	p = prefix("100.64.0.0/16");
-	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, &len) == 0);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == 0);
 	EXPECT_BYTES(buf, len, ct_dump_all);
 }
 
-/* IPv6 is never filtered by the kernel: the message for all, with the other family. */
+/* The kernel is never asked to compare IPv6 addresses: the message for all, with the other family. */
 Test(ct_msg, dump_v6)
 {
 	struct prefix p = prefix("2001:db8::1");
@@ -46,7 +47,32 @@ Test(ct_msg, dump_v6)
 
 	memcpy(want, ct_dump_all, sizeof(want));
 	want[16] = AF_INET6;
-	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, &len) == 0);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, false, &len) == 0);
+	EXPECT_BYTES(buf, len, want);
+	p = prefix("2001:db8::/64");
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == 0);
+	EXPECT_BYTES(buf, len, want);
+}
+
+/* What nft has put into the mark from the packet, as the kernel tells marks: in network order. */
+Test(ct_msg, dump_marked)
+{
+	static const uint8_t lease[] = { 0x64, 0x40, 0x12, 0x07 };
+	struct prefix p = prefix("fd49:5070:7269:7600::6440:1207");
+	uint8_t want[sizeof(ct_dump_all) + 16] = { 0 };
+	uint32_t mark;
+
+	memcpy(&mark, lease, sizeof(mark));
+	mark = htonl(mark);
+	memcpy(want, ct_dump_all, sizeof(ct_dump_all));
+	want[0] = sizeof(want);
+	want[16] = AF_INET6;
+	want[sizeof(ct_dump_all)] = want[sizeof(ct_dump_all) + 8] = 8;
+	want[sizeof(ct_dump_all) + 2] = CTA_MARK;
+	memcpy(want + sizeof(ct_dump_all) + 4, &mark, 4);
+	want[sizeof(ct_dump_all) + 10] = CTA_MARK_MASK;
+	memset(want + sizeof(ct_dump_all) + 12, 0xff, 4);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == 0);
 	EXPECT_BYTES(buf, len, want);
 }
 
@@ -58,6 +84,9 @@ Test(ct_msg, dump_home)
 	EXPECT_BYTES(buf, len, ct_dump_home);
 	cr_assert(ct_msg_dump_home(buf, sizeof(buf) - 1, &home, &len) == -ENOSPC);
 	home = prefix("2001:db8::1").addr;
+	cr_assert(ct_msg_dump_home(buf, sizeof(buf), &home, &len) == 0);
+	cr_assert(len == sizeof(ct_dump_all) && buf[16] == AF_INET6, "all of them");
+	home.family = 0;
 	cr_assert(ct_msg_dump_home(buf, sizeof(buf), &home, &len) == -EINVAL);
 }
 
@@ -109,11 +138,11 @@ Test(ct_msg, builders_refuse)
 	struct ct_msg_flow flow = flow_of(ct_answer, sizeof(ct_answer)), bad = flow;
 	struct prefix p = prefix("100.64.0.7");
 
-	cr_assert(ct_msg_dump(buf, sizeof(buf) - 1, &p, &len) == -ENOSPC);
+	cr_assert(ct_msg_dump(buf, sizeof(buf) - 1, &p, true, &len) == -ENOSPC);
 	p.len = 33;
-	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, &len) == -EINVAL);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == -EINVAL);
 	p = (struct prefix){ 0 };
-	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, &len) == -EINVAL);
+	cr_assert(ct_msg_dump(buf, sizeof(buf), &p, true, &len) == -EINVAL);
 	cr_assert(ct_msg_del(buf, sizeof(buf) - 1, &flow, &len) == -ENOSPC);
 	bad.tuple_len = 0;
 	cr_assert(ct_msg_del(buf, sizeof(buf), &bad, &len) == -EINVAL);

@@ -253,13 +253,15 @@ Test(xfrm_msg, name_larval)
 
 Test(xfrm_msg, set_spd_hash)
 {
-	struct kern_spd_hash hash = { 0, 32 };
+	struct kern_spd_hash hash = { 0, 32, 64, 128 };
 
 	dirty();
 	cr_assert(xfrm_msg_set_spd_hash(buf, sizeof(buf), &hash, &len) == 0);
 	EXPECT_BYTES(buf, len, spd_hash);
 	cr_expect(xfrm_msg_set_spd_hash(buf, XFRM_MSG_ROOM - 1, &hash, &len) == -ENOSPC);
 	hash.local_bits = 33;
+	cr_expect(xfrm_msg_set_spd_hash(buf, sizeof(buf), &hash, &len) == -EINVAL);
+	hash = (struct kern_spd_hash){ 0, 32, 129, 128 };
 	cr_expect(xfrm_msg_set_spd_hash(buf, sizeof(buf), &hash, &len) == -EINVAL);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/inner6.h"
 #include "ippriv-node/ctl_circuits.h"
 #include "ippriv-node/ctl_pairs.h"
 #include "ippriv-node/ctl_peer.h"
@@ -63,9 +64,12 @@ static void start_peers(void)
 	}
 }
 
+static bool exit6;
+
 static void start_circuits(const char *pool, const char *dns)
 {
 	struct ctl_circuits_conf conf = { .self = relay.self, .dp = relay.dp, .life = relay.life,
+					  .six = exit6,
 					  .quota = { MOST, 100, MOST / 2, 100 },
 					  .idle = 30000, .silence = 900000, .ike = &relay.ike,
 					  .peers = peers, .loop = relay.loop };
@@ -194,6 +198,60 @@ Test(ctl_circuits, the_same_address_from_two_entries)
 	one->ops->ended(one, IKE_END_PEER);
 	cr_expect(fake_kern_sa(&relay.kern, 0x2000), "the other one stays");
 	two->ops->ended(two, IKE_END_PEER);
+}
+
+static void setup6(void)
+{
+	exit6 = true;
+	setup();
+}
+
+/* As IKE has agreed on it. */
+static int up6(struct ctl_session *session, uint32_t spi, const struct ike_lease *lease)
+{
+	struct ike_child child = fake_child(spi, NULL, NULL);
+
+	child.ts_remote.items[child.ts_remote.count++] = prefix_host(&lease->address6);
+	return session->ops->child_up(session, &child);
+}
+
+Test(ctl_circuits, address_of_ipv6_too, .init = setup6)
+{
+	struct ike_lease a, b;
+	struct ctl_session *one = admitted("100.66.1.1", 1, &a);
+	struct ctl_session *two = admitted("100.66.1.2", 1, &b);
+	struct addr six = inner6_addr(&a.address);
+	char text[ADDR_TEXT];
+
+	cr_assert(addr_equal(&a.address6, &six));
+	cr_assert_eq(up6(one, 0x1000, &a), 0);
+	cr_expect_eq(relay.kern.count, before + CIRCUIT_OPS + 2);
+	cr_expect(fake_kern_policy(&relay.kern, KERN_DIR_OUT, "::/0", addr_text(&six, text), 0));
+	cr_expect(fake_kern_policy(&relay.kern, KERN_DIR_FWD, addr_text(&six, text), "::/0", 0));
+	cr_assert_eq(up(two, 0x2000), 0);
+	cr_expect_eq(relay.kern.count, before + 2 * CIRCUIT_OPS + 2, "who does not want it");
+	one->ops->ended(one, IKE_END_PEER);
+	two->ops->ended(two, IKE_END_PEER);
+}
+
+Test(ctl_circuits, no_ipv6_for_who_comes_straight, .init = setup6)
+{
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("192.0.2.7", 0, &lease);
+
+	cr_expect_eq(lease.address6.family, 0);
+	cr_assert_eq(up(s, 0x1000), 0);
+	s->ops->ended(s, IKE_END_PEER);
+}
+
+Test(ctl_circuits, no_ipv6_from_others)
+{
+	struct ike_lease lease;
+	struct ctl_session *s = admitted("100.66.1.1", 1, &lease);
+
+	cr_expect_eq(lease.address6.family, 0);
+	cr_assert_eq(up(s, 0x1000), 0);
+	s->ops->ended(s, IKE_END_PEER);
 }
 
 Test(ctl_circuits, refuses_addresses_that_cannot_be)

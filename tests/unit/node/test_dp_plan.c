@@ -182,14 +182,14 @@ Test(dp_plan, circuit_from_a_client_has_one_template)
 	struct dp_circuit c = { .way = way_to(4711, "198.51.100.9"),
 				.assigned = addr_of("100.65.0.9") };
 	struct dp_keys keys = keys_of();
-	struct kern_op ops[DP_PAIR_OPS];
+	struct kern_op ops[DP_CIRCUIT_OPS];
 
 	keys.aes = false;
 	dp_plan_pair(&c.way, &keys, DP_HALF_BOTH, ops);
 	cr_expect_eq(ops[0].sa.aead, KERN_AEAD_CHACHA20_POLY1305);
 	cr_expect(addr_equal(&ops[0].sa.src, &c.way.far));
 	cr_expect(addr_equal(&ops[1].sa.dst, &c.way.far));
-	cr_assert_eq(dp_plan_circuit(&self, &c, ops), (size_t)DP_CIRCUIT_OPS);
+	cr_assert_eq(dp_plan_circuit(&self, &c, ops), (size_t)2);
 	cr_expect_eq(ops[0].policy.dir, KERN_DIR_OUT);
 	expect_selector(&ops[0].policy, "0.0.0.0/0", "100.65.0.9", 0, 0, 0);
 	cr_expect_eq(ops[0].policy.template_count, 1);
@@ -200,6 +200,33 @@ Test(dp_plan, circuit_from_a_client_has_one_template)
 	cr_expect_eq(ops[1].policy.template_count, 1);
 	expect_template(&ops[1].policy.templates[0], "198.51.100.9", "203.0.113.2",
 			0x49500000 | 4711);
+}
+
+/* The same four addresses around both families. */
+Test(dp_plan, circuit_of_both_families)
+{
+	struct dp_self self = self_b();
+	struct dp_circuit c = { .way = way_to(4711, "100.64.0.7"), .six = true,
+				.assigned = addr_of("100.65.0.9"), .via = peer_a() };
+	struct kern_op ops[DP_CIRCUIT_OPS];
+
+	cr_assert_eq(dp_plan_circuit(&self, &c, ops), (size_t)DP_CIRCUIT_OPS);
+	cr_expect_eq(ops[2].policy.dir, KERN_DIR_OUT);
+	expect_selector(&ops[0].policy, "0.0.0.0/0", "100.65.0.9", 0, 0, 0);
+	expect_selector(&ops[2].policy, "::/0", "fd49:5070:7269:7600::6441:9", 0, 0, 0);
+	cr_expect_eq(ops[3].policy.dir, KERN_DIR_FWD);
+	expect_selector(&ops[3].policy, "fd49:5070:7269:7600::6441:9", "::/0", 0, 0, 0);
+	for (size_t i = 0; i < 2; i++) {
+		const struct kern_policy *four = &ops[i].policy, *six = &ops[i + 2].policy;
+
+		cr_expect_eq(six->template_count, 2);
+		cr_expect_eq(six->priority, four->priority);
+		for (size_t k = 0; k < 2; k++) {
+			cr_expect(addr_equal(&six->templates[k].src, &four->templates[k].src));
+			cr_expect(addr_equal(&six->templates[k].dst, &four->templates[k].dst));
+			cr_expect_eq(six->templates[k].reqid, four->templates[k].reqid);
+		}
+	}
 }
 
 Test(dp_plan, circuit_behind_a_peer_is_inside_its_tunnel_both_ways)
@@ -232,9 +259,9 @@ Test(dp_plan, behind_a_nat_of_its_own)
 	struct dp_peer peer = peer_a();
 	struct prefix published = prefix_host(&self.address);
 
-	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS - 1);
+	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)4);
 	self.listen = addr_of("10.0.0.2");
-	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS);
+	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)5);
 	cr_expect_eq(base[4].type, KERN_OP_ADDRESS);
 	cr_expect_str_eq(base[4].address.link, base[2].link.name);
 	cr_expect(prefix_equal(&base[4].address.prefix, &published));
@@ -251,6 +278,31 @@ Test(dp_plan, behind_a_nat_of_its_own)
 	expect_template(&ops[0].policy.templates[1], "10.0.0.2", "203.0.113.1", 0x49500007);
 }
 
+Test(dp_plan, an_exit_of_both_families)
+{
+	struct kern_firewall firewall = { .exit = true };
+	struct prefix pool6;
+	struct kern_op base[DP_BASE_OPS];
+	struct dp_self self = self_b();
+
+	cr_assert_eq(prefix_parse("fd49:5070:7269:7600::6440:0/106", &pool6), 0);
+	cr_assert_eq(prefix_parse("100.64.0.0/10", &firewall.pools), 0);
+	dp_plan_base(&self, &firewall, base);
+	cr_expect_eq(base[1].spd_hash.local_bits6, 128, "those of others are not touched");
+	firewall.exit6 = true;
+	self.listen = addr_of("10.0.0.2");
+	cr_assert_eq(dp_plan_base(&self, &firewall, base), (size_t)DP_BASE_OPS);
+	cr_expect_eq(base[1].spd_hash.local_bits6, 0);
+	cr_expect_eq(base[1].spd_hash.remote_bits6, 128);
+	cr_expect_eq(base[4].type, KERN_OP_ROUTE);
+	cr_expect_str_eq(base[4].route.link, base[2].link.name);
+	cr_expect(prefix_equal(&base[4].route.dst, &pool6));
+	cr_expect_eq(base[4].route.mtu, base[3].route.mtu);
+	cr_expect_eq(base[5].type, KERN_OP_FIREWALL6);
+	cr_expect_eq(base[5].firewall, &firewall);
+	cr_expect_eq(base[6].type, KERN_OP_ADDRESS);
+}
+
 Test(dp_plan, a_move_is_of_all_that_stands)
 {
 	struct dp_self self = self_b();
@@ -258,7 +310,7 @@ Test(dp_plan, a_move_is_of_all_that_stands)
 				.assigned = addr_of("100.65.0.9") };
 	struct kern_op ops[DP_MOVE_OPS];
 
-	cr_assert_eq(dp_plan_move(&self, &c, 0x1111, 0x2222, ops), (size_t)DP_MOVE_OPS);
+	cr_assert_eq(dp_plan_move(&self, &c, 0x1111, 0x2222, ops), (size_t)4);
 	cr_expect_eq(ops[0].sa.spi, 0x1111u);
 	cr_expect_eq(ops[1].sa.spi, 0x2222u);
 	cr_expect(addr_equal(&ops[1].sa.dst, &c.way.far));

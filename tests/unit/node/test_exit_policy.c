@@ -68,15 +68,41 @@ static void expect_rule(const char *line, bool accept, enum kern_proto proto, co
 
 Test(exit_policy, lines_are_read)
 {
-	expect_rule("accept any", true, KERN_PROTO_ANY, "0.0.0.0/0", 0, 65535);
-	expect_rule("reject tcp *", false, TCP, "0.0.0.0/0", 0, 65535);
-	expect_rule("accept tcp *:443", true, TCP, "0.0.0.0/0", 443, 443);
-	expect_rule("accept tcp :443", true, TCP, "0.0.0.0/0", 443, 443);
+	expect_rule("accept any", true, KERN_PROTO_ANY, "none/0", 0, 65535);
+	expect_rule("reject tcp *", false, TCP, "none/0", 0, 65535);
+	expect_rule("accept tcp *:443", true, TCP, "none/0", 443, 443);
+	expect_rule("accept tcp :443", true, TCP, "none/0", 443, 443);
 	expect_rule(" accept \t udp  198.51.100.0/24:0-1023 ", true, UDP, "198.51.100.0/24", 0,
 		    1023);
 	expect_rule("reject icmp 203.0.113.7", false, ICMP, "203.0.113.7/32", 0, 65535);
 	expect_rule("reject any 203.0.113.7/32:65535", false, KERN_PROTO_ANY, "203.0.113.7/32",
 		    65535, 65535);
+	expect_rule("reject any 0.0.0.0/0", false, KERN_PROTO_ANY, "0.0.0.0/0", 0, 65535);
+	expect_rule("accept tcp [2001:db8::/32]:80-81", true, TCP, "2001:db8::/32", 80, 81);
+	expect_rule("reject icmp [2001:db8::7]", false, ICMP, "2001:db8::7/128", 0, 65535);
+	expect_rule("reject any [::/0]", false, KERN_PROTO_ANY, "::/0", 0, 65535);
+}
+
+/* A rule about one family says nothing of the other, nor of what the directory tells. */
+Test(exit_policy, families)
+{
+	struct kern_exit_rule rules[3];
+	struct addr four, six;
+	struct dir_entry e;
+
+	cr_assert(!exit_policy_parse("reject any [::/0]:80", &rules[0]));
+	cr_assert(!exit_policy_parse("reject any 0.0.0.0/0:81", &rules[1]));
+	cr_assert(!exit_policy_parse("accept any", &rules[2]));
+	cr_assert_eq(addr_parse("203.0.113.7", &four), 0);
+	cr_assert_eq(addr_parse("2001:db8::7", &six), 0);
+	cr_expect(exit_policy_lets(rules, 3, &four, TCP, 80));
+	cr_expect_not(exit_policy_lets(rules, 3, &six, TCP, 80));
+	cr_expect_not(exit_policy_lets(rules, 3, &four, TCP, 81));
+	cr_expect(exit_policy_lets(rules, 3, &six, TCP, 81));
+	cr_expect(exit_policy_lets(rules, 3, &six, UDP, 53));
+	e = entry_of(rules, 3);
+	cr_expect(dir_entry_allows(&e, TCP, 80));
+	cr_expect_not(dir_entry_allows(&e, TCP, 81));
 }
 
 Test(exit_policy, errors_say_what_is_wrong_and_leave_the_rule_alone)
@@ -94,6 +120,14 @@ Test(exit_policy, errors_say_what_is_wrong_and_leave_the_rule_alone)
 		{ "accept tcp 198.51.100.0/33", "prefix" },
 		{ "accept tcp example.org:80", "prefix" },
 		{ "accept tcp 2001:db8::/32", "prefix" },
+		{ "accept tcp [2001:db8::1/32]", "prefix" },
+		{ "accept tcp [2001:db8::/129]", "prefix" },
+		{ "accept tcp [2001:db8::", "prefix" },
+		{ "accept tcp [2001:db8::]80", "prefix" },
+		{ "accept tcp [203.0.113.7]", "prefix" },
+		{ "accept tcp []", "prefix" },
+		{ "accept tcp [*]:80", "prefix" },
+		{ "accept tcp [2001:db8::]:", "port" },
 		{ "accept tcp 80", "prefix" },
 		{ "accept tcp *:", "port" },
 		{ "accept tcp *:65536", "port" },

@@ -147,6 +147,7 @@ Test(node_conf, every_key)
 			       "nat_ports = \"20000-20999\"\nbandwidth = 7\nmax_circuits = 8\n"
 			       "client_connections = 99\nlisten = 10.0.0.2\ncircuit_rate = 11\n"
 			       "peer_circuits = 5\npeer_rate = 12\nclient_silence = 13\n"
+			       "exit6 = true\n"
 			       "address6 = \"2001:db8::7\"\nchild_life = 14\nchild_kilobytes = 150\nike_life = 16\n"
 			       "liveness = 9\nrefresh = 10\ncontrol = \"/tmp/c\"\n"
 			       "state = \"/tmp\"\nlog_level = debug\n", &c), 0, "%s", why);
@@ -155,7 +156,8 @@ Test(node_conf, every_key)
 	cr_expect_eq(addr_to_v4(&c.firewall.pool.addr), 0x64410000u);
 	cr_expect_eq(c.firewall.pool.len, 24);
 	cr_expect(addr_equal(&c.dns, &dns));
-	cr_expect(c.firewall.exit);
+	cr_expect(c.firewall.exit && c.firewall.exit6);
+	cr_expect(c.entry.flags & DIR_FLAG_EXIT6);
 	cr_expect_eq(c.firewall.rule_count, (size_t)2);
 	cr_expect_eq(c.firewall.rules[0].port_lo, 443);
 	cr_expect_eq(c.firewall.nat_port_lo, 20000);
@@ -355,6 +357,7 @@ Test(node_conf, other_values)
 		{ LINES, "threshold = 0\n", "threshold" },
 		{ LINES, "threshold = 2\n", "number of authorities" },
 		{ LINES, "exit = maybe\n", "true or false" },
+		{ LINES, "exit6 = true\n", "exit = true" },
 		{ LINES, "exit_policy = { \"accept tcp *:99999\" }\n", "exit_policy" },
 		{ LINES, "exit_policy = { \"allow tcp *:80\" }\n", "exit_policy" },
 		{ LINES, "nat_ports = \"80-90\"\n", "between 1024 and 65535" },
