@@ -51,17 +51,30 @@ static int loopback_up(void)
 	return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
 }
 
-/* Wishes: ping without privilege; no IPv6 on the tunnel, which carries none. */
+/*
+ * Wishes: ping without privilege; of IPv6 no addresses and routes but those of the daemon's own making,
+ * as nobody on the tunnel is a router.
+ */
 static void tune(uid_t uid, gid_t gid)
 {
-	char range[64];
+	static const struct {
+		const char *file, *text;
+	} quiet6[] = {
+		{ "accept_ra", "0" }, { "autoconf", "0" }, { "accept_redirects", "0" },
+		{ "addr_gen_mode", "1" }, /* no link-local address */
+		{ "router_solicitations", "0" },
+	};
+	char range[64], path[96];
 
 	if (uid == 0)
 		snprintf(range, sizeof(range), "0 %d", INT_MAX);
 	else
 		snprintf(range, sizeof(range), "%u %u", gid, gid);
 	(void)write_file("/proc/sys/net/ipv4/ping_group_range", range);
-	(void)write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	for (size_t i = 0; i < ARRAY_SIZE(quiet6); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/default/%s", quiet6[i].file);
+		(void)write_file(path, quiet6[i].text);
+	}
 }
 
 /* In the process that makes the namespaces. */

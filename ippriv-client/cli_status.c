@@ -45,8 +45,11 @@ static void print_circuit(FILE *out, const json_t *c)
 		json_is_true(json_object_get(c, "attached")) ? "in use" : "free");
 	fputs(cli_text_age(cli_text_number(c, "age"), age), out);
 	if (json_object_get(c, "mtu"))
-		fprintf(out, ", address %s, MTU %d", cli_text_of(c, "address"),
-			(int)cli_text_number(c, "mtu"));
+		fprintf(out, ", address %s", cli_text_of(c, "address"));
+	if (json_object_get(c, "address6"))
+		fprintf(out, " and %s", cli_text_of(c, "address6"));
+	if (json_object_get(c, "mtu"))
+		fprintf(out, ", MTU %d", (int)cli_text_number(c, "mtu"));
 	if (json_is_true(json_object_get(c, "away")))
 		fputs(", no route to its entry", out);
 	fputc('\n', out);

@@ -11,6 +11,7 @@
 #include "common/wire/ike_names.h"
 #include "ippriv-client/ctl_hop.h"
 #include "ippriv-client/ctl_roam.h"
+#include "ippriv-client/ctl_six.h"
 
 const char *ctl_circuit_state_name(enum ctl_circuit_state state)
 {
@@ -160,6 +161,7 @@ void ctl_circuit_tick(struct ctl_circuit *c)
 void ctl_circuit_poll(struct ctl_circuit *c)
 {
 	ctl_roam_poll(c);
+	ctl_six_poll(c);
 	for (size_t i = 0; i < CTL_CIRCUIT_HOPS; i++)
 		ctl_hop_poll(&c->hops[i]);
 }

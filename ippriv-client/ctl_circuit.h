@@ -36,6 +36,8 @@ struct ctl_circuit_ops {
 	void (*channel_close)(void *user, uint32_t channel);
 	/* The source that the host's packets to REMOTE have. -errno: there is no route. */
 	int (*source)(void *user, const struct addr *remote, struct addr *out);
+	/* Bytes of the largest packet of the host's that gets to REMOTE, as it knows; 0: it does not. */
+	uint32_t (*path_mtu)(void *user, const struct addr *remote);
 	uint64_t (*now)(void *user); /* monotonic milliseconds, as in ike_ops */
 	/* The state is now another one. The circuit may be closed in here, but not freed. */
 	void (*changed)(void *user, struct ctl_circuit *c);

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "ippriv-client/ctl_roam.h"
+#include "ippriv-client/ctl_six.h"
 
 enum {
 	EARLY = 1000, /* milliseconds by which the kernel may tell: its clock has seconds */
@@ -69,6 +70,7 @@ void ctl_hop_start(struct ctl_hop *hop)
 	};
 	int r;
 
+	ctl_six_ask(hop, &init);
 	r = open_channel(hop);
 	if (r == 0) {
 		init.path = hop->path;
@@ -265,26 +267,29 @@ int ctl_hop_child_up(struct ike_sa *sa, const struct ike_child *child,
 {
 	struct ctl_hop *hop = ike_sa_data(sa);
 	struct ctl_circuit *c = hop->circuit;
+	struct ike_lease own = lease ? *lease : (struct ike_lease){ 0 };
 	struct dp_layer layer;
 	int r;
 
 	if (c->state != CTL_CIRCUIT_BUILDING)
 		return -ECANCELED;
 	r = judge(hop, child, lease);
+	if (r == 0)
+		r = ctl_six_judge(child, &own);
 	if (r < 0) {
 		snprintf(c->refusal, sizeof(c->refusal), "hop %zu granted what is of no use: %s",
 			 ctl_hop_index(hop) + 1, strerror(-r));
 		return r;
 	}
-	layer = (struct dp_layer){ .path = ctl_hop_layer_path(sa), .inner = lease->address,
-				   .pair = pair_of(hop, child) };
+	layer = (struct dp_layer){ .path = ctl_hop_layer_path(sa), .inner = own.address,
+				   .inner6 = own.address6, .pair = pair_of(hop, child) };
 	r = dp_circuit_push(c->dp, &layer);
 	pair_wipe(&layer.pair);
 	if (r < 0) {
 		ctl_circuit_refused(hop, "installing", r);
 		return r;
 	}
-	hop->lease = *lease;
+	hop->lease = own;
 	hop->up = true;
 	note_pair(hop, &layer.pair.life);
 	return 0;

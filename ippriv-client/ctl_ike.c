@@ -264,23 +264,46 @@ static int host_socket(uint8_t family)
 	return steal_fd(&fd);
 }
 
-int ctl_ike_source(const struct addr *remote, struct addr *out)
+/* The same, with REMOTE as its only peer; nothing is sent. */
+static int host_socket_to(const struct addr *remote)
 {
 	const struct endpoint to = { *remote, IKE_PORT };
 	_cleanup_close_ int fd = host_socket(remote->family);
 	struct sockaddr_storage ss;
-	struct endpoint local;
 	socklen_t len = endpoint_to_sockaddr(&to, &ss);
-	int r;
 
 	if (fd < 0)
 		return fd;
 	if (connect(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
+	return steal_fd(&fd);
+}
+
+int ctl_ike_source(const struct addr *remote, struct addr *out)
+{
+	_cleanup_close_ int fd = host_socket_to(remote);
+	struct endpoint local;
+	int r;
+
+	if (fd < 0)
+		return fd;
 	r = udp_local(fd, &local);
 	if (r == 0)
 		*out = local.addr;
 	return r;
+}
+
+uint32_t ctl_ike_path_mtu(const struct addr *remote)
+{
+	_cleanup_close_ int fd = host_socket_to(remote);
+	bool six = remote->family == AF_INET6;
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	if (fd < 0 || getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_MTU : IP_MTU, &mtu,
+				 &len) < 0 || mtu < 0)
+		return 0;
+	return (uint32_t)mtu;
 }
 
 static struct channel *find_shared(struct ctl_ike *ike, const struct addr *local, bool floated)

@@ -27,3 +27,5 @@ int ctl_ike_open(struct ctl_ike *ike, int fd, struct ike_path *path) _must_check
 void ctl_ike_close(struct ctl_ike *ike, uint32_t channel);
 /* The address that the host's packets to REMOTE have as their source. -errno: no route. */
 int ctl_ike_source(const struct addr *remote, struct addr *out) _must_check_;
+/* Bytes of the largest packet that gets there, as the kernel knows; 0: it does not. */
+uint32_t ctl_ike_path_mtu(const struct addr *remote);

@@ -14,6 +14,9 @@ void ctl_status_lease(json_t *object, const struct ike_lease *lease)
 	for (size_t i = 0; i < lease->dns_count; i++)
 		json_array_append_new(dns, json_string(addr_text(&lease->dns[i], text)));
 	json_object_set_new(object, "address", json_string(addr_text(&lease->address, text)));
+	if (lease->address6.family != 0)
+		json_object_set_new(object, "address6",
+				    json_string(addr_text(&lease->address6, text)));
 	json_object_set_new(object, "mtu", json_integer(dp_mtu()));
 	json_object_set_new(object, "dns", dns);
 }

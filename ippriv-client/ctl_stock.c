@@ -96,6 +96,12 @@ static int op_source(void *user, const struct addr *remote, struct addr *out)
 	return ctl_ike_source(remote, out);
 }
 
+static uint32_t op_path_mtu(void *user, const struct addr *remote)
+{
+	(void)user;
+	return ctl_ike_path_mtu(remote);
+}
+
 static uint64_t op_now(void *user)
 {
 	return now_ms(((struct stocked *)user)->stock);
@@ -192,6 +198,7 @@ static const struct ctl_circuit_ops circuit_ops = {
 	.channel_open = op_channel_open,
 	.channel_close = op_channel_close,
 	.source = op_source,
+	.path_mtu = op_path_mtu,
 	.now = op_now,
 	.changed = op_changed,
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <utlist.h>
 
 #include "common/base/log.h"
@@ -16,14 +17,22 @@
 struct dp_standing {
 	bool prepared;
 	struct dp_path path;
-	struct addr inner;
+	struct addr inner, inner6;
 	struct dp_pairs pairs;
 	struct kern_netns *behind; /* where its interface stands; NULL for the last layer */
 	bool linked;
 	struct kern_op link;
 	size_t op_count;
-	struct kern_op ops[DP_PLAN_POLICIES + DP_PLAN_ADDRESS];
+	struct kern_op ops[2 * DP_PLAN_POLICIES + DP_PLAN_ADDRESS];
 };
+
+/* What a circuit has of one family where it is attached. */
+struct dp_side {
+	size_t count; /* 0: nothing */
+	struct kern_op ops[1 + DP_HOST_LEAD]; /* the address first; in the host there are the most */
+};
+
+_Static_assert((int)DP_PLAN_ADDRESS + DP_PLAN_KEPT <= 1 + (int)DP_HOST_LEAD, "both fit");
 
 struct dp_circuit {
 	struct dp *dp;
@@ -31,9 +40,9 @@ struct dp_circuit {
 	size_t count;
 	struct dp_standing layers[DP_LAYERS];
 	struct kern_netns *app; /* NULL: not attached */
-	size_t app_count;
-	bool kept; /* what has its address goes on through it */
-	struct kern_op app_ops[2 + DP_HOST_LEAD]; /* link and address first; these are the most */
+	ino_t app_ino;          /* which namespace that is */
+	struct kern_op app_link;
+	struct dp_side four, six;
 	struct dp_circuit *prev, *next;
 };
 
@@ -225,9 +234,14 @@ static void standing_plan(struct dp_standing *s)
 {
 	dp_plan_policies(&s->path, &s->inner, s->pairs.id, s->pairs.ns, s->ops);
 	s->op_count = DP_PLAN_POLICIES;
+	if (s->inner6.family != 0) {
+		dp_plan_policies(&s->path, &s->inner6, s->pairs.id, s->pairs.ns,
+				 s->ops + s->op_count);
+		s->op_count += DP_PLAN_POLICIES;
+	}
 	if (!s->behind)
 		return;
-	dp_plan_address(&s->inner, s->link.link.name, s->behind, s->ops + DP_PLAN_POLICIES);
+	dp_plan_address(&s->inner, s->link.link.name, s->behind, s->ops + s->op_count);
 	s->op_count += DP_PLAN_ADDRESS;
 }
 
@@ -286,6 +300,7 @@ static int standing_install(struct dp *dp, struct dp_standing *s, const struct d
 
 	s->path = layer->path;
 	s->inner = layer->inner;
+	s->inner6 = layer->inner6;
 	r = dp_pairs_add(&s->pairs, &s->path, &layer->pair, false);
 	if (r < 0)
 		return r;
@@ -367,21 +382,60 @@ int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *pa
 	return r;
 }
 
+static void end_sockets(struct dp_circuit *c, const struct addr *src)
+{
+	const struct kern *kern = c->dp->kernel.kern;
+	int r = kern->sockets_end(kern->ctx, c->app, src);
+
+	if (r < 0)
+		log_debug("connections of a circuit that has ended are left: %s", strerror(-r));
+}
+
+void dp_circuit_drop_six(struct dp_circuit *c)
+{
+	struct addr inner6 = c->layers[DP_LAYERS - 1].inner6;
+
+	c->layers[DP_LAYERS - 1].inner6 = (struct addr){ 0 };
+	if (!c->app || c->six.count == 0)
+		return;
+	(void)kern_plan_del(c->dp->kernel.kern, c->six.ops, c->six.count);
+	c->six.count = 0;
+	end_sockets(c, &inner6);
+}
+
+/*
+ * What is new in C's namespace goes by C, or, of IPv6, when C has none or ends, nowhere. The addresses
+ * of old circuits may not stay then: for a socket without one, when there is no route, Linux chooses any address that there is and
+ * looks again, and so would find the old circuit's table.
+ */
+static void withdraw_six(struct dp_circuit *c)
+{
+	struct dp_circuit *other;
+
+	DL_FOREACH(c->dp->circuits, other)
+		if (other != c && other->app && other->app_ino == c->app_ino)
+			dp_circuit_drop_six(other);
+}
+
 /*
  * The interface may be gone already, with the application's namespace or by its owner's hand; the
  * namespace it was made in takes it along in any case. Who has a connection from its address is told.
  */
 static void detach(struct dp_circuit *c)
 {
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
 	const struct kern *kern = c->dp->kernel.kern;
-	int r;
 
 	if (!c->app)
 		return;
-	(void)kern_plan_del(kern, c->app_ops, c->app_count);
-	r = kern->sockets_end(kern->ctx, c->app, &c->layers[DP_LAYERS - 1].inner);
-	if (r < 0)
-		log_debug("connections of a circuit that has ended are left: %s", strerror(-r));
+	if (c->six.count == DP_PLAN_ADDRESS) /* it has the default route */
+		withdraw_six(c);
+	(void)kern_plan_del(kern, c->six.ops, c->six.count);
+	(void)kern_plan_del(kern, c->four.ops, c->four.count);
+	(void)kern_plan_del(kern, &c->app_link, 1);
+	end_sockets(c, &s->inner);
+	if (c->six.count > 0)
+		end_sockets(c, &s->inner6);
 	c->dp->kernel.netns_free(c->app);
 	c->app = NULL;
 }
@@ -405,53 +459,90 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 	}
 }
 
-/* Fills C->app_ops: the link, then the rest. */
-static void app_plan(struct dp_circuit *c, unsigned int slot, bool host)
+/* INNER and the default route, through the link that stands. */
+static int side_add(struct dp_circuit *c, struct dp_side *side, const struct addr *inner)
 {
-	_Static_assert(1 + (int)DP_PLAN_ADDRESS + DP_PLAN_KEPT <= 2 + (int)DP_HOST_LEAD, "both fit");
-	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
-	char name[KERN_NAME];
+	int r;
 
-	snprintf(name, sizeof(name), DP_PLAN_LAST "%u", slot);
-	c->app_ops[0] = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
-	dp_plan_address(&s->inner, name, c->app, c->app_ops + 1);
-	c->app_ops[2].route.replace = true;
-	c->app_count = 1 + DP_PLAN_ADDRESS;
-	c->kept = host;
-	if (!host)
+	dp_plan_address(inner, c->app_link.link.name, c->app, side->ops);
+	side->ops[DP_PLAN_ADDRESS - 1].route.replace = true;
+	r = kern_plan_add(c->dp->kernel.kern, side->ops, DP_PLAN_ADDRESS);
+	side->count = r == 0 ? DP_PLAN_ADDRESS : 0;
+	return r;
+}
+
+/* The same in the host, whose rules and tables are others; of IPv4. */
+static int side_add_host(struct dp_circuit *c, unsigned int slot)
+{
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
+	const char *name = c->app_link.link.name;
+	struct kern_op *ops = c->four.ops;
+	int r;
+
+	dp_plan_address(&s->inner, name, c->app, ops);
+	dp_host_lead(&s->inner, name, slot, s->pairs.id, c->app, ops + 1);
+	r = kern_plan_add(c->dp->kernel.kern, ops, 1 + DP_HOST_LEAD);
+	c->four.count = r == 0 ? 1 + DP_HOST_LEAD : 0;
+	return r;
+}
+
+/* IPv6, where the exit has given an address and the namespace does not refuse it. */
+static void add_six(struct dp_circuit *c)
+{
+	const struct addr *inner = &c->layers[DP_LAYERS - 1].inner6;
+	int r = inner->family != 0 ? side_add(c, &c->six, inner) : -ENOENT;
+
+	if (r == 0)
 		return;
-	dp_host_lead(&s->inner, name, slot, s->pairs.id, c->app, c->app_ops + 2);
-	c->app_count = 2 + DP_HOST_LEAD;
+	withdraw_six(c);
+	if (inner->family != 0)
+		log_debug("a namespace goes without IPv6: %s", dp_error(c->dp));
+}
+
+/* The link and IPv4. */
+static int add_link(struct dp_circuit *c, unsigned int slot, bool host)
+{
+	const struct kern *kern = c->dp->kernel.kern;
+	int r = kern->add(kern->ctx, &c->app_link);
+
+	if (r < 0)
+		return r;
+	r = host ? side_add_host(c, slot) :
+		   side_add(c, &c->four, &c->layers[DP_LAYERS - 1].inner);
+	if (r < 0)
+		(void)kern->del(kern->ctx, &c->app_link);
+	return r == -EEXIST ? -EADDRINUSE : r; /* the interface has been there: not as it was */
 }
 
 /* As dp_circuit_attach, or (HOST) as dp_circuit_attach_host. */
 static int attach(struct dp_circuit *c, int fd, unsigned int slot, bool host)
 {
 	_cleanup_close_ int own = fd;
+	char name[KERN_NAME];
 	struct dp *dp = c->dp;
-	const struct kern *kern = dp->kernel.kern;
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
+	struct stat st;
 	int r;
 
 	if (c->count != DP_LAYERS)
 		return -EINVAL;
 	if (c->app)
 		return -EBUSY;
+	if (fstat(own, &st) < 0)
+		return -errno;
 	r = dp->kernel.netns_from_fd(dp->kernel.owner, own, &c->app);
 	if (r < 0)
 		return r;
 	steal_fd(&own);
-	app_plan(c, slot, host);
-	r = kern->add(kern->ctx, &c->app_ops[0]);
-	if (r == 0) {
-		r = kern_plan_add(kern, c->app_ops + 1, c->app_count - 1);
-		if (r < 0)
-			(void)kern->del(kern->ctx, &c->app_ops[0]);
-		if (r == -EEXIST)
-			r = -EADDRINUSE; /* the interface has been there: not as it was */
-	}
+	c->app_ino = st.st_ino;
+	snprintf(name, sizeof(name), DP_PLAN_LAST "%u", slot);
+	c->app_link = dp_plan_link(s->pairs.id, name, dp_mtu(), s->pairs.ns, c->app);
+	r = add_link(c, slot, host);
 	if (r < 0) {
 		dp->kernel.netns_free(c->app);
 		c->app = NULL;
+	} else if (!host) {
+		add_six(c);
 	}
 	return r;
 }
@@ -468,32 +559,44 @@ int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot)
 	return fd < 0 ? -errno : attach(c, fd, slot, true);
 }
 
+/* Nothing when it is done already, as in the host from the start. */
+static int side_keep(struct dp_circuit *c, struct dp_side *side, const struct addr *inner)
+{
+	struct kern_op *ops = side->ops + DP_PLAN_ADDRESS;
+	int r;
+
+	if (side->count != DP_PLAN_ADDRESS)
+		return 0;
+	dp_plan_keep(inner, c->app_link.link.name, c->layers[DP_LAYERS - 1].pairs.id, c->app, ops);
+	r = kern_plan_add(c->dp->kernel.kern, ops, DP_PLAN_KEPT);
+	if (r == 0)
+		side->count += DP_PLAN_KEPT;
+	return r;
+}
+
 int dp_circuit_keep(struct dp_circuit *c)
 {
 	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
-	struct kern_op *ops = c->app_ops + 1 + DP_PLAN_ADDRESS;
 	int r;
 
 	if (!c->app)
 		return -EINVAL;
-	if (c->kept)
-		return 0;
-	dp_plan_keep(&s->inner, c->app_ops[0].link.name, s->pairs.id, c->app, ops);
-	r = kern_plan_add(c->dp->kernel.kern, ops, DP_PLAN_KEPT);
-	if (r == 0) {
-		c->app_count += DP_PLAN_KEPT;
-		c->kept = true;
-	}
-	return r;
+	r = side_keep(c, &c->four, &s->inner);
+	return r < 0 ? r : side_keep(c, &c->six, &s->inner6);
 }
 
 int dp_circuit_flows(struct dp_circuit *c)
 {
+	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
 	const struct kern *kern = c->dp->kernel.kern;
+	int r;
 
 	if (!c->app)
 		return -EINVAL;
-	return kern->flows_any(kern->ctx, c->app, &c->layers[DP_LAYERS - 1].inner);
+	r = kern->flows_any(kern->ctx, c->app, &s->inner);
+	if (r == 0 && c->six.count > 0)
+		r = kern->flows_any(kern->ctx, c->app, &s->inner6);
+	return r;
 }
 
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out)

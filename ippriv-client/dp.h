@@ -54,7 +54,8 @@ struct dp_pair {
 /* One layer as values: the ESP tunnel to one hop. */
 struct dp_layer {
 	struct dp_path path;
-	struct addr inner; /* what the hop has assigned to us */
+	struct addr inner;  /* what the hop has assigned to us, */
+	struct addr inner6; /* and of IPv6, family 0: nothing; of the last layer only */
 	struct dp_pair pair;
 };
 
@@ -125,21 +126,22 @@ void dp_pair_mute(struct dp_circuit *c, size_t index, uint32_t spi_in);
  */
 bool dp_pair_del(struct dp_circuit *c, size_t index, uint32_t spi_in);
 /*
- * The packets of layer INDEX go along PATH from now on. Of several pairs only the newest moves, and
- * the others go. On failure some has moved, perhaps: take the circuit down.
+ * The packets of layer INDEX, which carries no IPv6, go along PATH from now on. Of several pairs only
+ * the newest moves, and the others go. On failure some has moved, perhaps: take the circuit down.
  */
 int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *path) _must_check_;
 
 /*
  * Puts the last interface, `ippriv` and SLOT, with its address, into the network namespace behind FD
- * (taken, whatever happens), whose default route then leads there. -EINVAL when not all layers
+ * (taken, whatever happens), whose default route then leads there; for IPv6 only where it has an address
+ * for it and the namespace takes that, else IPv6 leads nowhere there, and old circuits lose it, too. -EINVAL when not all layers
  * stand, -EBUSY when it has been put somewhere before. -EEXIST: there is such an interface over
  * there, and the circuit is as before; after other errors it serves nobody else, as its owner may
  * have got hold of the interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot) _must_check_;
 /*
- * The same with the daemon's own namespace; the route goes into the host's table, and what has this
+ * The same with the daemon's own namespace, of IPv4; the route goes into the host's table, and what has this
  * circuit's address goes on through it whatever comes after (dp_host_lead).
  */
 int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot) _must_check_;
@@ -157,3 +159,10 @@ int dp_circuit_flows(struct dp_circuit *c) _must_check_;
 int dp_circuit_stats(struct dp_circuit *c, size_t index, struct dp_stats *out) _must_check_;
 /* MTU of `ippriv0`, bytes. */
 uint32_t dp_mtu(void);
+/*
+ * Whether an IPv6 packet of the smallest size that every link has to carry fits through the layers when
+ * packets of LINK_MTU bytes get to the entry: by IPv6 (OUTER6) or IPv4, in UDP (ENCAP) or not.
+ */
+bool dp_carries_six(uint32_t link_mtu, bool outer6, bool encap);
+/* IPv6 leads nowhere any more where it is attached, and who has a connection by it is told. */
+void dp_circuit_drop_six(struct dp_circuit *c);

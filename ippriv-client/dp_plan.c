@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "common/base/inner6.h"
 #include "common/base/mark.h"
 
 enum {
@@ -11,6 +12,7 @@ enum {
 	ESP_OVERHEAD = 8 + 8 + 16, /* SPI and sequence, IV, ICV */
 	ESP_TRAILER = 2,           /* pad length, next header */
 	ESP_ALIGN = 4,
+	IPV6_MTU_LEAST = 1280,     /* RFC 8200 section 5 */
 };
 
 /* What fits into one ESP packet of OUTER bytes behind headers of HEADERS bytes. */
@@ -21,13 +23,26 @@ static uint32_t esp_room(uint32_t outer, uint32_t headers)
 	return (room & ~(uint32_t)(ESP_ALIGN - 1)) - ESP_TRAILER;
 }
 
-uint32_t dp_plan_mtu(size_t index)
+/* In layer INDEX. */
+static uint32_t room_in(size_t index, uint32_t link_mtu, uint32_t headers)
 {
-	uint32_t mtu = esp_room(DP_PLAN_LINK_MTU, IPV6_HEADER + UDP_HEADER);
+	uint32_t mtu = esp_room(link_mtu, headers);
 
 	for (size_t i = 0; i < index; i++)
 		mtu = esp_room(mtu, IPV4_HEADER);
 	return mtu;
+}
+
+uint32_t dp_plan_mtu(size_t index)
+{
+	return room_in(index, DP_PLAN_LINK_MTU, IPV6_HEADER + UDP_HEADER);
+}
+
+bool dp_carries_six(uint32_t link_mtu, bool outer6, bool encap)
+{
+	uint32_t headers = (outer6 ? IPV6_HEADER : IPV4_HEADER) + (encap ? UDP_HEADER : 0);
+
+	return link_mtu >= IPV6_MTU_LEAST && room_in(DP_LAYERS - 1, link_mtu, headers) >= IPV6_MTU_LEAST;
 }
 
 static struct kern_op sa_op(const struct dp_path *path, const struct dp_pair *pair, bool in,
@@ -67,7 +82,8 @@ void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32
 static struct kern_op policy_op(const struct dp_path *path, const struct addr *inner,
 				enum kern_dir dir, uint32_t id)
 {
-	const struct prefix any = { .addr = addr_v4(0) };
+	const struct prefix any = inner->family == AF_INET6 ? inner6_public() :
+					(struct prefix){ .addr = addr_v4(0) };
 	const struct prefix own = prefix_host(inner);
 	bool out = dir == KERN_DIR_OUT;
 	struct kern_op op = { .type = KERN_OP_POLICY };
@@ -121,8 +137,10 @@ void dp_plan_address(const struct addr *inner, const char *name, struct kern_net
 	out[1] = (struct kern_op){
 		.type = KERN_OP_ROUTE,
 		.netns = ns,
-		.route = { .dst = { .addr = addr_v4(0) } },
+		.route = { .dst = { .addr.family = inner->family } },
 	};
+	if (inner->family == AF_INET6)
+		out[1].route.source = *inner;
 	snprintf(out[0].address.link, KERN_NAME, "%s", name);
 	snprintf(out[1].route.link, KERN_NAME, "%s", name);
 }
@@ -133,12 +151,12 @@ void dp_plan_keep(const struct addr *inner, const char *name, uint32_t id, struc
 	out[0] = (struct kern_op){
 		.type = KERN_OP_ROUTE,
 		.netns = ns,
-		.route = { .dst = { .addr = addr_v4(0) }, .table = id },
+		.route = { .dst = { .addr.family = inner->family }, .table = id },
 	};
 	out[1] = (struct kern_op){
 		.type = KERN_OP_RULE,
 		.netns = ns,
-		.rule = { .family = AF_INET, .priority = DP_PLAN_RULE,
+		.rule = { .family = inner->family, .priority = DP_PLAN_RULE,
 			  .from = prefix_host(inner), .table = id },
 	};
 	snprintf(out[0].route.link, KERN_NAME, "%s", name);

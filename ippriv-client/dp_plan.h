@@ -30,7 +30,10 @@ uint32_t dp_plan_mtu(size_t index);
 /* The SAs of PAIR in namespace NS; ID is their reqid and if_id. */
 void dp_plan_pair(const struct dp_path *path, const struct dp_pair *pair, uint32_t id,
 		  struct kern_netns *ns, struct kern_op out[DP_PLAN_PAIR]);
-/* The policies of a layer to which INNER was assigned. */
+/*
+ * The policies of a layer to which INNER was assigned. Of IPv6 they let only what is public in and out:
+ * nobody behind the tunnel can speak as a router or neighbour (link-local addresses).
+ */
 void dp_plan_policies(const struct dp_path *path, const struct addr *inner, uint32_t id,
 		      struct kern_netns *ns, struct kern_op out[DP_PLAN_POLICIES]);
 /*

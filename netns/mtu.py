@@ -11,35 +11,50 @@ import socket
 import sys
 
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU = 10, 2, 14
+IPV6_MTU_DISCOVER, IPV6_MTU = 23, 24
 BIGGEST = 65535
 
 
 def endpoint(text):
-    address, _, port = text.partition(":")
-    return address, int(port)
+    """ADDR:PORT, or [ADDR]:PORT of IPv6."""
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), int(port)
+
+
+def datagrams(where):
+    return socket.socket(socket.AF_INET6 if where.startswith("[") else socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def whole(sock, on):
+    """Whether what SOCK sends may be fragmented nowhere, here included."""
+    six = sock.family == socket.AF_INET6
+    level, option = (socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER) if six else (socket.IPPROTO_IP, IP_MTU_DISCOVER)
+    sock.setsockopt(level, option, IP_PMTUDISC_DO if on else 0)
 
 
 def connected(where, timeout):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = datagrams(where)
     sock.settimeout(timeout)
     sock.connect(endpoint(where))
     return sock
 
 
 def send_whole(sock, peer, size):
-    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+    whole(sock, True)
     try:
         sock.sendto(bytes(size), peer)
     except OSError:
-        known = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        known = socket.socket(sock.family, socket.SOCK_DGRAM)
         known.connect(peer)
-        sock.sendto(b"at most %d bytes" % known.getsockopt(socket.IPPROTO_IP, IP_MTU), peer)
-    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
+        six = sock.family == socket.AF_INET6
+        mtu = known.getsockopt(*((socket.IPPROTO_IPV6, IPV6_MTU) if six else (socket.IPPROTO_IP, IP_MTU)))
+        sock.sendto(b"at most %d bytes" % mtu, peer)
+    whole(sock, False)
 
 
 def serve(where):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, 0)
+    sock = datagrams(where)
+    whole(sock, False)
     sock.bind(endpoint(where))
     print("mtu: ready", flush=True)
     while True:

@@ -2,7 +2,7 @@
 """What stands on the Internet of the end-to-end tests: a web server, a UDP echo, a DNS server.
 
 usage: services.py [--http ADDR:PORT] [--udp ADDR:PORT] [--dns ADDR:PORT]
-                   [--name NAME=ADDR ...] [--log FILE] [--seconds N]
+                   [--name NAME=ADDR ...] [--log FILE] [--seconds N]       ([ADDR]:PORT for IPv6)
 
   http  GET /ip answers "ADDR PORT" of the client, GET /mb/N a page of N MB (1..64) of a pattern
   udp   answers every datagram with "ADDR PORT" of its sender
@@ -145,7 +145,7 @@ class UdpServer(socketserver.UDPServer):
 
 def endpoint(text):
     address, _, port = text.rpartition(":")
-    return address, int(port)
+    return address.strip("[]"), int(port)
 
 
 def arguments(args):
@@ -164,10 +164,15 @@ def arguments(args):
     return asked
 
 
+def family(server, at):
+    """SERVER, for IPv6 when it is to stand AT such an address."""
+    return type(server.__name__, (server,), {"address_family": socket.AF_INET6}) if ":" in at[0] else server
+
+
 def main():
     asked = arguments(sys.argv[1:])
     kinds = [("--http", WebServer, Web), ("--udp", UdpServer, Echo), ("--dns", UdpServer, Dns)]
-    servers = [server(asked[key], handler) for key, server, handler in kinds if key in asked]
+    servers = [family(server, asked[key])(asked[key], handler) for key, server, handler in kinds if key in asked]
     if not servers:
         sys.exit("services: nothing to serve; give --http, --udp or --dns")
     log = Log(asked.get("--log"))

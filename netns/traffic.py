@@ -77,12 +77,18 @@ class UdpServer(socketserver.UDPServer):
 
 
 def endpoint(text):
-    address, _, port = text.partition(":")
-    return address, int(port or 0)
+    """ADDR:PORT, or [ADDR]:PORT of IPv6."""
+    address, _, port = text.rpartition(":") if text.startswith("[") else text.partition(":")
+    return address.strip("[]"), int(port or 0)
+
+
+def family(text):
+    return socket.AF_INET6 if text.startswith("[") else socket.AF_INET
 
 
 def serve(where, seconds="300"):
     signal.alarm(int(seconds))
+    TcpServer.address_family = UdpServer.address_family = family(where)
     servers = [TcpServer(endpoint(where), Tcp), UdpServer(endpoint(where), Udp)]
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -102,7 +108,7 @@ def tcp(where, seed, count, seconds="0"):
 
 
 def udp_socket(where, port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = socket.socket(family(where), socket.SOCK_DGRAM)
     sock.bind(("", int(port)))
     sock.settimeout(5)
     sock.connect(endpoint(where))

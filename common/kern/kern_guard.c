@@ -66,6 +66,7 @@ int kern_guard_batch(void *buf, size_t size, uint32_t seq, size_t *len)
 	struct nft_batch b = nft_batch_begin(buf, size, seq);
 	struct nft_rule r = nft_rule_new(TABLE, CHAIN);
 
+	b.family = NFPROTO_INET;
 	push_table(&b);
 	nft_batch_chain(&b, TABLE, &chain);
 	if (!r.err)

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * The namespace of a command: nobody opens connections to it. One nftables table, family ip, whose
+ * The namespace of a command: nobody opens connections to it. One nftables table, family inet, whose
  * only rule drops what comes in new from any link but lo.
  */
 #include <stddef.h>

@@ -177,7 +177,7 @@ static int relay_admit(void *user, struct ike_sa *sa, const struct ike_peer *pee
 	r->null_auth = peer->auth == IKE_AUTH_NULL;
 	r->psk_auth = peer->auth == IKE_AUTH_PSK;
 	r->wanted_lease = want_lease;
-	*lease = (struct ike_lease){ .address = r->lease, .dns_count = 1,
+	*lease = (struct ike_lease){ .address = r->lease, .address6 = r->lease6, .dns_count = 1,
 				     .dns = { r->address } };
 	*local = r->ts;
 	return r->admit_error;
@@ -341,6 +341,12 @@ static int host_source(void *user, const struct addr *remote, struct addr *out)
 	return 0;
 }
 
+static uint32_t host_path_mtu(void *user, const struct addr *remote)
+{
+	(void)remote;
+	return ((const struct trio *)user)->path_mtu;
+}
+
 static void changed(void *user, struct ctl_circuit *c)
 {
 	struct trio *t = user;
@@ -354,6 +360,7 @@ static const struct ctl_circuit_ops circuit_ops = {
 	.channel_open = channel_open,
 	.channel_close = channel_close,
 	.source = host_source,
+	.path_mtu = host_path_mtu,
 	.now = client_now,
 	.changed = changed,
 };

@@ -17,6 +17,7 @@ struct trio_relay {
 	struct ike_host *host;
 	struct crypto_sign_key key;
 	struct addr address, lease;
+	struct addr lease6;      /* none: it gives no IPv6 */
 	struct addr address6;    /* none: it has no IPv6 */
 	struct ike_ts_list ts;   /* what it narrows to */
 	struct ike_child child;  /* the last one it installed */
@@ -60,6 +61,7 @@ struct trio {
 	struct addr address;  /* the host's; whatever has another one is lost */
 	struct addr nat;      /* the one it is seen at; none: as it is */
 	bool away;            /* it has no route */
+	uint32_t path_mtu;    /* of its way to whomever, 0: it knows none */
 	unsigned int keepalives;
 	struct trio_channel channels[TRIO_CHANNELS];
 	size_t queued, sent;
