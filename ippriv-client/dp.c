@@ -26,13 +26,14 @@ struct dp_standing {
 	struct kern_op ops[2 * DP_PLAN_POLICIES + DP_PLAN_ADDRESS];
 };
 
+enum { SIDE_ROUTE = 1 }; /* in ops, behind the address: the default route, or what leads the host */
+
 /* What a circuit has of one family where it is attached. */
 struct dp_side {
 	size_t count; /* 0: nothing */
-	struct kern_op ops[1 + DP_HOST_LEAD]; /* the address first; in the host there are the most */
+	struct kern_op ops[SIDE_ROUTE + DP_HOST_LEAD];
 };
-
-_Static_assert((int)DP_PLAN_ADDRESS + DP_PLAN_KEPT <= 1 + (int)DP_HOST_LEAD, "both fit");
+_Static_assert((int)DP_PLAN_ADDRESS + DP_PLAN_KEPT <= (int)SIDE_ROUTE + DP_HOST_LEAD, "both fit");
 
 struct dp_circuit {
 	struct dp *dp;
@@ -405,8 +406,8 @@ void dp_circuit_drop_six(struct dp_circuit *c)
 
 /*
  * What is new in C's namespace goes by C, or, of IPv6, when C has none or ends, nowhere. The addresses
- * of old circuits may not stay then: for a socket without one, when there is no route, Linux chooses any address that there is and
- * looks again, and so would find the old circuit's table.
+ * of old circuits may not stay then: for a socket without one, when there is no route, Linux chooses any
+ * address that there is and looks again, and so would find the old circuit's table.
  */
 static void withdraw_six(struct dp_circuit *c)
 {
@@ -459,30 +460,29 @@ void dp_circuit_cut(struct dp_circuit *c, size_t keep)
 	}
 }
 
-/* INNER and the default route, through the link that stands. */
+/* INNER and the default route through the link that stands. */
 static int side_add(struct dp_circuit *c, struct dp_side *side, const struct addr *inner)
 {
 	int r;
 
 	dp_plan_address(inner, c->app_link.link.name, c->app, side->ops);
-	side->ops[DP_PLAN_ADDRESS - 1].route.replace = true;
+	side->ops[SIDE_ROUTE].route.replace = true;
 	r = kern_plan_add(c->dp->kernel.kern, side->ops, DP_PLAN_ADDRESS);
 	side->count = r == 0 ? DP_PLAN_ADDRESS : 0;
 	return r;
 }
 
-/* The same in the host, whose rules and tables are others; of IPv4. */
-static int side_add_host(struct dp_circuit *c, unsigned int slot)
+/* The same with the host, whose routes have tables of their own: what has INNER is led as long as it stands. */
+static int side_add_host(struct dp_circuit *c, struct dp_side *side, const struct addr *inner,
+			 unsigned int slot)
 {
-	const struct dp_standing *s = &c->layers[DP_LAYERS - 1];
-	const char *name = c->app_link.link.name;
-	struct kern_op *ops = c->four.ops;
+	const uint32_t id = c->layers[DP_LAYERS - 1].pairs.id;
 	int r;
 
-	dp_plan_address(&s->inner, name, c->app, ops);
-	dp_host_lead(&s->inner, name, slot, s->pairs.id, c->app, ops + 1);
-	r = kern_plan_add(c->dp->kernel.kern, ops, 1 + DP_HOST_LEAD);
-	c->four.count = r == 0 ? 1 + DP_HOST_LEAD : 0;
+	dp_plan_address(inner, c->app_link.link.name, c->app, side->ops);
+	dp_host_lead(inner, c->app_link.link.name, slot, id, c->app, side->ops + SIDE_ROUTE);
+	r = kern_plan_add(c->dp->kernel.kern, side->ops, SIDE_ROUTE + DP_HOST_LEAD);
+	side->count = r == 0 ? SIDE_ROUTE + DP_HOST_LEAD : 0;
 	return r;
 }
 
@@ -502,13 +502,13 @@ static void add_six(struct dp_circuit *c)
 /* The link and IPv4. */
 static int add_link(struct dp_circuit *c, unsigned int slot, bool host)
 {
+	const struct addr *inner = &c->layers[DP_LAYERS - 1].inner;
 	const struct kern *kern = c->dp->kernel.kern;
 	int r = kern->add(kern->ctx, &c->app_link);
 
 	if (r < 0)
 		return r;
-	r = host ? side_add_host(c, slot) :
-		   side_add(c, &c->four, &c->layers[DP_LAYERS - 1].inner);
+	r = host ? side_add_host(c, &c->four, inner, slot) : side_add(c, &c->four, inner);
 	if (r < 0)
 		(void)kern->del(kern->ctx, &c->app_link);
 	return r == -EEXIST ? -EADDRINUSE : r; /* the interface has been there: not as it was */
@@ -559,7 +559,6 @@ int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot)
 	return fd < 0 ? -errno : attach(c, fd, slot, true);
 }
 
-/* Nothing when it is done already, as in the host from the start. */
 static int side_keep(struct dp_circuit *c, struct dp_side *side, const struct addr *inner)
 {
 	struct kern_op *ops = side->ops + DP_PLAN_ADDRESS;

@@ -62,7 +62,7 @@ static void put_mark(struct nlmsghdr *nlh, const struct addr *src)
 	mnl_attr_put_u32(nlh, CTA_MARK_MASK, UINT32_MAX);
 }
 
-int ct_msg_dump(void *buf, size_t size, const struct prefix *src, bool marked, size_t *len)
+int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len)
 {
 	size_t bits = addr_size(&src->addr) * 8;
 	struct nlmsghdr *nlh;
@@ -75,7 +75,7 @@ int ct_msg_dump(void *buf, size_t size, const struct prefix *src, bool marked, s
 	/* Not by IPv6 address: Linux 6.1 then lists all the others. */
 	if (src->addr.family == AF_INET && src->len == bits)
 		put_filter(nlh, &src->addr, false);
-	else if (marked && src->len == bits)
+	else if (src->len == bits)
 		put_mark(nlh, &src->addr);
 	*len = nlh->nlmsg_len;
 	return 0;
@@ -137,16 +137,16 @@ static int parse_tuple(const struct nlattr *a, struct ct_msg_flow *flow)
 	return nl_attr_get(src, flow->src.bytes, addr_size(&flow->src));
 }
 
-/* CTA_TUPLE_REPLY of IPv4. */
+/* CTA_TUPLE_REPLY. */
 static int parse_home(const struct nlattr *a, struct addr *out)
 {
+	const uint16_t dst = out->family == AF_INET ? CTA_IP_V4_DST : CTA_IP_V6_DST;
 	const struct nlattr *tuple[CTA_TUPLE_MAX + 1], *ip[CTA_IP_MAX + 1];
 
 	if (nested(a, tuple, ARRAY_SIZE(tuple)) < 0 ||
-	    nested(tuple[CTA_TUPLE_IP], ip, ARRAY_SIZE(ip)) < 0 || !ip[CTA_IP_V4_DST])
+	    nested(tuple[CTA_TUPLE_IP], ip, ARRAY_SIZE(ip)) < 0 || !ip[dst])
 		return -EBADMSG;
-	out->family = AF_INET;
-	return nl_attr_get(ip[CTA_IP_V4_DST], out->bytes, addr_size(out));
+	return nl_attr_get(ip[dst], out->bytes, addr_size(out));
 }
 
 int ct_msg_parse(const void *msg, size_t len, struct ct_msg_flow *out)
@@ -159,14 +159,13 @@ int ct_msg_parse(const void *msg, size_t len, struct ct_msg_flow *out)
 
 	if (err < 0)
 		return err;
-	flow.src.family = body.nfgen_family;
+	flow.src.family = flow.home.family = body.nfgen_family;
 	if (addr_size(&flow.src) == 0)
 		return -EBADMSG;
 	if (!tb[CTA_ID] || nl_attr_get(tb[CTA_ID], &flow.id, sizeof(flow.id)) < 0 ||
 	    nl_attr_get(tb[CTA_ZONE], &flow.zone, sizeof(flow.zone)) < 0 ||
-	    parse_tuple(tb[CTA_TUPLE_ORIG], &flow) < 0)
-		return -EBADMSG;
-	if (flow.src.family == AF_INET && parse_home(tb[CTA_TUPLE_REPLY], &flow.home) < 0)
+	    parse_tuple(tb[CTA_TUPLE_ORIG], &flow) < 0 ||
+	    parse_home(tb[CTA_TUPLE_REPLY], &flow.home) < 0)
 		return -EBADMSG;
 	flow.zone = ntohs(flow.zone);
 	*out = flow;

@@ -20,7 +20,7 @@ enum {
 /* A tracked connection, as much of it as names it. */
 struct ct_msg_flow {
 	struct addr src;  /* who began it, before any NAT */
-	struct addr home; /* where its answers go, after any NAT; IPv4, else family 0 */
+	struct addr home; /* where its answers go, after any NAT */
 	uint16_t zone;   /* host order, 0: the default */
 	uint32_t id;     /* as the kernel gave it */
 	size_t tuple_len;
@@ -29,14 +29,13 @@ struct ct_msg_flow {
 
 /*
  * Asks for the connections that began at SRC. The kernel can compare one IPv4 address (Linux 5.8);
- * of other prefixes it lists all connections of the family: the caller chooses. MARKED: of one IPv6
- * address only those that bear the mark of nft_set_ct_mark_lease.
+ * of one IPv6 address it lists those that bear the mark of nft_set_ct_mark_lease, of other prefixes all
+ * of the family: the caller chooses.
  */
-int ct_msg_dump(void *buf, size_t size, const struct prefix *src, bool marked,
-		size_t *len) _must_check_;
+int ct_msg_dump(void *buf, size_t size, const struct prefix *src, size_t *len) _must_check_;
 /*
- * Asks for the connections whose answers go to HOME: they began there or were translated to it. Of IPv6
- * the kernel lists all.
+ * Asks for the connections whose answers go to HOME: they began there or were translated to it. The
+ * kernel can compare an IPv4 address; else it lists all of the family.
  */
 int ct_msg_dump_home(void *buf, size_t size, const struct addr *home, size_t *len) _must_check_;
 /* Deletes this connection and no later one with the same addresses; -ENOENT: it is gone. */

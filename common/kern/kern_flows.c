@@ -54,7 +54,7 @@ int kern_linux_flows_del(void *ctx, const struct prefix *src)
 	struct sweep s = { .ns = &k->own, .src = src };
 	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
 	size_t len;
-	int err = ct_msg_dump(buf, sizeof(buf), src, true, &len);
+	int err = ct_msg_dump(buf, sizeof(buf), src, &len);
 
 	if (err == 0)
 		err = list(&k->own, buf, len, take_flow, &s);
@@ -78,8 +78,7 @@ static int look_at(const struct nlmsghdr *msg, void *data)
 	struct search *s = data;
 	struct ct_msg_flow flow;
 
-	if (ct_msg_parse(msg, msg->nlmsg_len, &flow) == 0 &&
-	    addr_equal(s->home, flow.src.family == AF_INET ? &flow.home : &flow.src))
+	if (ct_msg_parse(msg, msg->nlmsg_len, &flow) == 0 && addr_equal(s->home, &flow.home))
 		s->found = true;
 	return 0;
 }

@@ -243,7 +243,7 @@ struct kern {
 	int (*flows_del)(void *ctx, const struct prefix *src);
 	/*
 	 * 1 when NETNS tracks a connection whose answers go to the address HOME, else 0: it
-	 * began there, or (IPv4) was translated to it.
+	 * began there, or was translated to it.
 	 * -EPROTONOSUPPORT: it cannot tell.
 	 */
 	int (*flows_any)(void *ctx, struct kern_netns *netns, const struct addr *home);

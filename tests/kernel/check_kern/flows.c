@@ -20,8 +20,8 @@ struct flow {
 	const char *src, *dst;
 	uint8_t proto;
 	uint16_t sport, zone;
-	const char *home; /* where its answers go; NULL: to SRC */
 	bool marked; /* with the last four bytes of SRC */
+	const char *home; /* where its answers go; NULL: to SRC */
 };
 
 static void put_tuple(struct nlmsghdr *nlh, uint16_t type, const struct flow *f, bool reply)
@@ -103,7 +103,7 @@ static int list_flows(struct kern_netns *ns, const struct prefix *of, struct cou
 {
 	_Alignas(4) uint8_t buf[CT_MSG_ROOM];
 	size_t len;
-	int err = ct_msg_dump(buf, sizeof(buf), of, true, &len);
+	int err = ct_msg_dump(buf, sizeof(buf), of, &len);
 
 	c->found = 0;
 	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, see_flow, c);
@@ -159,37 +159,37 @@ static void add_foreign(const struct kern *kern, struct kern_netns *ns)
 	for (uint32_t i = 0; i < FOREIGN; i++) {
 		a = addr_v4(0x0a000000 + i);
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ addr_text(&a, src), "192.0.2.1",
-							     IPPROTO_UDP, 1000, 0, NULL, false }), 0);
+							     IPPROTO_UDP, 1000, 0, false, NULL }), 0);
 	}
 }
 
 static const struct flow ours[] = {
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0, NULL, false },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0, NULL, false },
-	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7, NULL, false },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, false, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 0, false, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_ICMP, 5, 0, false, NULL },
+	{ "100.64.0.7", "203.0.113.9", IPPROTO_UDP, 1000, 7, false, NULL },
 };
 
 /* Alike: the neighbours, the address as a destination, the same bits in IPv6. */
 static const struct flow alike[] = {
-	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
-	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
-	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, NULL, false },
-	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0, NULL, false },
-	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "100.64.0.6", "203.0.113.9", IPPROTO_TCP, 1000, 0, false, NULL },
+	{ "100.64.0.8", "203.0.113.9", IPPROTO_TCP, 1000, 0, false, NULL },
+	{ "100.65.0.7", "203.0.113.9", IPPROTO_TCP, 1000, 0, false, NULL },
+	{ "203.0.113.9", "100.64.0.7", IPPROTO_TCP, 1000, 0, false, NULL },
+	{ "6440:7::1", "2001:db8::1", IPPROTO_TCP, 1000, 0, false, NULL },
 };
 
 /* Of one client two, of a neighbour, and one that bears no mark. */
 static const struct flow sixes[] = {
-	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, true },
-	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_UDP, 1000, 0, NULL, true },
-	{ "fd49:5070:7269:7600::6440:1208", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, true },
-	{ "fd49:5070:7269:7600::6440:1209", "2001:db8::1", IPPROTO_TCP, 1000, 0, NULL, false },
+	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_TCP, 1000, 0, true, NULL },
+	{ "fd49:5070:7269:7600::6440:1207", "2001:db8::1", IPPROTO_UDP, 1000, 0, true, NULL },
+	{ "fd49:5070:7269:7600::6440:1208", "2001:db8::1", IPPROTO_TCP, 1000, 0, true, NULL },
+	{ "fd49:5070:7269:7600::6440:1209", "2001:db8::1", IPPROTO_TCP, 1000, 0, false, NULL },
 };
 
 /* A container's, say. */
 static const struct flow translated = { "172.17.0.2", "203.0.113.9", IPPROTO_TCP, 1000, 0,
-					"100.64.0.7", false };
+					false, "100.64.0.7" };
 
 void check_flows(struct kern_linux *k)
 {
@@ -218,7 +218,7 @@ void check_flows(struct kern_linux *k)
 	CHECK_INT(kern, count_flows(ns, "::/0"), 1);
 	for (uint16_t i = 0; i < OURS; i++)
 		CHECK_INT(kern, add_flow(ns, &(struct flow){ "100.64.0.7", "192.0.2.1", IPPROTO_TCP,
-							     (uint16_t)(1000 + i), 0, NULL, false }), 0);
+							     (uint16_t)(1000 + i), 0, false, NULL }), 0);
 	del_flows(kern, "100.64.0.7");
 	CHECK_INT(kern, count_flows(ns, "0.0.0.0/0"), FOREIGN + 4);
 	del_flows(kern, "100.64.0.0/16");
