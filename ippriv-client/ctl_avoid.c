@@ -24,13 +24,18 @@ static void remove_at(struct ctl_avoid *avoid, size_t at)
 		(avoid->count - at) * sizeof(avoid->items[0]));
 }
 
-static void put_first(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now,
-		      bool suspect)
+void ctl_avoid_drop(struct ctl_avoid *avoid, const struct crypto_pub *relay)
 {
 	size_t at = find(avoid, relay);
 
 	if (at < avoid->count)
 		remove_at(avoid, at);
+}
+
+static void put_first(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now,
+		      bool suspect)
+{
+	ctl_avoid_drop(avoid, relay);
 	if (avoid->count == CTL_AVOID_MOST)
 		avoid->count--;
 	memmove(&avoid->items[1], &avoid->items[0], avoid->count * sizeof(avoid->items[0]));
@@ -49,14 +54,6 @@ void ctl_avoid_suspect(struct ctl_avoid *avoid, const struct crypto_pub *relay, 
 
 	if (at == avoid->count || avoid->items[at].suspect)
 		put_first(avoid, relay, now, true);
-}
-
-void ctl_avoid_drop(struct ctl_avoid *avoid, const struct crypto_pub *relay)
-{
-	size_t at = find(avoid, relay);
-
-	if (at < avoid->count)
-		remove_at(avoid, at);
 }
 
 void ctl_avoid_expire(struct ctl_avoid *avoid, uint64_t now)

@@ -33,7 +33,6 @@ six_services() {
 		wait_for 30 has_line "$OUT/traffic.log" 'traffic: ready' && wait_for 30 has_line "$OUT/mtu.log" 'mtu: ready'
 }
 
-
 # six_relays [LINES…]: directory and relays; LINES are for n3.
 six_relays() {
 	world_directory_conf
