@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "common/ike/ike_ts.h"
 
 enum { QUESTION_MS = 60000 }; /* before a silent client is given up */
 
@@ -24,15 +25,6 @@ static int child_add(struct ctl_session *session, const struct ike_child *child,
 	return ctl_pairs_add(&c->pairs, &c->env->pairs, &c->dp.way, child, in_only);
 }
 
-/* IKE lets it be among the selectors when an IPv6 address was offered and asked for. */
-static bool has_six(const struct ike_ts_list *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].addr.family == AF_INET6)
-			return true;
-	return false;
-}
-
 static int child_up(struct ctl_session *session, const struct ike_child *child)
 {
 	struct ctl_circuit *c = circuit_of(session);
@@ -40,7 +32,8 @@ static int child_up(struct ctl_session *session, const struct ike_child *child)
 
 	if (err < 0)
 		return err;
-	c->dp.six = has_six(&child->ts_remote);
+	/* among the selectors when an IPv6 address was offered and asked for */
+	c->dp.six = ike_ts_list_of(&child->ts_remote, AF_INET6).count > 0;
 	err = dp_circuit_up(c->env->pairs.dp, &c->dp);
 	if (err < 0)
 		(void)ctl_pairs_down(&c->pairs, &c->env->pairs, &c->dp.way);

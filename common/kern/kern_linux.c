@@ -135,7 +135,8 @@ static int change_rule(struct kern_netns *ns, const struct kern_rule *rule, bool
 	return talk_route(ns, err, &r);
 }
 
-static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw, bool add)
+/* SIX: the table of IPv6. */
+static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw, bool six, bool add)
 {
 	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
 	size_t len;
@@ -143,21 +144,12 @@ static int change_firewall(struct kern_netns *ns, const struct kern_firewall *fw
 
 	if (!buf)
 		return -ENOMEM;
-	err = add ? nft_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
-		    nft_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
-	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
-}
-
-static int change_firewall6(struct kern_netns *ns, const struct kern_firewall *fw, bool add)
-{
-	_cleanup_free_ uint8_t *buf = malloc(NFT_BATCH_MAX);
-	size_t len;
-	int err;
-
-	if (!buf)
-		return -ENOMEM;
-	err = add ? nft6_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
-		    nft6_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
+	if (six)
+		err = add ? nft6_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
+			    nft6_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
+	else
+		err = add ? nft_msg_replace(buf, NFT_BATCH_MAX, 0, fw, &len) :
+			    nft_msg_delete(buf, NFT_BATCH_MAX, 0, fw->table, &len);
 	return err < 0 ? err : kern_netns_talk(ns, KERN_BUS_NETFILTER, buf, len, NULL, NULL);
 }
 
@@ -222,9 +214,9 @@ static int add_op(struct kern_netns *ns, const struct kern_op *op)
 	case KERN_OP_SPD_HASH:
 		return set_spd_hash(ns, &op->spd_hash);
 	case KERN_OP_FIREWALL:
-		return change_firewall(ns, op->firewall, true);
+		return change_firewall(ns, op->firewall, false, true);
 	case KERN_OP_FIREWALL6:
-		return change_firewall6(ns, op->firewall, true);
+		return change_firewall(ns, op->firewall, true, true);
 	case KERN_OP_SHIELD:
 		return change_shield(ns, op->shield, true);
 	case KERN_OP_DIRECT:
@@ -258,9 +250,9 @@ static int del_op(struct kern_netns *ns, const struct kern_op *op)
 	case KERN_OP_SPD_HASH:
 		return set_spd_hash(ns, &(struct kern_spd_hash){ 32, 32, 128, 128 });
 	case KERN_OP_FIREWALL:
-		return change_firewall(ns, op->firewall, false);
+		return change_firewall(ns, op->firewall, false, false);
 	case KERN_OP_FIREWALL6:
-		return change_firewall6(ns, op->firewall, false);
+		return change_firewall(ns, op->firewall, true, false);
 	case KERN_OP_SHIELD:
 		return change_shield(ns, op->shield, false);
 	case KERN_OP_DIRECT:
