@@ -191,13 +191,14 @@ shrink_end() { ns_ip client1 route flush cache; }
 
 # The host's program writes the same again, as it does: a new file renamed over the old one. Nothing of the host's changes.
 resolver_begin() { cp -a -P /etc/resolv.conf /etc/resolv.conf.ippriv-test && mv -T /etc/resolv.conf.ippriv-test /etc/resolv.conf; }
+# name_is ADDRESS CMD…: the name's, looked up by CMD in front of getent.
+name_is() { [ "$("${@:2}" getent ahostsv4 $WORLD_NAME | awk 'NR == 1 {print $1}')" = "$1" ]; }
 # In a host that is up, the file names the LAN's resolver, which is there no more than others.
 resolver_end() {
 	echo "nameserver $GATEWAY" >"$SCRATCH/resolv.conf"
 	local in=(in_hold H)
 	[ "$mode" = run ] || in=(ns_exec client1 unshare -m bash -c 'mount --bind "$0" "$(realpath /etc/resolv.conf)" && exec "$@"' "$SCRATCH/resolv.conf")
-	check_eq "resolv.conf replaced: names come from the exit's resolver" "$web" \
-		"$("${in[@]}" getent ahostsv4 $WORLD_NAME | awk 'NR == 1 {print $1}')"
+	check "resolv.conf replaced: names come from the exit's resolver" wait_for 30 name_is "$web" "${in[@]}"
 }
 
 flap_begin() {

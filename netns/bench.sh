@@ -103,7 +103,7 @@ real_time() { grep -q '^# guest: two processors, real time' "$here/bench/fig_$1.
 # run NAME…: these benchmarks in one run; the result lines of each become DIR/NAME.json.
 run() {
 	local name work status=0 clock=--icount before
-	! real_time "$1" || clock=
+	! real_time "$1" || clock="--cpus 2"
 	work=$(mktemp -d "${TMPDIR:-/tmp}/ippriv-bench.XXXXXX")
 	echo "--- $* (work folder $work)"
 	(. "$here/bench/topology.sh" && . "$here/bench/tor.sh" && tor_keys "$work/tor") || return 1

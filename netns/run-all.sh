@@ -6,7 +6,7 @@
 # by a core dump and by a kernel warning. Status 4 means skipped.
 # Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 2), and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
-IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 2700}
+IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 5400}
 QUEUE=${IPPRIV_QUEUE:-$OUT/queue} # one empty file for each test that nobody has taken yet
 
 # queue_fill [NAME…]: NUMBER-NAME for each test; 2 when there is no such test.

@@ -92,7 +92,7 @@ must "client2 has a connection again" talk_from client2 talk3
 two="src=$address "
 kill -KILL "${world_pid[n3]}"
 wait "${world_pid[n3]}" 2>/dev/null
-check "a killed exit forgets nothing" has_flows "ESTABLISHED.*$two"
+check "a killed exit forgets nothing" wait_for 3 has_flows "ESTABLISHED.*$two"
 must "it starts again" world_start n3
 check "and has forgotten all of its pool" no_flows "src=100\.64\."
 check "but not its host's own" has_flows "ESTABLISHED.*$own"

@@ -50,7 +50,7 @@ test_rotation() {
 	nsenter -t "${hold_pid[H]}" -n sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=2 \
 		net.netfilter.nf_conntrack_tcp_timeout_close=2
 	check_eq "with one interface" "ippriv0 " "$(interfaces)"
-	check "new connections come from another exit while it goes on" wait_for 60 more_sources 1
+	check "new connections come from another exit while it goes on" wait_for 100 more_sources 1
 	check_eq "the download is not over" 0 "$(lines "$dir/sum")"
 	check "there are two interfaces or more" [ "$(interfaces | wc -w)" -gt 1 ]
 	must "the download ends" wait_for 120 test -s "$dir/sum"

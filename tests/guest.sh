@@ -7,6 +7,7 @@
 #   --env NAME=VALUE   for CMD; may be repeated
 #   --name NAME        OUT/guest-NAME.log is its console's (default console), for two guests with one --out
 #   --memory MB        of the guest (default 2048); what it writes has to fit, too
+#   --cpus N           processors (default 1: emulated, several cost each other more than they bring)
 #   --root DIR         of another Debian system on this machine: its systemd boots and runs CMD as a service, which sees the files
 #                      of that system and --out; not with --icount
 #   --icount           deterministic: one CPU, one instruction is one nanosecond, for figures. While such a guest is idle its clock
@@ -27,7 +28,7 @@ net_modules=(esp4 esp6 xfrm_user xfrm_interface nf_tables nf_tables_inet nft_ct 
 die() { echo "guest: $1" >&2; exit "${2:-125}"; }
 
 options() {
-	out='' timeout=600 icount=0 memory=2048 env=() name=console system=''
+	out='' timeout=600 icount=0 memory=2048 cpus=1 env=() name=console system=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--out) out=${2:?--out needs a directory}; shift 2 ;;
@@ -35,6 +36,7 @@ options() {
 		--env) env+=("${2:?--env needs NAME=VALUE}"); shift 2 ;;
 		--name) name=${2:?--name needs a name}; shift 2 ;;
 		--memory) memory=${2:?--memory needs megabytes}; shift 2 ;;
+		--cpus) cpus=${2:?--cpus needs a number}; shift 2 ;;
 		--root) system=$(realpath "${2:?--root needs a directory}"); shift 2 ;;
 		--icount) icount=1; shift ;;
 		--) shift; break ;;
@@ -45,6 +47,7 @@ options() {
 	[ $# -gt 0 ] || die "no command given; see the top of $0" 2
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout wants seconds, not '$timeout'" 2
 	[[ $memory =~ ^[1-9][0-9]*$ ]] || die "--memory wants megabytes, not '$memory'" 2
+	[[ $cpus =~ ^[1-9]$ ]] || die "--cpus wants 1 to 9, not '$cpus'" 2
 	[ -z "$system" ] || [[ -x $system/lib/systemd/systemd && $system != *' '* && $icount = 0 ]] ||
 		die "--root wants a Debian system with systemd, without a space in its name, and no --icount" 2
 	[ $icount = 0 ] || env+=(IPPRIV_ICOUNT=1)
@@ -115,16 +118,17 @@ accelerator() {
 	if [ "$icount" = 1 ]; then
 		echo "-accel tcg,thread=single -icount shift=0,sleep=off -smp 1 -cpu max,-erms,-fsrm"
 	elif [ "${IPPRIV_ACCEL:-}" = kvm ] || { [ -z "${IPPRIV_ACCEL:-}" ] && kvm_works; }; then
-		echo "-accel kvm -smp 2 -cpu host"
+		echo "-accel kvm -smp $cpus -cpu host"
 	else
-		echo "-accel tcg,thread=multi -smp 2 -cpu max,-erms,-fsrm"
+		echo "-accel tcg,thread=multi -smp $cpus -cpu max,-erms,-fsrm"
 	fi
 }
 
 boot() {
 	local args append
+	# Without randomised addresses QEMU translates a program's code once, not at every start: a third of the time of a command.
 	append="console=ttyS0 quiet loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on"
-	append+=" cryptomgr.notests=1 audit=0 tsc=reliable"
+	append+=" cryptomgr.notests=1 audit=0 norandmaps tsc=reliable"
 	[ -z "$system" ] || append+=" guest_root=$system guest_modules=$kernel/lib/modules"
 	mkfifo "$tmp/stream"
 	cat "$tmp/stream" &
