@@ -67,16 +67,18 @@ static void stop_names(struct dp_host_seats *seats)
 }
 
 /* A circuit that has gone may have had the slot, or the address. */
-static void seat_address(struct dp_host_seats *seats, unsigned int slot, const struct addr *address)
+static void seat_address(struct dp_host_seats *seats, unsigned int slot,
+			 const struct ike_lease *lease)
 {
 	for (unsigned int i = 0; i < DP_HOST_SEATS; i++) {
-		if (i != slot && !addr_equal(&seats->addresses[i], address))
+		if (i != slot && !addr_equal(&seats->addresses[i], &lease->address))
 			continue;
-		seats->addresses[i] = (struct addr){ 0 };
+		seats->addresses[i] = seats->addresses6[i] = (struct addr){ 0 };
 		if (seats->names == i)
 			stop_names(seats);
 	}
-	seats->addresses[slot] = *address;
+	seats->addresses[slot] = lease->address;
+	seats->addresses6[slot] = lease->address6;
 }
 
 static struct addr resolver_of(const struct ike_lease *lease)
@@ -98,7 +100,7 @@ static int on_attach(void *user, struct ctl_circuit *c, unsigned int slot)
 	ctl_circuit_info(c, &info);
 	if (!lease_ok(&info.lease->address))
 		return -ERANGE;
-	seat_address(&host->seats, slot, &info.lease->address);
+	seat_address(&host->seats, slot, info.lease);
 	r = shut(host, &host->state);
 	if (r == 0)
 		r = ctl_circuit_attach_host(c, slot);

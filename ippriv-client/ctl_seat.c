@@ -27,6 +27,7 @@ struct ctl_seat {
 	bool over;          /* it takes no more */
 	bool wants;         /* another circuit, though it has one */
 	uint64_t rotate_at; /* UINT64_MAX: never */
+	uint64_t look_at;   /* at old circuits; UINT64_MAX: there is none */
 	unsigned int short_lived; /* circuits in a row */
 	unsigned int failed;      /* to be put there, in a row */
 	uint64_t patient_until; /* takes none before that */
@@ -53,15 +54,13 @@ static void wish(struct ctl_seat *seat)
 static void rearm(struct ctl_seat *seat)
 {
 	uint64_t at = UINT64_MAX, now = now_ms(seat);
-	const struct sitting *s;
 
 	if (seat->current && !seat->wants)
 		at = seat->rotate_at;
 	if (is_waiting(seat) && seat->patient_until > now)
 		at = seat->patient_until;
-	DL_FOREACH(seat->all, s)
-		if (s->kept && at > now + CTL_SEAT_LOOK_MS)
-			at = now + CTL_SEAT_LOOK_MS;
+	if (at > seat->look_at)
+		at = seat->look_at;
 	if (at == UINT64_MAX)
 		io_timer_stop(seat->timer);
 	else
@@ -124,8 +123,11 @@ static void sit(struct ctl_seat *seat, struct sitting *s)
 {
 	struct ctl_circuit_info info;
 
-	if (seat->current)
+	if (seat->current) {
 		seat->current->kept = seat->current->moved = s->since;
+		if (seat->look_at == UINT64_MAX)
+			seat->look_at = s->since + CTL_SEAT_LOOK_MS;
+	}
 	ctl_circuit_info(s->circuit, &info);
 	DL_APPEND(seat->all, s);
 	seat->current = s;
@@ -214,9 +216,14 @@ static void look_at_old(struct ctl_seat *seat)
 	struct sitting *s, *next;
 	struct ctl_circuit *c;
 
+	seat->look_at = UINT64_MAX;
 	DL_FOREACH_SAFE(seat->all, s, next) {
-		if (!s->kept || !is_over(seat, s))
+		if (!s->kept)
 			continue;
+		if (!is_over(seat, s)) {
+			seat->look_at = now_ms(seat) + CTL_SEAT_LOOK_MS;
+			continue;
+		}
 		c = s->circuit;
 		ctl_circuit_info(c, &info);
 		log_write_for(seat->conf.uid, LOG_LEVEL_INFO,
@@ -240,7 +247,8 @@ static void on_timer(void *data)
 {
 	struct ctl_seat *seat = data;
 
-	look_at_old(seat);
+	if (now_ms(seat) >= seat->look_at)
+		look_at_old(seat);
 	if (seat->current && !seat->wants && now_ms(seat) >= seat->rotate_at) {
 		seat->wants = is_used(seat->current);
 		seat->rotate_at = draw_rotation(seat);
@@ -301,7 +309,7 @@ int ctl_seat_new(const struct ctl_seat_conf *conf, struct ctl_seat **out)
 	if (!seat)
 		return -ENOMEM;
 	seat->conf = *conf;
-	seat->rotate_at = UINT64_MAX;
+	seat->rotate_at = seat->look_at = UINT64_MAX;
 	if (conf->exit) {
 		seat->exit = *conf->exit;
 		seat->wish.exit = &seat->exit;

@@ -13,6 +13,7 @@ enum {
 	BACKOFF_FIRST = 500,  /* milliseconds */
 	BACKOFF_MOST = 60000,
 	SLOW_MS = 2500,  /* a circuit whose next hop is not up by then is not waited for */
+	REDRAWS = 4,     /* of paths that end at the exit that somebody wants to leave */
 	SLOW_MOST = 3,   /* of them at once, then building another one would only add to the load */
 };
 
@@ -203,6 +204,18 @@ static const struct ctl_circuit_ops circuit_ops = {
 	.changed = op_changed,
 };
 
+/* Somebody waits for a circuit out at another exit than this path's. */
+static bool is_unwanted(const struct ctl_stock *stock, const struct ctl_path *path)
+{
+	const struct crypto_pub *exit = &path->hops[CTL_PATH_HOPS - 1].identity;
+	const struct ctl_stock_wish *wish;
+
+	DL_FOREACH(stock->wishes, wish)
+		if (!wish->exit && wish->not_exit && memcmp(wish->not_exit, exit, sizeof(*exit)) == 0)
+			return true;
+	return false;
+}
+
 /* Says once what is wrong with the list, not at every attempt. */
 static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
 		   struct ctl_path *out)
@@ -215,6 +228,8 @@ static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
 	if (wish)
 		pins[PINS_HOPS - 1] = *wish->exit;
 	r = ctl_path_choose(stock->list, &stock->avoid, pins, crypto_random_source, NULL, out);
+	for (size_t i = 0; !wish && r == 0 && i < REDRAWS && is_unwanted(stock, out); i++)
+		r = ctl_path_choose(stock->list, &stock->avoid, pins, crypto_random_source, NULL, out);
 	if (wish)
 		return r == 0; /* who wishes is told in another way */
 	if (r < 0 && r != stock->path_error)

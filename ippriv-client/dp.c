@@ -42,6 +42,7 @@ struct dp_circuit {
 	struct dp_standing layers[DP_LAYERS];
 	struct kern_netns *app; /* NULL: not attached */
 	ino_t app_ino;          /* which namespace that is */
+	bool leads;             /* what is new there goes by this circuit */
 	struct kern_op app_link;
 	struct dp_side four, six;
 	struct dp_circuit *prev, *next;
@@ -429,7 +430,7 @@ static void detach(struct dp_circuit *c)
 
 	if (!c->app)
 		return;
-	if (c->six.count == DP_PLAN_ADDRESS) /* it has the default route */
+	if (c->leads && c->six.count > 0)
 		withdraw_six(c);
 	(void)kern_plan_del(kern, c->six.ops, c->six.count);
 	(void)kern_plan_del(kern, c->four.ops, c->four.count);
@@ -439,6 +440,7 @@ static void detach(struct dp_circuit *c)
 		end_sockets(c, &s->inner6);
 	c->dp->kernel.netns_free(c->app);
 	c->app = NULL;
+	c->leads = false;
 }
 
 void dp_circuit_cut(struct dp_circuit *c, size_t keep)
@@ -477,26 +479,39 @@ static int side_add_host(struct dp_circuit *c, struct dp_side *side, const struc
 			 unsigned int slot)
 {
 	const uint32_t id = c->layers[DP_LAYERS - 1].pairs.id;
+	size_t count;
 	int r;
 
 	dp_plan_address(inner, c->app_link.link.name, c->app, side->ops);
-	dp_host_lead(inner, c->app_link.link.name, slot, id, c->app, side->ops + SIDE_ROUTE);
-	r = kern_plan_add(c->dp->kernel.kern, side->ops, SIDE_ROUTE + DP_HOST_LEAD);
-	side->count = r == 0 ? SIDE_ROUTE + DP_HOST_LEAD : 0;
+	count = SIDE_ROUTE + dp_host_lead(inner, c->app_link.link.name, slot, id, c->app,
+					  side->ops + SIDE_ROUTE);
+	r = kern_plan_add(c->dp->kernel.kern, side->ops, count);
+	side->count = r == 0 ? count : 0;
 	return r;
 }
 
 /* IPv6, where the exit has given an address and the namespace does not refuse it. */
-static void add_six(struct dp_circuit *c)
+static void add_six(struct dp_circuit *c, unsigned int slot, bool host)
 {
 	const struct addr *inner = &c->layers[DP_LAYERS - 1].inner6;
-	int r = inner->family != 0 ? side_add(c, &c->six, inner) : -ENOENT;
+	int r = -ENOENT;
 
+	if (inner->family != 0)
+		r = host ? side_add_host(c, &c->six, inner, slot) : side_add(c, &c->six, inner);
 	if (r == 0)
 		return;
 	withdraw_six(c);
 	if (inner->family != 0)
 		log_debug("a namespace goes without IPv6: %s", dp_error(c->dp));
+}
+
+static void take_lead(struct dp_circuit *c)
+{
+	struct dp_circuit *other;
+
+	DL_FOREACH(c->dp->circuits, other)
+		if (other->app && other->app_ino == c->app_ino)
+			other->leads = other == c;
 }
 
 /* The link and IPv4. */
@@ -541,8 +556,9 @@ static int attach(struct dp_circuit *c, int fd, unsigned int slot, bool host)
 	if (r < 0) {
 		dp->kernel.netns_free(c->app);
 		c->app = NULL;
-	} else if (!host) {
-		add_six(c);
+	} else {
+		add_six(c, slot, host);
+		take_lead(c);
 	}
 	return r;
 }

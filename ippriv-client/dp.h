@@ -134,14 +134,14 @@ int dp_circuit_move(struct dp_circuit *c, size_t index, const struct dp_path *pa
 /*
  * Puts the last interface, `ippriv` and SLOT, with its address, into the network namespace behind FD
  * (taken, whatever happens), whose default route then leads there; for IPv6 only where it has an address
- * for it and the namespace takes that, else IPv6 leads nowhere there, and old circuits lose it, too. -EINVAL when not all layers
- * stand, -EBUSY when it has been put somewhere before. -EEXIST: there is such an interface over
- * there, and the circuit is as before; after other errors it serves nobody else, as its owner may
- * have got hold of the interface.
+ * for it and the namespace takes that, else IPv6 leads nowhere there, and old circuits lose it, too.
+ * -EINVAL when not all layers stand, -EBUSY when it has been put somewhere before. -EEXIST: there is such
+ * an interface over there, and the circuit is as before; after other errors it serves nobody else, as its
+ * owner may have got hold of the interface.
  */
 int dp_circuit_attach(struct dp_circuit *c, int fd, unsigned int slot) _must_check_;
 /*
- * The same with the daemon's own namespace, of IPv4; the route goes into the host's table, and what has this
+ * The same with the daemon's own namespace; the route goes into the host's table, and what has this
  * circuit's address goes on through it whatever comes after (dp_host_lead).
  */
 int dp_circuit_attach_host(struct dp_circuit *c, unsigned int slot) _must_check_;

@@ -121,6 +121,7 @@ int dp_host_shut(const struct kern *kern, const struct dp_host_conf *conf,
 
 	_Static_assert((int)DP_HOST_SEATS == KERN_SHIELD_SEATS, "the firewall knows them all");
 	memcpy(shield.tunnel, seats->addresses, sizeof(shield.tunnel));
+	memcpy(shield.tunnel6, seats->addresses6, sizeof(shield.tunnel6));
 	memcpy(shield.nets, conf->nets, sizeof(shield.nets));
 	return kern->add(kern->ctx, &op);
 }
@@ -152,35 +153,41 @@ int dp_host_unroute(const struct kern *kern, const struct dp_host_conf *conf)
 	return kern_plan_del(kern, p.ops, p.count);
 }
 
-static struct kern_op lead_route(const char *name, uint32_t table, struct kern_netns *ns)
+static struct kern_op lead_route(const struct addr *inner, const char *name, uint32_t table,
+				 struct kern_netns *ns)
 {
 	struct kern_op op = { .type = KERN_OP_ROUTE, .netns = ns };
 
-	op.route = (struct kern_route){ .dst = { .addr = addr_v4(0) }, .table = table };
+	op.route = (struct kern_route){ .dst = { .addr.family = inner->family }, .table = table };
+	if (inner->family == AF_INET6)
+		op.route.source = *inner;
 	snprintf(op.route.link, KERN_NAME, "%s", name);
 	return op;
 }
 
-static struct kern_op lead_rule(uint32_t priority, uint32_t table, struct kern_netns *ns)
+static struct kern_rule *lead_rule(struct kern_op *op, const struct addr *inner, uint32_t priority,
+				   uint32_t table, struct kern_netns *ns)
 {
-	struct kern_op op = { .type = KERN_OP_RULE, .netns = ns };
-
-	op.rule = (struct kern_rule){ .family = AF_INET, .priority = priority, .table = table };
-	return op;
+	*op = (struct kern_op){ .type = KERN_OP_RULE, .netns = ns };
+	op->rule = (struct kern_rule){ .family = inner->family, .priority = priority, .table = table };
+	return &op->rule;
 }
 
-void dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
-		  struct kern_netns *ns, struct kern_op *out)
+size_t dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
+		    struct kern_netns *ns, struct kern_op *out)
 {
-	out[0] = lead_route(name, id, ns);
-	out[1] = lead_rule(PRIORITY_NAMES_OWN, id, ns);
-	out[1].rule.mark = (struct kern_mark){ MARK_NAMES(slot), MARK_EXACT };
-	out[2] = lead_rule(PRIORITY_FROM_OWN, id, ns);
-	out[2].rule.from = prefix_host(inner);
-	out[3] = lead_rule(PRIORITY_OF_OWN, id, ns);
-	out[3].rule.mark = (struct kern_mark){ MARK_SEAT(slot), MARK_EXACT };
-	out[4] = lead_route(name, DP_HOST_TABLE, ns);
-	out[4].route.replace = true;
+	size_t n = 0;
+
+	out[n++] = lead_route(inner, name, id, ns);
+	if (inner->family == AF_INET)
+		lead_rule(&out[n++], inner, PRIORITY_NAMES_OWN, id, ns)->mark =
+			(struct kern_mark){ MARK_NAMES(slot), MARK_EXACT };
+	lead_rule(&out[n++], inner, PRIORITY_FROM_OWN, id, ns)->from = prefix_host(inner);
+	lead_rule(&out[n++], inner, PRIORITY_OF_OWN, id, ns)->mark =
+		(struct kern_mark){ MARK_SEAT(slot), MARK_EXACT };
+	out[n] = lead_route(inner, name, DP_HOST_TABLE, ns);
+	out[n++].route.replace = true;
+	return n;
 }
 
 static int change_direct(const struct kern *kern, uint64_t cgroup, uint32_t seconds, bool add)

@@ -18,7 +18,7 @@ struct kern_op;
 enum {
 	DP_HOST_NETS = 16,
 	DP_HOST_SEATS = 4, /* of circuits at once: ippriv0, ippriv1, ... */
-	DP_HOST_LEAD = 5,  /* operations of dp_host_lead */
+	DP_HOST_LEAD = 5,  /* operations of dp_host_lead at most */
 	DP_HOST_TABLE = 0x49600000, /* of routes; no layer has that number (dp_id.h) */
 };
 
@@ -31,6 +31,7 @@ struct dp_host_conf {
 /* What the tunnel is at the moment. All 0: nothing. */
 struct dp_host_seats {
 	struct addr addresses[DP_HOST_SEATS]; /* family 0: there is none */
+	struct addr addresses6[DP_HOST_SEATS];
 	bool has_names;       /* names are asked for, else nowhere */
 	unsigned int names;   /* by the circuit that sits there */
 	struct addr resolver; /* whom; family 0: whom the program asks */
@@ -48,9 +49,10 @@ int dp_host_unroute(const struct kern *kern, const struct dp_host_conf *conf);
 /*
  * What leads into a circuit's interface NAME, in seat SLOT of NS, the host's own: all that has its
  * address INNER for source, or belongs to a connection of its, by a table of its own with the number
- * ID; last the default route, instead of another circuit's. Pure; fills DP_HOST_LEAD operations.
+ * ID; last the default route, instead of another circuit's. Names are asked for by IPv4 alone. Pure; how
+ * many operations it has filled in OUT, of DP_HOST_LEAD.
  */
-void dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
+size_t dp_host_lead(const struct addr *inner, const char *name, unsigned int slot, uint32_t id,
 		  struct kern_netns *ns, struct kern_op *out);
 /* The control group with that number may go straight, for SECONDS or (0) until dp_host_open. */
 int dp_host_pass(const struct kern *kern, uint64_t cgroup, uint32_t seconds) _must_check_;

@@ -12,7 +12,8 @@
 #include "ippriv-client/leak_host.h"
 #include "ippriv-client/leak_probe.h"
 
-enum { ANSWER_MS = 2500, ROUND_MS = 100, LINE_MAX_LEN = 8192, PROBER_FAILED = 2 };
+/* An answer is waited for during STREAM_ROUNDS, of TCP during one. */
+enum { ANSWER_MS = 2500, ROUND_MS = 100, STREAM_ROUNDS = 10, LINE_MAX_LEN = 8192, PROBER_FAILED = 2 };
 
 struct tried {
 	enum leak_outcome outcome;
@@ -117,27 +118,54 @@ static bool streams(size_t i)
 	return kind != LEAK_BY_LOOKUP && kind != LEAK_BY_ROUTE && kind != LEAK_BY_NAMESPACE;
 }
 
+typedef struct tried round_t[LEAK_PROBES_MAX];
+
+static void look_all(round_t *rounds)
+{
+	for (size_t k = 0; k < STREAM_ROUNDS; k++)
+		for (size_t i = 0; i < leak_probe_count(); i++)
+			if (hears_answers(i))
+				look_one(&rounds[k][i]);
+}
+
+/* It has been tried and looked at for the last time. 1: it was answered. */
+static unsigned int finish(struct tried *t)
+{
+	bool answered = t->sockets.count > 0 && t->outcome == LEAK_ANSWERED;
+
+	close_one(t);
+	return answered;
+}
+
+/* All probes once more; a TCP connection's port has to be free for that. */
+static void stream_round(const struct leak_plan *plan, struct tried *last, struct tried *now,
+			 uint64_t *sent, uint64_t *answered)
+{
+	for (size_t i = 0; i < leak_probe_count(); i++) {
+		if (!streams(i))
+			continue;
+		if (leak_probe_at(i)->kind == LEAK_BY_TCP)
+			*answered += finish(&last[i]);
+		*answered += finish(&now[i]);
+		try_one(plan, i, &now[i]);
+		*sent += now[i].outcome == LEAK_SENT;
+	}
+}
+
 static void stream(const struct leak_plan *plan)
 {
-	struct tried tried[LEAK_PROBES_MAX] = { 0 };
+	round_t rounds[STREAM_ROUNDS] = { 0 };
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	uint64_t sent = 0, answered = 0;
 
-	while (poll(&input, 1, ROUND_MS) == 0) {
-		for (size_t i = 0; i < leak_probe_count(); i++) {
-			if (!streams(i))
-				continue;
-			if (hears_answers(i))
-				look_one(&tried[i]);
-			answered += tried[i].sockets.count > 0 &&
-				    tried[i].outcome == LEAK_ANSWERED;
-			close_one(&tried[i]);
-			try_one(plan, i, &tried[i]);
-			sent += tried[i].outcome == LEAK_SENT;
-		}
+	for (size_t k = 0; poll(&input, 1, ROUND_MS) == 0; k++) {
+		look_all(rounds);
+		stream_round(plan, rounds[k % STREAM_ROUNDS], rounds[(k + 1) % STREAM_ROUNDS],
+			     &sent, &answered);
 	}
-	for (size_t i = 0; i < leak_probe_count(); i++)
-		close_one(&tried[i]);
+	for (size_t k = 0; k < STREAM_ROUNDS; k++)
+		for (size_t i = 0; i < leak_probe_count(); i++)
+			answered += finish(&rounds[k][i]);
 	printf("{\"streamed\": %llu, \"answered\": %llu}\n", (unsigned long long)sent,
 	       (unsigned long long)answered);
 	fflush(stdout);

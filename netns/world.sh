@@ -123,7 +123,7 @@ world_start() {
 		world_pid[$name]=$spawned
 	done
 	for name; do
-		wait_for 30 has_line "$OUT/$name.log" '*: ready' || {
+		wait_for 90 has_line "$OUT/$name.log" '*: ready' || {
 			echo "# $name did not start: $(tail -n 3 "$OUT/$name.log")"
 			return 1
 		}

@@ -15,6 +15,7 @@ struct kern_shield {
 	size_t net_count;
 	struct prefix nets[KERN_SHIELD_NETS]; /* reached straight, by everybody */
 	struct addr tunnel[KERN_SHIELD_SEATS]; /* of ippriv0, ippriv1, ...; family 0: none */
+	struct addr tunnel6[KERN_SHIELD_SEATS]; /* IPv6 beside that; family 0: goes nowhere */
 	bool has_names;       /* somebody is asked for names; else nobody is */
 	unsigned int names;   /* by that interface */
 	struct addr resolver; /* who, IPv4; family 0: whom the program asks */

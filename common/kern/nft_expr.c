@@ -551,10 +551,10 @@ void nft_match_ct_home(struct nft_rule *r, const struct addr *address)
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DST_IP);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, address->family == AF_INET ? NFT_CT_DST_IP : NFT_CT_DST_IP6);
 	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_REPLY);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-	cmp(r, NFT_CMP_EQ, address->bytes, 4);
+	cmp(r, NFT_CMP_EQ, address->bytes, (uint32_t)addr_size(address));
 }
 
 void nft_match_cgroup(struct nft_rule *r, const char *set, uint32_t set_id)

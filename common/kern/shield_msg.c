@@ -32,6 +32,7 @@ enum {
 };
 
 static const char direct_set[] = "direct";
+static const uint8_t families_inside[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 static const uint8_t name_protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
 static const char *const seats[KERN_SHIELD_SEATS] = { "ippriv0", "ippriv1", "ippriv2",
 							"ippriv3" };
@@ -172,6 +173,21 @@ static bool has_seat(const struct making *m, size_t i)
 	return m->shield->tunnel[i].family;
 }
 
+static void match_not_for(struct nft_rule *r, const struct addr *address)
+{
+	const struct prefix own = prefix_host(address);
+
+	nft_match_net(r, NFT_DADDR, &own, true);
+}
+
+static void push_seat_mark(struct making *m, size_t i, const struct addr *address)
+{
+	struct nft_rule r = rule("incoming");
+
+	nft_match_ct_home(&r, address);
+	push_mark(m, r, MARK_SEAT(i));
+}
+
 /*
  * Of a tunnel: what is not for its address goes no further, before NAT has changed it. What belongs to
  * its connections is marked, wherever it comes from: containers' packets go on through the tunnel by
@@ -179,18 +195,22 @@ static bool has_seat(const struct making *m, size_t i)
  */
 static void push_incoming_seat(struct making *m, size_t i)
 {
-	const struct prefix own = prefix_host(&m->shield->tunnel[i]);
-	struct nft_rule r = by_link("incoming", false, seats[i]);
+	const struct addr *addresses[] = { &m->shield->tunnel[i], &m->shield->tunnel6[i] };
 
+	for (size_t j = 0; j < ARRAY_SIZE(addresses); j++) {
+		struct nft_rule r = by_link("incoming", false, seats[i]);
+
+		if (addresses[j]->family)
+			match_not_for(&r, addresses[j]);
+		else
+			nft_match_family(&r, families_inside[j]);
+		push_drop(m, r, "by a tunnel, not for its address");
+	}
+	for (size_t j = 0; j < ARRAY_SIZE(addresses); j++)
+		if (addresses[j]->family)
+			push_seat_mark(m, i, addresses[j]);
 	if (has_seat(m, i))
-		nft_match_net(&r, NFT_DADDR, &own, true);
-	push_drop(m, r, "by a tunnel, not for its address");
-	if (!has_seat(m, i))
-		return;
-	r = rule("incoming");
-	nft_match_ct_home(&r, &own.addr);
-	push_mark(m, r, MARK_SEAT(i));
-	push_mark(m, of_asked("incoming", i), MARK_NAMES(i));
+		push_mark(m, of_asked("incoming", i), MARK_NAMES(i));
 }
 
 /*
@@ -229,6 +249,14 @@ static void push_ours(struct making *m)
 	push_drop(m, rule("ours"), "neither IKE nor ESP nor the list");
 }
 
+static void push_input_drop(struct making *m, const struct addr *address)
+{
+	const struct prefix own = prefix_host(address);
+
+	if (address->family)
+		push_drop(m, to_net("input", NFT_DADDR, &own), "to the tunnel's address by another link");
+}
+
 /* Who asks a link for the tunnel's address gets no answer (CVE-2019-14899). */
 static void push_input(struct making *m)
 {
@@ -236,11 +264,8 @@ static void push_input(struct making *m)
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
 		push_jump(m, by_link("input", false, seats[i]), "from_tunnel");
 	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++) {
-		const struct prefix own = prefix_host(&m->shield->tunnel[i]);
-
-		if (own.addr.family)
-			push_drop(m, to_net("input", NFT_DADDR, &own),
-			     "to the tunnel's address by another link");
+		push_input_drop(m, &m->shield->tunnel[i]);
+		push_input_drop(m, &m->shield->tunnel6[i]);
 	}
 }
 
@@ -331,7 +356,10 @@ static void push_forward(struct making *m)
 	push_drop(m, rule("forward"), "forwarded, not through the tunnel");
 }
 
-/* What was asked by a tunnel, and is asked again, goes the same way; the rest by the current one. */
+/*
+ * What was asked by a tunnel, and is asked again, goes the same way; the rest by the current one. Resolvers are
+ * asked by IPv4 alone, as exits name them.
+ */
 static void push_names_route(struct making *m)
 {
 	struct nft_rule r;
@@ -346,6 +374,11 @@ static void push_names_route(struct making *m)
 		push_accept(m, r);
 	}
 	for (size_t j = 0; j < ARRAY_SIZE(name_protocols); j++) {
+		r = rule("names_route");
+		nft_match_family(&r, NFPROTO_IPV6);
+		nft_match_l4proto(&r, name_protocols[j]);
+		nft_match_ports(&r, NFT_DPORT, PORT_NAMES, PORT_NAMES);
+		push_drop(m, r, name_drop);
 		r = to_port("names_route", name_protocols[j], PORT_NAMES);
 		if (m->shield->has_names) {
 			nft_set_ct_mark(&r, MARK_NAMES(m->shield->names));
@@ -469,20 +502,21 @@ static bool net_ok(const struct prefix *p)
 	return addr_size(&p->addr) > 0 && p->len <= addr_size(&p->addr) * 8;
 }
 
-static bool address_ok(const struct addr *a)
+static bool address_ok(const struct addr *a, uint16_t family)
 {
-	return a->family == 0 || a->family == AF_INET;
+	return a->family == 0 || a->family == family;
 }
 
 static bool shield_ok(const struct kern_shield *shield)
 {
 	bool ok = shield->list_port > 0 && shield->net_count <= KERN_SHIELD_NETS &&
-		  address_ok(&shield->resolver);
+		  address_ok(&shield->resolver, AF_INET);
 
 	for (size_t i = 0; ok && i < shield->net_count; i++)
 		ok = net_ok(&shield->nets[i]);
 	for (size_t i = 0; ok && i < KERN_SHIELD_SEATS; i++)
-		ok = address_ok(&shield->tunnel[i]);
+		ok = address_ok(&shield->tunnel[i], AF_INET) &&
+		     address_ok(&shield->tunnel6[i], AF_INET6);
 	return ok && (!shield->has_names || (shield->names < KERN_SHIELD_SEATS &&
 					     shield->tunnel[shield->names].family));
 }

@@ -6,7 +6,7 @@
 #include "common/kern/kern_shield.h"
 #include "ippriv-client/dp.h"
 
-enum { FAKE_OPS = 64, FAKE_EVENTS = 256, FAKE_NAMESPACES = 16, FAKE_NEWS = 16 };
+enum { FAKE_OPS = 128, FAKE_EVENTS = 256, FAKE_NAMESPACES = 64, FAKE_NEWS = 16 };
 
 struct kern_netns {
 	bool alive;

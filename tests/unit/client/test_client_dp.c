@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/fake_kern.h"
+#include "common/base/inner6.h"
 #include "common/base/inner_mtu.h"
 #include "common/base/mark.h"
 #include "ippriv-client/dp_host.h"
@@ -235,6 +236,62 @@ Test(dp, two_circuits_of_the_host_stand_side_by_side)
 	cr_assert_eq(fake_kern_count(&k, KERN_OP_RULE), 3);
 	cr_assert_eq(dp_circuit_flows(c[1]), 0);
 	dp_circuit_free(c[1]);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(k.wrong, 0);
+	dp_free(dp);
+	fake_kern_fini(&k);
+}
+
+/* Circuits of the host, those in SIX with IPv6, all up to the last one attached. */
+static void host_circuits(struct dp *dp, struct dp_circuit **c, const bool *six, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (i > 0)
+			cr_assert_eq(dp_circuit_new(dp, NULL, &c[i]), 0);
+		for (unsigned int k = 0; k < DP_LAYERS; k++) {
+			struct dp_layer l = layer_of(k);
+
+			l.pair.spi_in += 100 * i;
+			l.pair.spi_out += 100 * i;
+			l.inner = addr_v4(0x64400000 + 100 * i + k);
+			if (six[i] && k + 1 == DP_LAYERS)
+				l.inner6 = inner6_addr(&l.inner);
+			cr_assert_eq(dp_circuit_push(c[i], &l), 0);
+		}
+		cr_assert_eq(dp_circuit_attach_host(c[i], i), 0);
+	}
+}
+
+enum { LED6 = 1 + DP_HOST_LEAD - 1 }; /* address, and what leads there but for names */
+
+Test(dp, the_host_has_ipv6_as_long_as_its_newest_circuit_does)
+{
+	static const bool six[] = { true, true, false };
+	struct dp_circuit *c[3];
+	struct fake_kern k;
+	struct dp *dp;
+	size_t with;
+
+	c[0] = begin(&k, 1, &dp);
+	host_circuits(dp, c, six, 2);
+	with = k.count;
+	dp_circuit_free(c[0]);
+	cr_assert_eq(k.ended, 2, "IPv4 and IPv6 of that one");
+	dp_circuit_free(c[1]);
+	cr_assert_eq(k.count, 0);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c[0]), 0);
+	host_circuits(dp, c, six, 2);
+	cr_assert_eq(k.count, with);
+	k.ended = 0;
+	dp_circuit_free(c[1]);
+	cr_assert_eq(k.ended, 3, "and of the older one");
+	cr_assert_eq(k.count, with / 2 - LED6);
+	dp_circuit_free(c[0]);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c[0]), 0);
+	host_circuits(dp, c, six, 3);
+	cr_assert_eq(k.count, with / 2 * 3 - 3 * LED6 - DP_PLAN_POLICIES, "the third has none");
+	for (size_t i = 0; i < 3; i++)
+		dp_circuit_free(c[i]);
 	cr_assert_eq(k.count, 0);
 	cr_assert_eq(k.wrong, 0);
 	dp_free(dp);

@@ -201,8 +201,8 @@ Test(dp_host, a_circuit_has_rules_of_its_own)
 	struct kern_op ops[2][DP_HOST_LEAD];
 	uint32_t last = 0;
 
-	dp_host_lead(&inner, "ippriv0", 0, 0x49600007, NULL, ops[0]);
-	dp_host_lead(&other, "ippriv3", 3, 0x49600008, NULL, ops[1]);
+	cr_assert_eq(dp_host_lead(&inner, "ippriv0", 0, 0x49600007, NULL, ops[0]), DP_HOST_LEAD);
+	cr_assert_eq(dp_host_lead(&other, "ippriv3", 3, 0x49600008, NULL, ops[1]), DP_HOST_LEAD);
 	cr_assert_eq(dp_host_route(&kernel.ops, &conf), 0);
 	for (size_t i = 0; i < 2; i++)
 		cr_assert_eq(kern_plan_add(&kernel.ops, ops[i], DP_HOST_LEAD), 0);
@@ -222,4 +222,23 @@ Test(dp_host, a_circuit_has_rules_of_its_own)
 		cr_assert_eq(kern_plan_del(&kernel.ops, ops[i], DP_HOST_LEAD), 0);
 	cr_assert_eq(dp_host_unroute(&kernel.ops, &conf), 0);
 	cr_assert(kernel.count == 0 && kernel.wrong == 0);
+}
+
+Test(dp_host, and_of_ipv6_but_for_names)
+{
+	const struct addr inner = { AF_INET6, { 0xfd, 0x49, [15] = 1 } };
+	struct kern_op ops[DP_HOST_LEAD] = { 0 };
+
+	cr_assert_eq(dp_host_lead(&inner, "ippriv2", 2, 0x49600009, NULL, ops), DP_HOST_LEAD - 1);
+	for (size_t i = 0; i < DP_HOST_LEAD - 1; i++) {
+		bool route = i == 0 || i == 3;
+
+		cr_assert_eq(ops[i].type, route ? KERN_OP_ROUTE : KERN_OP_RULE);
+		cr_assert_eq(route ? ops[i].route.dst.addr.family : ops[i].rule.family, AF_INET6);
+		if (route)
+			cr_assert(addr_equal(&ops[i].route.source, &inner), "not another link's");
+	}
+	cr_assert(ops[1].rule.from.len == 128 && addr_equal(&ops[1].rule.from.addr, &inner));
+	cr_assert_eq(ops[2].rule.mark.value, MARK_SEAT(2));
+	cr_assert(ops[3].route.table == DP_HOST_TABLE && ops[3].route.replace);
 }

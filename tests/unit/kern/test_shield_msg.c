@@ -27,6 +27,7 @@ static struct kern_shield sample(void)
 		.net_count = 2,
 		.nets = { net("192.168.1.0/24"), net("2001:db8:1::/48") },
 		.tunnel = { addr_v4(0x64400102), addr_v4(0x64400203) },
+		.tunnel6 = { net("fd49:5070:7269:7600::6440:102").addr },
 		.has_names = true,
 		.names = 1,
 		.resolver = addr_v4(0x09090909),
@@ -68,6 +69,9 @@ Test(shield_msg, without_circuit_and_networks_there_are_fewer_rules)
 	cr_assert_eq(rules(replace(&shield)), all - 2);
 	shield.tunnel[0].family = 0; /* incoming, input, names_route, names_source, ARP */
 	cr_assert_eq(rules(replace(&shield)), all - 2 - (2 + 1 + 1 + 2 + 1));
+	shield.tunnel6[0].family = 0; /* incoming, input */
+	cr_assert_eq(rules(replace(&shield)), all - 2 - 7 - 2);
+	all -= 2;
 	shield.has_names = false;
 	shield.tunnel[1].family = 0;
 	cr_assert_eq(rules(replace(&shield)), all - 2 - 2 * 7);
@@ -94,8 +98,10 @@ Test(shield_msg, the_longest_fits_and_short_buffers_are_refused)
 	struct kern_shield shield = sample();
 	size_t whole, len;
 
-	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++)
+	for (size_t i = 0; i < KERN_SHIELD_SEATS; i++) {
 		shield.tunnel[i] = addr_v4(0x64400103);
+		shield.tunnel6[i] = shield.tunnel6[0];
+	}
 	for (shield.net_count = 0; shield.net_count < KERN_SHIELD_NETS; shield.net_count++)
 		shield.nets[shield.net_count] = net("2001:db8:20::/51");
 	whole = replace(&shield);
@@ -126,6 +132,7 @@ Test(shield_msg, nonsense_is_refused)
 	REFUSED(shield.nets[0].len = 33);
 	REFUSED(shield.nets[1].addr.family = 0);
 	REFUSED(shield.tunnel[1].family = AF_INET6);
+	REFUSED(shield.tunnel6[1].family = AF_INET);
 	REFUSED(shield.resolver.family = AF_INET6);
 	REFUSED(shield.names = 2);
 	REFUSED(shield.names = KERN_SHIELD_SEATS);

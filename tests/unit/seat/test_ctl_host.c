@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/inner6.h"
 #include "common/io/loop.h"
 #include "common/kern/kern_shield.h"
 
@@ -330,6 +331,26 @@ Test(host, knows_an_address_once)
 	cr_assert_not(circuits[1].before.has_names);
 	cr_assert(circuits[1].slot == 1 && names_by(&shield, 1, 1));
 	cr_assert(!shield.tunnel[0].family, "or packets would be led to the one that died");
+}
+
+Test(host, knows_ipv6_of_each)
+{
+	struct addr six = inner6_addr(&circuits[0].lease.address);
+
+	circuits[0].ready = true;
+	circuits[0].lease.address6 = six;
+	ctl_host_ready(host);
+	cr_assert(addr_equal(&circuits[0].before.tunnel6[0], &six), "before it is there");
+	circuits[1].ready = true;
+	lose(0);
+	cr_assert_eq(current(), 2);
+	cr_assert(addr_equal(&shield.tunnel6[0], &six) && !shield.tunnel6[1].family);
+	circuits[2].lease.address = circuits[0].lease.address;
+	circuits[2].ready = true;
+	lose(1);
+	run(1000);
+	cr_assert_eq(current(), 3);
+	cr_assert_not(shield.tunnel6[0].family, "its IPv4 address is another one's now");
 }
 
 Test(host, goes_on_when_another_one_cannot_be_put)

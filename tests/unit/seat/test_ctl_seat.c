@@ -210,7 +210,11 @@ Test(seat, keeps_an_old_circuit_while_it_has_connections)
 	run(CTL_SEAT_LOOK_MS + 300);
 	cr_assert_not(circuits[0].released);
 	circuits[0].flows = 0;
-	run(CTL_SEAT_LOOK_MS + 300);
+	for (size_t i = 0; i < 6; i++) { /* others are ready meanwhile */
+		run(CTL_SEAT_LOOK_MS / 5);
+		circuits[2].ready = true;
+		cr_assert_not(ctl_seat_offer(b.seat));
+	}
 	cr_assert(circuits[0].released);
 	cr_assert_not(circuits[1].released);
 	end();
