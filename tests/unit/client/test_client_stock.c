@@ -160,10 +160,10 @@ Test(stock, asks_for_a_list_once_when_its_own_expires)
 	bench_close(&b);
 }
 
-/* Circuits that are being built, and their entries. */
+/* Circuits that are being built, their entries and exits. */
 struct built {
 	size_t count;
-	uint32_t entries[16];
+	uint32_t entries[16], exits[16];
 };
 
 static void note(void *user, struct ctl_circuit *circuit, const struct ctl_stock_holder *holder)
@@ -173,8 +173,10 @@ static void note(void *user, struct ctl_circuit *circuit, const struct ctl_stock
 
 	(void)holder;
 	ctl_circuit_info(circuit, &info);
-	if (info.state == CTL_CIRCUIT_BUILDING)
-		built->entries[built->count++] = addr_to_v4(&info.path->hops[0].address);
+	if (info.state != CTL_CIRCUIT_BUILDING)
+		return;
+	built->entries[built->count] = addr_to_v4(&info.path->hops[0].address);
+	built->exits[built->count++] = addr_to_v4(&info.path->hops[CTL_PATH_HOPS - 1].address);
 }
 
 static struct built built(const struct bench *b)
@@ -185,6 +187,16 @@ static struct built built(const struct bench *b)
 	return built;
 }
 
+/* Each in a /16 of its own; nobody answers there. The first EXITS are exits. */
+static void silent_relays(struct dir_entry entries[16], uint8_t exits)
+{
+	for (uint8_t i = 0; i < 16; i++) {
+		entries[i] = relay(i + 1);
+		entries[i].address = addr_v4(0x7f010001u + ((uint32_t)i << 16));
+		entries[i].flags = i < exits ? DIR_FLAG_EXIT : 0;
+	}
+}
+
 Test(stock, does_not_wait_for_relays_that_are_silent)
 {
 	struct dir_entry entries[16];
@@ -193,11 +205,7 @@ Test(stock, does_not_wait_for_relays_that_are_silent)
 	struct bench b = { 0 };
 	struct built now;
 
-	for (uint8_t i = 0; i < 16; i++) { /* each in a /16 of its own; nobody answers there */
-		entries[i] = relay(i + 1);
-		entries[i].address = addr_v4(0x7f010001u + ((uint32_t)i << 16));
-		entries[i].flags = DIR_FLAG_EXIT;
-	}
+	silent_relays(entries, 16);
 	bench_open(&b, &conf);
 	ctl_stock_set_list(b.stock, &list);
 	run(&b, 2000);
@@ -211,4 +219,34 @@ Test(stock, does_not_wait_for_relays_that_are_silent)
 		for (size_t k = 0; k < i; k++)
 			cr_assert_neq(now.entries[i], now.entries[k], "a silent entry is not tried again");
 	bench_close(&b);
+}
+
+/* Of two exits; by chance it would be half of them. */
+Test(stock, hardly_builds_to_the_exit_that_somebody_leaves)
+{
+	struct dir_entry entries[16];
+	struct dir_list list = { .count = 16, .entries = entries, .valid_until = UINT64_MAX };
+	struct ctl_stock_conf conf = { .keep = 8, .look_every = 300 };
+	struct ctl_stock_wish wish = { 0 };
+	size_t same = 0, all = 0;
+	struct built now;
+
+	silent_relays(entries, 2);
+	wish.not_exit = &entries[0].identity;
+	for (size_t i = 0; i < 8; i++) {
+		struct bench b = { 0 };
+
+		bench_open(&b, &conf);
+		ctl_stock_wish_add(b.stock, &wish);
+		ctl_stock_set_list(b.stock, &list);
+		run(&b, 20);
+		now = built(&b);
+		all += now.count;
+		for (size_t k = 0; k < now.count; k++)
+			same += now.exits[k] == addr_to_v4(&entries[0].address);
+		ctl_stock_wish_del(b.stock, &wish);
+		bench_close(&b);
+	}
+	cr_assert_eq(all, 64);
+	cr_assert_leq(same, 12, "%zu of them", same);
 }
