@@ -4,16 +4,19 @@
 #include <time.h>
 
 #include "common/base/log.h"
+#include "ippriv-client/cli_resolved.h"
 
 enum { WAIT_TRIES = 200, WAIT_MS = 100 };
 
-/* 0, or the exit status. */
+/* 0, or the exit status. From then on names come from elsewhere. */
 static int say(const char *control, json_t *request)
 {
 	json_t *answer = NULL;
 	int status = cli_daemon_call(control, request, &answer);
 
 	json_decref(answer);
+	if (status == 0)
+		cli_resolved_forget();
 	return status;
 }
 
