@@ -54,7 +54,7 @@ run_where_esp_is() {
 	[ "${IPPRIV_WHERE:-}" != guest ] || why="IPPRIV_WHERE=guest"
 	echo "# running in a QEMU guest with Debian's kernel: $why"
 	for name in "${!IPPRIV_@}" BUILD_DIR; do
-		case $name in IPPRIV_GUEST_OPTIONS | IPPRIV_OUT | IPPRIV_WHERE | IPPRIV_CACHE | IPPRIV_ICOUNT) continue ;; esac
+		case $name in IPPRIV_GUEST_OPTIONS | IPPRIV_OUT | IPPRIV_WHERE | IPPRIV_ICOUNT) continue ;; esac
 		pass+=(--env "$name=${!name}")
 	done
 	# shellcheck disable=SC2086

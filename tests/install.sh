@@ -119,6 +119,7 @@ main() {
 		install_packages $list
 	fi
 	"$here/guest-kernel.sh"
+	"$here/resolved.sh"
 	echo "install: everything is there (${SECONDS} s)"
 }
 main "$@"
