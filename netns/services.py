@@ -4,7 +4,8 @@
 usage: services.py [--http ADDR:PORT] [--udp ADDR:PORT] [--dns ADDR:PORT]
                    [--name NAME=ADDR ...] [--log FILE] [--seconds N]       ([ADDR]:PORT for IPv6)
 
-  http  GET /ip answers "ADDR PORT" of the client, GET /mb/N a page of N MB (1..64) of a pattern
+  http  GET /ip answers "ADDR PORT" of the client, GET /mb/N a page of N MB (1..64) of a pattern, GET /page
+        HTML that shows /frame, and what /ip says, by frames
   udp   answers every datagram with "ADDR PORT" of its sender
   dns   answers A for the names given, NXDOMAIN for others
 
@@ -23,6 +24,14 @@ MEGABYTE = 1 << 20
 PAGE_MAX = 64
 CHUNK = bytes(range(256)) * 256
 LINE_MAX = 4096
+HTML = {
+    "/page": b"""<!DOCTYPE html><title>frames</title>
+<frameset rows="*,*"><frame src="/frame"><frame src="/ip"></frameset>
+""",
+    "/frame": b"""<!DOCTYPE html><title>a page</title>
+<h1>Gr&uuml;&szlig;e</h1><p>One&nbsp;&lt;line&gt;,<!-- none of this --> and <a href="/ip">a   link</a>.<ul><li>first<li>second</ul>
+""",
+}
 TYPE_A, CLASS_IN = 1, 1
 NXDOMAIN, FORMERR = 3, 1
 TTL = 60
@@ -61,8 +70,11 @@ class Web(socketserver.StreamRequestHandler):
         size = page_size(line[1])
         if line[1] == "/ip":
             body = f"{self.client_address[0]} {self.client_address[1]}\n".encode()
-            self.answer("200 OK", len(body))
+            self.answer("200 OK", len(body), "text/plain")
             self.wfile.write(body)
+        elif line[1] in HTML:
+            self.answer("200 OK", len(HTML[line[1]]), "text/html")
+            self.wfile.write(HTML[line[1]])
         elif size:
             self.answer("200 OK", size)
             for _ in range(size // len(CHUNK)):
@@ -70,8 +82,8 @@ class Web(socketserver.StreamRequestHandler):
         else:
             self.answer("404 Not Found", 0)
 
-    def answer(self, status, size):
-        self.wfile.write(f"HTTP/1.1 {status}\r\nContent-Type: application/octet-stream\r\n"
+    def answer(self, status, size, kind="application/octet-stream"):
+        self.wfile.write(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n"
                          f"Content-Length: {size}\r\nConnection: close\r\n\r\n".encode())
 
 

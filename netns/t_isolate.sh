@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_isolate: whose circuit a command of `ippriv run` has: runs of one user under one name share one, all others do not; --exit chooses;
-# shells, git, ssh, daemons that fork, signals and exit status; --no-sockets closes the ways around the namespace.
+# shells, git, ssh, a browser, daemons that fork, signals and exit status; --no-sockets closes the ways around the namespace.
 # limit: 300 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
@@ -145,6 +145,16 @@ test_ssh() {
 		run_as root --exit n4 -- ssh "${keys[@]}" "root@$web" 'echo -n "${SSH_CLIENT%% *} $(cat) "; exit 3'; echo $?)"
 }
 
+# What it shows, not what it got: two frames below each other.
+test_browser() {
+	local home=$SCRATCH/browser
+	mkdir -m 777 "$home"
+	check_eq "a browser renders a page and what belongs to it" $'Grüße\n\nOne <line>, and a link.\n\n  • first\n  • second\n'"$(world_ip n1)" \
+		"$(HOME=$home LC_ALL=C.UTF-8 run_as other --exit n1 -- w3m -cols 80 -dump -F "http://$WORLD_NAME/page" | sed '/──/d; $s/ [0-9]*$//')"
+	check_eq "the server has seen the exit each time" "$(printf "$(world_ip n1) '/%s'\n" page frame ip)" \
+		"$(grep ^http "$OUT/web.requests" | tail -n 3 | cut -d' ' -f2,4)"
+}
+
 socket_of='import socket, sys
 def tried(*a):
     try: socket.socket(*a).close(); return "made"
@@ -182,3 +192,4 @@ test_programs
 test_git
 test_ssh
 test_sockets
+test_browser

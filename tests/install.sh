@@ -48,6 +48,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	isc-dhcp-client         # what a hostile DHCP server talks to
 	ethtool                 # GRO on and off
 	iperf3                  # throughput
+	w3m                     # a browser
 	jq                      # reads `status --json`
 	bash-completion         # completes the options of our programs
 	zsh                     # so does it
