@@ -118,7 +118,7 @@ dhcp() {
 	dhclient=$spawned
 }
 dhcp_end() { stop "$dhclient" "$dnsmasq"; }
-has_route() { ns_ip client1 -4 route show $1 | grep -q .; }
+has_route() { ns_ip client1 -4 route show $1 | grep >/dev/null .; }
 
 tunnelvision_begin() {
 	dhcp --dhcp-option="121,0.0.0.0/1,$GATEWAY,128.0.0.0/1,$GATEWAY,192.0.0.0/2,$GATEWAY,$web/32,$GATEWAY,$entry/32,$GATEWAY,0.0.0.0/0,$GATEWAY"
@@ -167,7 +167,7 @@ injection_begin() {
 	check_eq "injection: ARP does not tell which are right" 0 "$(uplink_tells)"
 }
 
-has_default6() { ns_ip client1 -6 route show default | grep -q 'proto ra'; }
+has_default6() { ns_ip client1 -6 route show default | grep >/dev/null 'proto ra'; }
 advertise_begin() {
 	ns_exec client1 sysctl -qw net.ipv6.conf.to-ra.accept_ra=1 net.ipv6.conf.to-ra.disable_ipv6=0
 	attacker advertise to-client1 2001:db8:bad:: >/dev/null

@@ -57,7 +57,7 @@ not_in() {
 	done
 }
 
-has_ready() { ippriv "$1" status | grep -q ': ready, free'; }
+has_ready() { ippriv "$1" status | grep >/dev/null ': ready, free'; }
 
 # census NAME RELAY…: asks those relays: how many circuits they have, and how many overlay tunnels with NAME ('-': nobody).
 # Tunnels that are wanted in vain do not count.

@@ -66,7 +66,7 @@ test_completion() {
 	check "zsh reads its own" zsh -n "$SOURCE/packaging/client/_ippriv"
 }
 
-says_help() { "$BUILD_DIR/ippriv" --help | grep -q "PATH\] $1"; }
+says_help() { "$BUILD_DIR/ippriv" --help | grep >/dev/null "PATH\] $1"; }
 
 test_circuits() {
 	local shown

@@ -100,7 +100,7 @@ mark() {
 	in_clear >"$SCRATCH/clear"
 }
 since() { in_clear | comm -13 "$SCRATCH/clear" -; }
-saw() { since | grep -q " > .*\.$1: "; }
+saw() { since | grep >/dev/null " > .*\.$1: "; }
 
 # As `ippriv` could have changed it: files' places, sizes, times, and what is in those that say where names are asked for.
 files() {

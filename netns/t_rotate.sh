@@ -12,7 +12,7 @@ require_programs ippriv-node ippriv-client ippriv ippriv-directory
 
 ROTATE=12 # seconds, a quarter more or less
 MEGABYTES=10
-RATE=1500kbit # of the client's link: the download lasts for several times that
+RATE=1500kbit # of the client's link, with a short queue: the download lasts for several times that
 declare -A dns=([n1]=203.0.113.26 [n2]=203.0.113.6 [n5]=203.0.113.30) # web, dir, client2: to tell them apart
 
 asked=0 # lines of the server's log before the command begins
@@ -122,8 +122,8 @@ for name in $WORLD_RELAYS; do
 	world_relay_conf $name "exit = true" "dns = ${dns[$name]:-$web}" "liveness = 5"
 done
 must "directory and relays start" world_daemons
-ns_exec client1 tc qdisc add dev to-ra root netem rate $RATE limit 1000
-ns_exec ra tc qdisc add dev to-client1 root netem rate $RATE limit 1000
+ns_exec client1 tc qdisc add dev to-ra root netem rate $RATE limit 40
+ns_exec ra tc qdisc add dev to-client1 root netem rate $RATE limit 40
 world_client_conf client1 "exit = { \"n1\", \"n2\", \"n5\" }" "rotate = $ROTATE" "circuits = 2"
 world_client_conf client2 "liveness = 6" "circuits = 2"
 must "the clients start" world_start client1 client2

@@ -18,7 +18,7 @@ hop_namespace() {
 	local fd
 	for fd in /proc/"${world_pid[client1]}"/fd/*; do
 		case $(readlink "$fd") in
-		net:*) nsenter --net="$fd" ip xfrm policy | grep -q "dst $1 *$\|dst $1 proto" && echo "$fd" && return ;;
+		net:*) nsenter --net="$fd" ip xfrm policy | grep >/dev/null "dst $1 *$\|dst $1 proto" && echo "$fd" && return ;;
 		esac
 	done
 	return 1
@@ -131,7 +131,7 @@ app_hop2() {
 	id=$($app ip -d link show dev ippriv0 | sed -n 's/.*if_id \(0x[0-9a-f]*\).*/\1/p')
 	for fd in /proc/"${world_pid[client1]}"/fd/*; do
 		case $(readlink "$fd") in
-		net:*) nsenter --net="$fd" ip xfrm policy | grep -q "if_id $id" && echo "$fd" && return ;;
+		net:*) nsenter --net="$fd" ip xfrm policy | grep >/dev/null "if_id $id" && echo "$fd" && return ;;
 		esac
 	done
 	return 1

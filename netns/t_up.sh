@@ -48,7 +48,7 @@ inner() { ns_ip client1 -o -4 addr show dev ippriv0 | awk '{split($4, a, "/"); p
 has_inner() { [ -n "$(inner)" ]; }
 by_tunnel() { [ "$(fetch "$web")" = "$(exit_ip)" ]; }
 state() { ns_ip client1 rule; ns_ip client1 -6 rule; ns_ip client1 route show table all; host nft list ruleset; ns_ip client1 -o link | cut -d: -f2; }
-has_ready() { ippriv client1 status | grep -q ': ready, free'; }
+has_ready() { ippriv client1 status | grep >/dev/null ': ready, free'; }
 kill9() {
 	kill -KILL "${world_pid[client1]}"
 	wait "${world_pid[client1]}" 2>/dev/null

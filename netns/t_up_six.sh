@@ -96,7 +96,7 @@ check_not "who sends packets to it by the link has no answer" ns_exec ra ping -6
 check "but the firewall them ($(dropped "$inside"))" [ "$(dropped "$inside")" -ge 2 ]
 ns_ip ra route del "$inside/128"
 transfer kept 20
-must "a transfer has begun" wait_for 20 host sh -c 'ss -Htn6 state established | grep -q 9000'
+must "a transfer has begun" wait_for 20 host sh -c 'ss -Htn6 state established | grep >/dev/null 9000'
 first=$(exit_six)
 must "another exit comes" until_exit "$first !="
 check_eq "a page sees that one" "$(exit_six)" "$(page6)"
@@ -121,7 +121,7 @@ check_uplinks "from the kill on"
 must "an exit with IPv6 comes" until_exit -n
 check "a page sees it" wait_for 20 page6_is $EXIT
 transfer ended 60
-must "a transfer has begun" wait_for 20 host sh -c 'ss -Htn6 state established | grep -q 9000'
+must "a transfer has begun" wait_for 20 host sh -c 'ss -Htn6 state established | grep >/dev/null 9000'
 uplink_mark
 must "an exit without IPv6 comes" until_exit -z
 check_not "then IPv6 goes nowhere" page6 3

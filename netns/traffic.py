@@ -110,7 +110,7 @@ def tcp(where, seed, count, seconds="0"):
 def udp_socket(where, port):
     sock = socket.socket(family(where), socket.SOCK_DGRAM)
     sock.bind(("", int(port)))
-    sock.settimeout(5)
+    sock.settimeout(10)
     sock.connect(endpoint(where))
     return sock
 
