@@ -34,6 +34,7 @@ struct client {
 	struct ctl_metrics *metrics; /* NULL: nobody wants them */
 	struct ctl_ike *ike;
 	struct ctl_stock *stock;
+	struct guards guards;
 	struct ctl_watch *kernel;
 	struct dir_watch *watch;
 	struct ctl_host *host;
@@ -60,6 +61,18 @@ static void on_list_wanted(void *user)
 		dir_watch_hurry(c->watch);
 }
 
+static void on_guards_changed(void *user)
+{
+	const struct client *c = user;
+	int r = guards_save(c->conf->state, &c->guards);
+
+	log_write_for(LOG_READER_ROOT, LOG_LEVEL_INFO, "the entries that this client keeps to have "
+		      "changed; it knows %zu", c->guards.count);
+	if (r < 0)
+		log_warning("cannot write %s/guards: %s; the next start draws other entries",
+			    c->conf->state, strerror(-r));
+}
+
 static void on_stopped(void *user)
 {
 	io_loop_stop(((struct client *)user)->loop);
@@ -69,6 +82,7 @@ static const struct ctl_stock_events stock_events = {
 	.ready = on_ready,
 	.lost = on_lost,
 	.list_wanted = on_list_wanted,
+	.guards_changed = on_guards_changed,
 	.stopped = on_stopped,
 };
 
@@ -218,6 +232,8 @@ static int start_paths(struct client *c)
 		.look_every = look_every(c->conf),
 		.rules = rules_of(c->conf),
 		.pins = c->conf->pins,
+		.guards = c->conf->guards > 0 ? &c->guards : NULL,
+		.guards_used = c->conf->guards,
 		.events = &stock_events,
 		.user = c,
 	};
@@ -261,6 +277,7 @@ static int start_directory(struct client *c)
 static int start_state(struct client *c)
 {
 	int r = client_place_newest(c->conf, c->state_file, sizeof(c->state_file));
+	char why[512];
 
 	if (r < 0)
 		return r; /* has been judged */
@@ -269,6 +286,8 @@ static int start_state(struct client *c)
 			  c->conf->state, strerror(errno));
 		return -errno;
 	}
+	if (guards_load(c->conf->state, &c->guards, why, sizeof(why)) < 0)
+		log_warning("%s; other entries are drawn", why);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ static int set_defaults(struct client_conf *c, char **level)
 	c->child_kilobytes = 64 << 20;
 	c->ike_life = 14400;
 	c->keepalive = 20;
+	c->guards = 2;
 	c->rotate = 3600;
 	c->circuits = 1;
 	c->liveness = 30;
@@ -125,6 +126,7 @@ int client_conf_read(const char *path, const char *authorities, struct client_co
 		  .check = check_ciphers },
 		{ .name = "keepalive", .type = CONF_UINT, .value = &c.keepalive, .min = 1,
 		  .max = 3600 },
+		{ .name = "guards", .type = CONF_UINT, .value = &c.guards, .max = CLIENT_CONF_GUARDS },
 		{ .name = "rotate", .type = CONF_UINT, .value = &c.rotate, .max = 7 * 86400 },
 		{ .name = "entry", .type = CONF_STRINGS, .value = &pins[0], .check = check_pin },
 		{ .name = "middle", .type = CONF_STRINGS, .value = &pins[1], .check = check_pin },

@@ -4,7 +4,7 @@
 #include "common/dir/dir_watch.h"
 #include "ippriv-client/pins.h"
 
-enum { CLIENT_CONF_CIRCUITS = 16 };
+enum { CLIENT_CONF_CIRCUITS = 16, CLIENT_CONF_GUARDS = 4 };
 
 /* ciphers = …: of ESP, for the hops to choose from. */
 enum client_ciphers {
@@ -25,6 +25,7 @@ struct client_conf {
 	uint32_t ike_life;    /* seconds an IKE SA may be used */
 	bool force_encap;     /* encapsulation = "always": ESP in UDP even without a NAT */
 	enum client_ciphers ciphers;
+	uint32_t guards;      /* entries that it keeps to, 0: another one for each circuit */
 	uint32_t rotate;      /* seconds until a run gets another circuit, 0: never */
 	uint32_t keepalive;   /* seconds of silence before one is sent behind a NAT */
 	struct pins pins[PINS_HOPS]; /* keys entry, middle, exit */

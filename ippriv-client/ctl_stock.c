@@ -14,6 +14,7 @@ enum {
 	BACKOFF_MOST = 60000,
 	SLOW_MS = 2500,  /* a circuit whose next hop is not up by then is not waited for */
 	REDRAWS = 4,     /* of paths that end at the exit that somebody wants to leave */
+	SILENT_MS = 60000, /* without a circuit that got ready, nobody may have been reached */
 	SLOW_MOST = 3,   /* of them at once, then building another one would only add to the load */
 };
 
@@ -39,6 +40,7 @@ struct ctl_stock {
 	unsigned int failures; /* in a row */
 	bool away; /* the last one had no way to its entry */
 	uint64_t next_try, next_poll;
+	uint64_t last_ready;
 	bool stopping, stopped;
 	bool kicked;    /* the timer is to run at once */
 	bool unlisted;  /* there is no list in force, which has been said */
@@ -170,6 +172,18 @@ static void let_go(struct stocked *s)
 	s->holder.attached = false;
 }
 
+/* After a time in which perhaps the network was to blame, the guards that others stood in for are tried again. */
+static void take_guards_back(struct ctl_stock *stock)
+{
+	const struct guards *g = stock->conf.guards;
+	uint64_t now = now_ms(stock);
+
+	for (size_t i = 0; g && now - stock->last_ready >= SILENT_MS && i < g->count &&
+			   i < stock->conf.guards_used; i++)
+		ctl_avoid_drop(&stock->avoid, &g->items[i].relay);
+	stock->last_ready = now;
+}
+
 static void op_changed(void *user, struct ctl_circuit *c)
 {
 	struct stocked *s = user;
@@ -183,6 +197,7 @@ static void op_changed(void *user, struct ctl_circuit *c)
 			stock->failures = stock->next_try = 0;
 		if (s->slow)
 			unavoid(stock, &info);
+		take_guards_back(stock);
 		log_info("circuit %u is ready after %.3f s", info.id,
 			 (double)(info.ready - info.started) / 1000);
 	} else if (info.state == CTL_CIRCUIT_CLOSING) {
@@ -216,6 +231,24 @@ static bool is_unwanted(const struct ctl_stock *stock, const struct ctl_path *pa
 	return false;
 }
 
+static int choose_once(struct ctl_stock *stock, const struct pins pins[PINS_HOPS],
+		       struct ctl_path *out)
+{
+	const struct ctl_guard_from from = {
+		.list = stock->list, .avoid = &stock->avoid, .pins = pins,
+		.random = crypto_random_source, .now = clock_wall(),
+	};
+	bool changed;
+	int r;
+
+	if (!stock->conf.guards)
+		return ctl_path_choose(from.list, from.avoid, pins, from.random, from.ctx, out);
+	r = ctl_guard_choose(stock->conf.guards, stock->conf.guards_used, &from, out, &changed);
+	if (changed)
+		stock->conf.events->guards_changed(stock->conf.user);
+	return r;
+}
+
 /* Says once what is wrong with the list, not at every attempt. */
 static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
 		   struct ctl_path *out)
@@ -227,9 +260,9 @@ static bool choose(struct ctl_stock *stock, const struct ctl_stock_wish *wish,
 	memcpy(pins, stock->conf.pins, sizeof(pins));
 	if (wish)
 		pins[PINS_HOPS - 1] = *wish->exit;
-	r = ctl_path_choose(stock->list, &stock->avoid, pins, crypto_random_source, NULL, out);
+	r = choose_once(stock, pins, out);
 	for (size_t i = 0; !wish && r == 0 && i < REDRAWS && is_unwanted(stock, out); i++)
-		r = ctl_path_choose(stock->list, &stock->avoid, pins, crypto_random_source, NULL, out);
+		r = choose_once(stock, pins, out);
 	if (wish)
 		return r == 0; /* who wishes is told in another way */
 	if (r < 0 && r != stock->path_error)

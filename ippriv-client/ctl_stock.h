@@ -9,6 +9,7 @@
 #include "common/dir/dir_watch.h"
 #include "common/io/loop.h"
 #include "ippriv-client/ctl_circuit.h"
+#include "ippriv-client/ctl_guard.h"
 #include "ippriv-client/ctl_ike.h"
 
 struct ctl_stock;
@@ -21,6 +22,7 @@ struct ctl_stock_events {
 	/* A circuit that was taken is dying by itself; release it no more. */
 	void (*lost)(void *user, void *taker, struct ctl_circuit *circuit);
 	void (*list_wanted)(void *user); /* the list has expired */
+	void (*guards_changed)(void *user); /* they are to be saved */
 	void (*stopped)(void *user); /* after ctl_stock_stop: nothing is left */
 };
 
@@ -32,6 +34,8 @@ struct ctl_stock_conf {
 	uint32_t look_every; /* milliseconds between two looks at the counters */
 	struct ctl_circuit_rules rules;
 	const struct pins *pins; /* entry, middle, exit */
+	struct guards *guards; /* entries to keep to; NULL: another one for each circuit */
+	size_t guards_used;    /* so many of them */
 	const struct ctl_stock_events *events; /* all borrowed */
 	void *user;
 };

@@ -1,7 +1,6 @@
 #include "ippriv-client/host_state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,30 +79,17 @@ static void path_of(const char *folder, char out[4096])
 	snprintf(out, 4096, "%.4000s/host", folder);
 }
 
-static int read_file(const char *path, char text[HOST_STATE_TEXT + 1])
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	text[0] = '\0';
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	n = read(fd, text, HOST_STATE_TEXT + 1);
-	if (n < 0)
-		return -errno;
-	if (n > HOST_STATE_TEXT)
-		return -EBADMSG;
-	text[n] = '\0';
-	return strlen(text) == (size_t)n ? 0 : -EBADMSG;
-}
-
 int host_state_load(const char *folder, struct host_state *out, char *why, size_t size)
 {
 	char path[4096], text[HOST_STATE_TEXT + 1];
 	int r;
 
 	path_of(folder, path);
-	r = read_file(path, text);
+	r = file_read_text(path, text, sizeof(text));
+	if (r == -ENOENT) {
+		*out = (struct host_state){ 0 };
+		return 0;
+	}
 	if (r == 0)
 		r = host_state_parse(text, out);
 	if (r < 0)

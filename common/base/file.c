@@ -69,3 +69,23 @@ int file_replace(const char *path, const void *data, size_t len)
 		return -errno;
 	return file_replace_at(folder, slash ? slash + 1 : path, data, len);
 }
+
+int file_read_text(const char *path, char *out, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (n != 0 && len < size) {
+		n = read(fd, out + len, size - len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (len == size)
+		return -EBADMSG;
+	out[len] = '\0';
+	return strlen(out) == len ? 0 : -EBADMSG;
+}

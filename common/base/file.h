@@ -13,3 +13,8 @@
 int file_replace_at(int folder, const char *name, const void *data, size_t len) _must_check_;
 /* The same for a file by its path. */
 int file_replace(const char *path, const void *data, size_t len) _must_check_;
+/*
+ * All of it as a string into OUT of SIZE bytes. -EBADMSG: there is no room for that, or a zero in it; other
+ * -errno as of open and read, -ENOENT among them. OUT is then undefined.
+ */
+int file_read_text(const char *path, char *out, size_t size) _must_check_;

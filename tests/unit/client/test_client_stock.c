@@ -106,7 +106,7 @@ static void run(struct bench *b, uint64_t ms)
 
 static void bench_open(struct bench *b, struct ctl_stock_conf *conf)
 {
-	static const struct ctl_stock_events events = { on_ready, on_lost, on_wanted, on_stopped };
+	static const struct ctl_stock_events events = { on_ready, on_lost, on_wanted, NULL, on_stopped };
 	static const struct pins pins[PINS_HOPS];
 	const struct ctl_ike_conf ike = { 30, 3600, 20, IKE_CIPHERS_CHACHA_ONLY };
 	struct dp_kernel kernel;
