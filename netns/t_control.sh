@@ -168,7 +168,7 @@ test_end() {
 	local top=$spawned
 	spawn client1 follower-root "$BUILD_DIR/ippriv" --control "$SCRATCH/client1.sock" log -f
 	must "top has drawn" wait_for 20 has_line "$OUT/top-end.log" drawn
-	must "root follows" wait_for 5 follower_has root "relay list with"
+	must "root follows" wait_for 20 follower_has root "relay list with"
 	world_stop client1
 	check "a follower hears the end" wait_for 5 is_gone "$spawned"
 	check "so does top" wait_for 10 is_gone "$top"

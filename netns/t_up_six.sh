@@ -95,13 +95,13 @@ ns_ip ra route add "$inside/128" via $OWN
 check_not "who sends packets to it by the link has no answer" ns_exec ra ping -6 -n -q -c 2 -i 0.2 -W 2 "$inside"
 check "but the firewall them ($(dropped "$inside"))" [ "$(dropped "$inside")" -ge 2 ]
 ns_ip ra route del "$inside/128"
-transfer kept 20
+transfer kept 50
 must "a transfer has begun" wait_for 20 host sh -c 'ss -Htn6 state established | grep >/dev/null 9000'
 first=$(exit_six)
 must "another exit comes" until_exit "$first !="
 check_eq "a page sees that one" "$(exit_six)" "$(page6)"
 check_eq "the transfer goes on by the old one" "" "$(cat "$SCRATCH/kept")"
-must "and ends" wait_for 60 test -s "$SCRATCH/kept"
+must "and ends" wait_for 90 test -s "$SCRATCH/kept"
 check_eq "as it was sent" good "$(cat "$SCRATCH/kept")"
 check_uplinks "IPv6 through the tunnel" 100
 
