@@ -9,10 +9,11 @@
 
 enum { KEY = CRYPTO_HEX - 1 };
 
-static int parse_line(const char *line, struct guards *out)
+static int parse_line(const char *line, void *data)
 {
+	struct guards *out = data;
 	struct guard *g = &out->items[out->count];
-	char key[CRYPTO_HEX], again[88];
+	char key[CRYPTO_HEX], again[FILE_LINE];
 	int end = 0;
 
 	if (out->count == GUARDS_MOST ||
@@ -32,21 +33,11 @@ static int parse_line(const char *line, struct guards *out)
 int guards_parse(const char *text, struct guards *out)
 {
 	struct guards g = { 0 };
-	char line[88];
+	int r = file_lines(text, parse_line, &g);
 
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-
-		if (len >= sizeof(line) || text[len] != '\n')
-			return -EBADMSG;
-		memcpy(line, text, len);
-		line[len] = '\0';
-		if (parse_line(line, &g) < 0)
-			return -EBADMSG;
-		text += len + 1;
-	}
-	*out = g;
-	return 0;
+	if (r == 0)
+		*out = g;
+	return r;
 }
 
 size_t guards_build(const struct guards *g, char out[GUARDS_TEXT + 1])

@@ -19,8 +19,9 @@ const char *host_state_net_error(const struct prefix *net)
 	return NULL;
 }
 
-static int parse_line(const char *line, struct host_state *out)
+static int parse_line(const char *line, void *data)
 {
+	struct host_state *out = data;
 	struct prefix net;
 
 	if (strcmp(line, "up") == 0 && !out->up) {
@@ -41,21 +42,11 @@ static int parse_line(const char *line, struct host_state *out)
 int host_state_parse(const char *text, struct host_state *out)
 {
 	struct host_state s = { 0 };
-	char line[ADDR_TEXT + sizeof(exclude)];
+	int r = file_lines(text, parse_line, &s);
 
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-
-		if (len >= sizeof(line) || text[len] != '\n')
-			return -EBADMSG;
-		memcpy(line, text, len);
-		line[len] = '\0';
-		if (parse_line(line, &s) < 0)
-			return -EBADMSG;
-		text += len + 1;
-	}
-	*out = s;
-	return 0;
+	if (r == 0)
+		*out = s;
+	return r;
 }
 
 size_t host_state_build(const struct host_state *s, char out[HOST_STATE_TEXT])

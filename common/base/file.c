@@ -89,3 +89,21 @@ int file_read_text(const char *path, char *out, size_t size)
 	out[len] = '\0';
 	return strlen(out) == len ? 0 : -EBADMSG;
 }
+
+int file_lines(const char *text, int (*each)(const char *line, void *data), void *data)
+{
+	char line[FILE_LINE];
+	int r = 0;
+
+	while (r == 0 && *text) {
+		size_t len = strcspn(text, "\n");
+
+		if (len >= sizeof(line) || text[len] != '\n')
+			return -EBADMSG;
+		memcpy(line, text, len);
+		line[len] = '\0';
+		r = each(line, data);
+		text += len + 1;
+	}
+	return r;
+}

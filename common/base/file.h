@@ -18,3 +18,10 @@ int file_replace(const char *path, const void *data, size_t len) _must_check_;
  * -errno as of open and read, -ENOENT among them. OUT is then undefined.
  */
 int file_read_text(const char *path, char *out, size_t size) _must_check_;
+
+enum { FILE_LINE = 128 }; /* bytes of a line with its end */
+/*
+ * EACH line of TEXT, without its end, with DATA, until one is refused. 0, what EACH returned, or -EBADMSG: a
+ * line has no end, or is too long.
+ */
+int file_lines(const char *text, int (*each)(const char *line, void *data), void *data) _must_check_;

@@ -157,3 +157,64 @@ Test(file, a_kill_leaves_one_of_them)
 		cr_assert_arr_eq(got, texts[len - 4000], len);
 	}
 }
+
+static int write_text(const char *name, const char *text, size_t len)
+{
+	_cleanup_close_ int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd >= 0 && write(fd, text, len) == (ssize_t)len ? 0 : -1;
+}
+
+Test(file, is_read_as_a_text_that_has_room)
+{
+	char out[6];
+
+	cr_assert_eq(file_read_text(path, out, sizeof(out)), -ENOENT);
+	cr_assert_eq(write_text(path, "12345", 5), 0);
+	cr_assert_eq(file_read_text(path, out, sizeof(out)), 0);
+	cr_assert_str_eq(out, "12345");
+	cr_assert_eq(write_text(path, "", 0), 0);
+	cr_assert_eq(file_read_text(path, out, sizeof(out)), 0);
+	cr_assert_str_eq(out, "");
+	cr_assert_eq(write_text(path, "123456", 6), 0);
+	cr_assert_eq(file_read_text(path, out, sizeof(out)), -EBADMSG, "no room for its end");
+	cr_assert_eq(write_text(path, "1\0003", 3), 0);
+	cr_assert_eq(file_read_text(path, out, sizeof(out)), -EBADMSG);
+}
+
+struct heard {
+	size_t count;
+	char last[FILE_LINE];
+};
+
+static int hear(const char *line, void *data)
+{
+	struct heard *h = data;
+
+	h->count++;
+	snprintf(h->last, sizeof(h->last), "%s", line);
+	return strcmp(line, "stop") == 0 ? -EPERM : 0;
+}
+
+Test(file, is_taken_apart_into_lines)
+{
+	char longest[FILE_LINE + 2];
+	struct heard h = { 0 };
+
+	cr_assert_eq(file_lines("", hear, &h), 0);
+	cr_assert_eq(h.count, 0);
+	cr_assert_eq(file_lines("one\n\nthree\n", hear, &h), 0);
+	cr_assert(h.count == 3 && strcmp(h.last, "three") == 0);
+	cr_assert_eq(file_lines("stop\nmore\n", hear, &h), -EPERM);
+	cr_assert_eq(h.count, 4);
+	cr_assert_eq(file_lines("one\ntwo", hear, &h), -EBADMSG);
+	cr_assert_eq(h.count, 5, "the second has no end");
+	memset(longest, 'x', sizeof(longest));
+	longest[FILE_LINE - 1] = '\n';
+	longest[FILE_LINE] = '\0';
+	cr_assert_eq(file_lines(longest, hear, &h), 0);
+	longest[FILE_LINE - 1] = 'x';
+	longest[FILE_LINE] = '\n';
+	longest[FILE_LINE + 1] = '\0';
+	cr_assert_eq(file_lines(longest, hear, &h), -EBADMSG);
+}
