@@ -32,20 +32,35 @@ void ctl_avoid_drop(struct ctl_avoid *avoid, const struct crypto_pub *relay)
 		remove_at(avoid, at);
 }
 
+bool ctl_avoid_is_entry(const struct ctl_avoid *avoid, const struct crypto_pub *relay)
+{
+	size_t at = find(avoid, relay);
+
+	return at < avoid->count && avoid->items[at].entry;
+}
+
 static void put_first(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now,
 		      bool suspect)
 {
+	const bool entry = ctl_avoid_is_entry(avoid, relay);
+
 	ctl_avoid_drop(avoid, relay);
 	if (avoid->count == CTL_AVOID_MOST)
 		avoid->count--;
 	memmove(&avoid->items[1], &avoid->items[0], avoid->count * sizeof(avoid->items[0]));
 	avoid->count++;
-	avoid->items[0] = (struct ctl_avoided){ *relay, suspect, now + CTL_AVOID_MS };
+	avoid->items[0] = (struct ctl_avoided){ *relay, suspect, entry, now + CTL_AVOID_MS };
 }
 
 void ctl_avoid_add(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now)
 {
 	put_first(avoid, relay, now, false);
+}
+
+void ctl_avoid_entry(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now)
+{
+	put_first(avoid, relay, now, false);
+	avoid->items[0].entry = true;
 }
 
 void ctl_avoid_suspect(struct ctl_avoid *avoid, const struct crypto_pub *relay, uint64_t now)

@@ -19,9 +19,10 @@ struct ctl_guard_from {
 };
 
 /*
- * As ctl_path_choose, with an entry out of the first USED of GUARDS that are listed and have not failed. Where
- * there are fewer another one is drawn and added, up to GUARDS_MOST; then those that failed do. Where no path
- * goes through these, through more of them, and at last through any relay. Pins of the entry go before all
+ * As ctl_path_choose, with an entry out of the first USED of GUARDS that are listed and have not failed as
+ * entries. Where there are fewer another one is drawn and added, up to GUARDS_MOST, then in the place of one
+ * that is not listed; then those that failed do. Where no path goes through these, or only one in a net that
+ * others would not share, through more of them, and at last through any relay. Pins of the entry go before all
  * that. *CHANGED: GUARDS are to be saved.
  */
 int ctl_guard_choose(struct guards *guards, size_t used, const struct ctl_guard_from *from,

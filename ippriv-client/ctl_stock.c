@@ -14,7 +14,7 @@ enum {
 	BACKOFF_MOST = 60000,
 	SLOW_MS = 2500,  /* a circuit whose next hop is not up by then is not waited for */
 	REDRAWS = 4,     /* of paths that end at the exit that somebody wants to leave */
-	SILENT_MS = 60000, /* without a circuit that got ready, nobody may have been reached */
+	SILENT_MS = 60000, /* without a circuit that got ready: perhaps no entry could be reached */
 	SLOW_MOST = 3,   /* of them at once, then building another one would only add to the load */
 };
 
@@ -40,7 +40,7 @@ struct ctl_stock {
 	unsigned int failures; /* in a row */
 	bool away; /* the last one had no way to its entry */
 	uint64_t next_try, next_poll;
-	uint64_t last_ready;
+	uint64_t silent_since; /* the first entry that failed since a circuit got ready; 0: none */
 	bool stopping, stopped;
 	bool kicked;    /* the timer is to run at once */
 	bool unlisted;  /* there is no list in force, which has been said */
@@ -123,7 +123,13 @@ static void avoid_failed(struct ctl_stock *stock, const struct ctl_circuit_info 
 		return;
 	for (size_t i = 0; silent && !chosen && i < failed; i++)
 		ctl_avoid_suspect(&stock->avoid, &hops[i].identity, now_ms(stock));
-	ctl_avoid_add(&stock->avoid, &hops[failed].identity, now_ms(stock));
+	if (failed > 0) {
+		ctl_avoid_add(&stock->avoid, &hops[failed].identity, now_ms(stock));
+		return;
+	}
+	ctl_avoid_entry(&stock->avoid, &hops[0].identity, now_ms(stock));
+	if (stock->silent_since == 0)
+		stock->silent_since = now_ms(stock);
 }
 
 static void unavoid(struct ctl_stock *stock, const struct ctl_circuit_info *info)
@@ -176,12 +182,11 @@ static void let_go(struct stocked *s)
 static void take_guards_back(struct ctl_stock *stock)
 {
 	const struct guards *g = stock->conf.guards;
-	uint64_t now = now_ms(stock);
+	bool silent = stock->silent_since && now_ms(stock) - stock->silent_since >= SILENT_MS;
 
-	for (size_t i = 0; g && now - stock->last_ready >= SILENT_MS && i < g->count &&
-			   i < stock->conf.guards_used; i++)
+	for (size_t i = 0; g && silent && i < g->count && i < stock->conf.guards_used; i++)
 		ctl_avoid_drop(&stock->avoid, &g->items[i].relay);
-	stock->last_ready = now;
+	stock->silent_since = 0;
 }
 
 static void op_changed(void *user, struct ctl_circuit *c)
@@ -234,9 +239,11 @@ static bool is_unwanted(const struct ctl_stock *stock, const struct ctl_path *pa
 static int choose_once(struct ctl_stock *stock, const struct pins pins[PINS_HOPS],
 		       struct ctl_path *out)
 {
+	const uint64_t now = clock_wall(), listed = stock->list->published;
 	const struct ctl_guard_from from = {
 		.list = stock->list, .avoid = &stock->avoid, .pins = pins,
-		.random = crypto_random_source, .now = clock_wall(),
+		.random = crypto_random_source,
+		.now = now > listed ? now : listed, /* who sets the clock back has no guards drawn by that */
 	};
 	bool changed;
 	int r;

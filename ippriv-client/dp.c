@@ -393,6 +393,8 @@ static void end_sockets(struct dp_circuit *c, const struct addr *src)
 		log_debug("connections of a circuit that has ended are left: %s", strerror(-r));
 }
 
+static void withdraw_six(struct dp_circuit *c);
+
 void dp_circuit_drop_six(struct dp_circuit *c)
 {
 	struct addr inner6 = c->layers[DP_LAYERS - 1].inner6;
@@ -403,6 +405,8 @@ void dp_circuit_drop_six(struct dp_circuit *c)
 	(void)kern_plan_del(c->dp->kernel.kern, c->six.ops, c->six.count);
 	c->six.count = 0;
 	end_sockets(c, &inner6);
+	if (c->leads)
+		withdraw_six(c);
 }
 
 /*

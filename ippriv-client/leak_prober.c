@@ -120,19 +120,15 @@ static bool streams(size_t i)
 
 typedef struct tried round_t[LEAK_PROBES_MAX];
 
-static void look_all(round_t *rounds)
+/* Probe I of a round has had its time. 1: it was answered. */
+static unsigned int finish(struct tried *round, size_t i)
 {
-	for (size_t k = 0; k < STREAM_ROUNDS; k++)
-		for (size_t i = 0; i < leak_probe_count(); i++)
-			if (hears_answers(i))
-				look_one(&rounds[k][i]);
-}
+	struct tried *t = &round[i];
+	bool answered;
 
-/* It has been tried and looked at for the last time. 1: it was answered. */
-static unsigned int finish(struct tried *t)
-{
-	bool answered = t->sockets.count > 0 && t->outcome == LEAK_ANSWERED;
-
+	if (hears_answers(i))
+		look_one(t);
+	answered = t->sockets.count > 0 && t->outcome == LEAK_ANSWERED;
 	close_one(t);
 	return answered;
 }
@@ -145,8 +141,8 @@ static void stream_round(const struct leak_plan *plan, struct tried *last, struc
 		if (!streams(i))
 			continue;
 		if (leak_probe_at(i)->kind == LEAK_BY_TCP)
-			*answered += finish(&last[i]);
-		*answered += finish(&now[i]);
+			*answered += finish(last, i);
+		*answered += finish(now, i);
 		try_one(plan, i, &now[i]);
 		*sent += now[i].outcome == LEAK_SENT;
 	}
@@ -158,14 +154,12 @@ static void stream(const struct leak_plan *plan)
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	uint64_t sent = 0, answered = 0;
 
-	for (size_t k = 0; poll(&input, 1, ROUND_MS) == 0; k++) {
-		look_all(rounds);
+	for (size_t k = 0; poll(&input, 1, ROUND_MS) == 0; k++)
 		stream_round(plan, rounds[k % STREAM_ROUNDS], rounds[(k + 1) % STREAM_ROUNDS],
 			     &sent, &answered);
-	}
 	for (size_t k = 0; k < STREAM_ROUNDS; k++)
 		for (size_t i = 0; i < leak_probe_count(); i++)
-			answered += finish(&rounds[k][i]);
+			answered += finish(rounds[k], i);
 	printf("{\"streamed\": %llu, \"answered\": %llu}\n", (unsigned long long)sent,
 	       (unsigned long long)answered);
 	fflush(stdout);

@@ -1,10 +1,10 @@
 #!/bin/bash
 # run-all.sh [NAME…]: every end-to-end test netns/t_*.sh (or those named, without t_ and .sh), those with the highest limit first.
-# Where they need guests there are three, side by side: each takes the next test when it is done with one. A test with a line
+# Where they need guests there are two, side by side: each takes the next test when it is done with one. A test with a line
 # '# guest: OPTIONS' in it (of tests/guest.sh) then has a guest of its own.
 # A test fails by its status, by its checks, by its time limit (a line '# limit: N s' in it, 120 s without),
 # by a core dump and by a kernel warning. Status 4 means skipped.
-# Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 3), and what lib.sh names.
+# Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 2), and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
 IPPRIV_GUEST_OPTIONS=${IPPRIV_GUEST_OPTIONS:---timeout 5400}
 QUEUE=${IPPRIV_QUEUE:-$OUT/queue} # one empty file for each test that nobody has taken yet
@@ -115,7 +115,7 @@ if [ -z "${IPPRIV_LANE:-}" ]; then
 	mkdir -p "$OUT"
 	rm -f "$OUT"/lane*.log
 	queue_fill "$@" || exit 2
-	[ -n "${IPPRIV_GUEST:-}" ] || runs_here || { run_lanes "${IPPRIV_LANES:-3}"; exit; }
+	[ -n "${IPPRIV_GUEST:-}" ] || runs_here || { run_lanes "${IPPRIV_LANES:-2}"; exit; }
 fi
 run_where_esp_is "$0"
 require_root

@@ -288,6 +288,21 @@ Test(dp, the_host_has_ipv6_as_long_as_its_newest_circuit_does)
 	cr_assert_eq(k.count, with / 2 - LED6);
 	dp_circuit_free(c[0]);
 	cr_assert_eq(dp_circuit_new(dp, NULL, &c[0]), 0);
+	host_circuits(dp, c, six, 2);
+	k.ended = 0;
+	dp_circuit_drop_six(c[0]);
+	cr_assert_eq(k.ended, 1, "the newest one keeps it");
+	dp_circuit_drop_six(c[1]);
+	cr_assert_eq(k.count, with - 2 * LED6);
+	dp_circuit_free(c[0]);
+	dp_circuit_free(c[1]);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c[0]), 0);
+	host_circuits(dp, c, six, 2);
+	dp_circuit_drop_six(c[1]);
+	cr_assert_eq(k.count, with - 2 * LED6, "the older one loses it with the newest one");
+	dp_circuit_free(c[0]);
+	dp_circuit_free(c[1]);
+	cr_assert_eq(dp_circuit_new(dp, NULL, &c[0]), 0);
 	host_circuits(dp, c, six, 3);
 	cr_assert_eq(k.count, with / 2 * 3 - 3 * LED6 - DP_PLAN_POLICIES, "the third has none");
 	for (size_t i = 0; i < 3; i++)

@@ -92,7 +92,7 @@ Test(guards, all_circuits_begin_at_two_relays)
 Test(guards, one_that_fails_has_another_in_its_place_for_so_long)
 {
 	draw_two();
-	ctl_avoid_add(&avoid, &guards.items[0].relay, 0);
+	ctl_avoid_entry(&avoid, &guards.items[0].relay, 0);
 	expect_these(1, 2);
 	cr_assert_eq(guards.count, 3);
 	ctl_avoid_drop(&avoid, &guards.items[0].relay);
@@ -111,6 +111,82 @@ Test(guards, one_that_is_suspected_is_not)
 	ctl_avoid_suspect(&avoid, &guards.items[0].relay, 0);
 	expect_these(0, 1);
 	cr_assert_eq(guards.count, USED);
+}
+
+/* A relay before it may have held up what went there. */
+Test(guards, one_that_fails_behind_others_stays)
+{
+	size_t seen[RELAYS];
+
+	draw_two();
+	ctl_avoid_add(&avoid, &guards.items[1].relay, 0);
+	cr_assert_eq(entries_of(100, seen), 1);
+	cr_assert_eq(seen[guard(0)], 100);
+	ctl_avoid_add(&avoid, &guards.items[0].relay, 0);
+	expect_these(0, 1);
+	cr_assert_eq(guards.count, USED);
+}
+
+/* Suspicion of a guard is none of the others. */
+Test(guards, suspects_behind_suspected_guards_are_avoided)
+{
+	struct ctl_path path;
+	bool changed;
+
+	draw_two();
+	for (size_t i = 0; i < USED; i++)
+		ctl_avoid_suspect(&avoid, &guards.items[i].relay, 0);
+	for (size_t i = 0, left = 4; i < RELAYS && left > 0; i++)
+		if (i != guard(0) && i != guard(1)) {
+			ctl_avoid_suspect(&avoid, &entries[i].identity, 0);
+			left--;
+		}
+	for (size_t i = 0; i < 200; i++) {
+		cr_assert_eq(ctl_guard_choose(&guards, USED, &from, &path, &changed), 0);
+		for (size_t hop = 1; hop < CTL_PATH_HOPS; hop++)
+			cr_assert(number_of(&path.hops[hop].identity) == guard(0) ||
+				  number_of(&path.hops[hop].identity) == guard(1) ||
+				  !ctl_avoid_names(&avoid, &path.hops[hop].identity, 0, true));
+	}
+}
+
+Test(guards, all_of_them_gone_have_others_in_their_place)
+{
+	size_t seen[RELAYS];
+
+	draw_two();
+	guards.count = GUARDS_MOST;
+	for (size_t i = 0; i < GUARDS_MOST; i++) {
+		memset(guards.items[i].relay.bytes, 100 + (int)i, sizeof(guards.items[i].relay.bytes));
+		guards.items[i].until = from.now + DAY;
+	}
+	cr_assert_eq(entries_of(100, seen), USED);
+	cr_assert_eq(guards.count, GUARDS_MOST);
+	guards.items[0].relay = entries[0].identity; /* one is there, and dead */
+	ctl_avoid_entry(&avoid, &entries[0].identity, 0);
+	cr_assert_eq(entries_of(100, seen), USED);
+	cr_assert_eq(seen[0], 0);
+}
+
+Test(guards, share_no_net_with_an_exit_that_is_asked_for)
+{
+	struct ctl_path path;
+	bool changed;
+	size_t exit;
+
+	draw_two();
+	for (exit = 0; exit == guard(0) || exit == guard(1);)
+		exit++;
+	pins[2].count = 1;
+	pins[2].pins[0] = (struct pin){ .is_key = true, .key = entries[exit].identity };
+	entries[guard(0)].address = addr_v4((uint32_t)((exit + 1) << 16 | 2));
+	entries[guard(1)].address = addr_v4((uint32_t)((exit + 1) << 16 | 3));
+	for (size_t i = 0; i < 50; i++) {
+		cr_assert_eq(ctl_guard_choose(&guards, USED, &from, &path, &changed), 0);
+		cr_assert_not(path.shares_net);
+		cr_assert_eq(number_of(&path.hops[0].identity), guard(2));
+	}
+	cr_assert_eq(guards.count, 3);
 }
 
 Test(guards, one_that_is_not_listed_may_come_back)
@@ -133,13 +209,13 @@ Test(guards, there_are_not_many)
 	draw_two();
 	for (size_t i = 0; i < CTL_AVOID_MOST; i++) {
 		for (size_t k = 0; k < guards.count; k++)
-			ctl_avoid_add(&avoid, &guards.items[k].relay, 0);
-		cr_assert_gt(entries_of(20, seen), 0);
+			if (!ctl_avoid_is_entry(&avoid, &guards.items[k].relay))
+				ctl_avoid_entry(&avoid, &guards.items[k].relay, 0);
+		cr_assert_gt(entries_of(1, seen), 0);
 	}
 	cr_assert_eq(guards.count, GUARDS_MOST);
-	cr_assert_leq(entries_of(100, seen), USED);
-	for (size_t i = 0; i < RELAYS; i++)
-		cr_assert(seen[i] == 0 || i == guard(0) || i == guard(1), "the first ones again");
+	cr_assert_eq(entries_of(100, seen), 1);
+	cr_assert_eq(seen[guard(0)], 100, "the one that failed longest ago");
 }
 
 Test(guards, each_has_its_time)
