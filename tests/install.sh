@@ -50,6 +50,7 @@ packages() { sed 's/#.*//; s/[[:space:]]//g; /^$/d' <<'LIST'
 	iperf3                  # throughput
 	w3m                     # a browser
 	jq                      # reads `status --json`
+	gojq                    # the same, and starts eight times as fast in a guest: for tests that ask often
 	bash-completion         # completes the options of our programs
 	zsh                     # so does it
 	charon-systemd          # strongSwan: the stock IKEv2 daemon that we have to get on with
