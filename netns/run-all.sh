@@ -2,7 +2,7 @@
 # run-all.sh [NAME…]: every end-to-end test netns/t_*.sh (or those named, without t_ and .sh), those with the highest limit first.
 # Where they need guests there are two, side by side: each takes the next test when it is done with one. A test with a line
 # '# guest: OPTIONS' in it (of tests/guest.sh) then has a guest of its own.
-# A test fails by its status, by its checks, by its time limit (a line '# limit: N s' in it, 120 s without),
+# A test fails by its status, by its checks, by its time limit (a line '# limit: N s' in it, 240 s without),
 # by a core dump and by a kernel warning. Status 4 means skipped.
 # Environment: BUILD_DIR (default build/gcc), IPPRIV_OUT, IPPRIV_LANES (guests, default 2), and what lib.sh names.
 . "$(dirname "$0")/lib.sh"
@@ -44,7 +44,7 @@ queue_take() {
 limit_of() {
 	local limit
 	limit=$(sed -n 's/^# limit: \([0-9]*\) s.*/\1/p' "$SOURCE/netns/t_$1.sh" | head -n 1)
-	echo "${limit:-120}"
+	echo "${limit:-240}"
 }
 
 # own_guests: takes the tests that want a guest of their own out of the queue; their names.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_bench: a short run of the benchmarks loss and setup (netns/bench.sh), us beside the direct path in the same run: no ratio has
 # become worse. Absolute figures are not judged.
-# limit: 900 s
+# limit: 1500 s
 # guest: --icount --timeout 900
 . "$(dirname "$0")/lib.sh"
 run_where_esp_is "$0" "$@"

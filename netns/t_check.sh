@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_check: `ippriv-node --check` says what is good, and of each thing that is wrong what to do; the kernel is as it was before.
 #   n1 is asked, dir has the directory, web the resolver
-# limit: 240 s
+# limit: 480 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

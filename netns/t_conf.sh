@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_conf: what is wrong with a configuration or with the machine is said in one line that names file and line where there is one and
 # says what to do, with status 2; the kernel is as it was before. -t, and status without a daemon.
-# limit: 400 s
+# limit: 800 s
 . "$(dirname "$0")/lib.sh"
 run_where_esp_is "$0" "$@"
 require_root

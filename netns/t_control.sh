@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_control: the control socket as ippriv-control(7) says: commands that are documented exist and no others do; each user sees its
 # own circuits and lines of the log and no more; new-identity replaces free circuits and has a limit; top draws, or says why not.
-# limit: 240 s
+# limit: 480 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_flows: what an exit's connection tracking knows of a client goes with its circuit, with a kill and with a stop; and nothing else.
-# limit: 240 s
+# limit: 480 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

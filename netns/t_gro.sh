@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_gro: relays and clients whose interfaces gather packets (GRO); a relay refuses the module that would drop them then.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_guard: a client's circuits all begin at two relays, also after it was started again; another relay takes the place of one that is
 # dead, as long as it is; with `guards = 0` they begin anywhere.
-# limit: 400 s
+# limit: 800 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_ipv6: IPv6 inside of a telescope that is IPv4 outside: programs in `ippriv run` reach IPv6 servers from the exit's address, by TCP,
 # UDP and ping; what of the client shows; what exits refuse, and clients of exits; nothing of it in clear at the client, nothing left.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_ipv6_life: what IPv6 inside a telescope outlives: new keys and small links; and what it is like where the exit has none, or the way
 # is too narrow: no IPv6, at once.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

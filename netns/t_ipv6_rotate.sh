@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_ipv6_rotate: a command whose circuit is replaced keeps its connections by IPv6, and new ones come from another exit; when the new
 # exit has no IPv6, there is none, and what goes by the old one ends.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_isolate: whose circuit a command of `ippriv run` has: runs of one user under one name share one, all others do not; --exit chooses;
 # shells, git, ssh, a browser, daemons that fork, signals and exit status; --no-sockets closes the ways around the namespace.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

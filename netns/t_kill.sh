@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_kill: kill -9 of every daemon: what stays in the kernel carries nothing in clear, the next start removes all of it and nothing of
 # anybody else's, and circuits work again.
-# limit: 400 s
+# limit: 800 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/endings.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_leak: known attacks on a client's host while applications use the tunnel by `ippriv run`. What the client sends is counted at the
 # other ends of its links: 0 packets in clear.
-# limit: 900 s
+# limit: 1500 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

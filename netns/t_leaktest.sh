@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_leaktest: `ippriv leaktest` finds nothing in the tunnel, whatever is done to the host meanwhile, and everything outside of it; who
 # counts packets at the other ends of the client's links agrees.
-# limit: 900 s
+# limit: 1500 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_metrics: what relays and a client tell Prometheus, how coarse it is, and that nobody else can ask.
-# limit: 240 s
+# limit: 480 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -2,7 +2,7 @@
 # t_mtu: small links do not swallow what is too big for them: at the client, between relays, at the exit and behind it, over IPv4 and
 # IPv6; and what of a client's system the Internet sees in the heads of its packets.
 #   client1 ── ra ── n1 entry      ra ── rb ── n2 middle, n3 exit, web      each test makes another of these links small
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_napt: what an exit's NAPT and policy let out, whose port is whose, and that nothing else gets in or out.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_nat: clients and an entry behind NATs, the scenarios A to F of the draft of 2001 (nat.sh), all at once: pages through the
 # telescope, what the links see, keepalives, and mappings that change under a transfer.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

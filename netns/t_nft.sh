@@ -1,5 +1,5 @@
 #!/bin/bash
-# limit: 300 s
+# limit: 600 s
 # t_nft: the relay's firewall, loaded by check_nft into a real kernel, with circuits (SAs) made by hand.
 #
 #   client 198.51.100.2 ── 198.51.100.1 relay 203.0.113.1 ── 203.0.113.2 server

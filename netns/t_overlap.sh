@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_overlap: two entries assign the same addresses to two clients; the telescopes meet at one middle and one exit.
-# limit: 300 s
+# limit: 600 s
 #
 #   client1 ── n1 ──╮                    n1 and n4 have two addresses each, the same two, and all four are in use:
 #                   n2 ── n3 ── web      two circuits of each client.

@@ -5,7 +5,7 @@
 #   client1 == n1 -- n2 -- n3 -- web     n2-n3: keys replaced by bytes only; a spare circuit: by time only
 #
 # Limits in bytes do most: on a busy machine traffic slows down as daemons do, and a hard limit does not come before its time.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_resolved: systemd-resolved as the host's resolver, with per-link DNS, multicast DNS and LLMNR: `ippriv run` does not ask it, a host that
 # is up asks the exit's resolver through it and nobody on the link, `down` leaves all as it was.
-# limit: 300 s
+# limit: 600 s
 #
 #      ra ── client1 ── lan 192.168.7.1 (the link's resolver, which says WRONG of every name)
 . "$(dirname "$0")/lib.sh"

@@ -3,7 +3,7 @@
 # it, its cable fails. TCP through the telescope goes on each time, and the new way is in use after two round trips to the entry.
 # Round trips are counted, since an emulated machine's milliseconds say little: one for each message of IKE that the client has to
 # send before ESP comes.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -2,7 +2,7 @@
 # t_rotate: a command that runs keeps its network: its circuit is replaced by time while a download goes on, byte for byte, through
 # the old one and new connections come from another exit; when the exit dies new connections pass again without a word from anybody;
 # a run that finds a circuit in stock begins at once.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

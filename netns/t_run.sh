@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_run: what `ippriv run` shuts in and out: name lookups stay inside when the host replaces its files, root's command cannot leave,
 # nobody connects to it from the exit; a circuit that a namespace refuses is kept; others see no path; SIGHUP is a normal stop.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_spoof: a client that writes an inner source which is not its own, at each layer: the relay that assigned drops it.
-# limit: 300 s
+# limit: 600 s
 #
 # The client's own kernel would not send such packets; its owner adds an address and a policy that do.
 . "$(dirname "$0")/lib.sh"

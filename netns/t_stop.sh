@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_stop: SIGTERM or SIGINT at any moment: the daemon ends well, its kernel holds nothing of ours, the others notice at once, and
 # nobody who does not use it loses a packet.
-# limit: 400 s
+# limit: 800 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/endings.sh"

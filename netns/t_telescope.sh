@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_telescope: one client through three relays. TCP, UDP, ICMP and DNS arrive, from the exit's address; what observers of the links
 # could read; status; ordinary users; and after a stop nothing is left.
-# limit: 400 s
+# limit: 800 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/observe.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_tunnels: overlay tunnels come when traffic asks, stay for later circuits, and come back after a relay's restart.
-# limit: 420 s
+# limit: 840 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

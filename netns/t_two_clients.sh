@@ -1,6 +1,6 @@
 #!/bin/bash
 # t_two_clients: two clients with several circuits each through shared relays, both ways at once; the death of one leaves the other alone.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # t_up: the whole host through the telescope. What leaves its links is counted through rogue routes, a killed daemon and its restart;
 # names, excluded networks and commands, a captive portal, lockdown; `down` leaves nothing.
-# limit: 900 s
+# limit: 1500 s
 #
 #      ra ── client1 ── lan 192.168.7.1 (printer, resolver), and a public network that it says is its own
 . "$(dirname "$0")/lib.sh"

@@ -2,7 +2,7 @@
 # t_up_rotate: a host that is up gets another circuit by time, and by new-identity: new connections come from another exit, its resolver is
 # asked; a download, a container's packets and questions from one port go on through the old one. Nothing in clear on the link, also
 # when the daemon is killed with two circuits there; `down` with two leaves nothing.
-# limit: 400 s
+# limit: 800 s
 #
 #      ra ── client1 ── box (a container, whose packets the client's host translates)
 . "$(dirname "$0")/lib.sh"

@@ -2,7 +2,7 @@
 # t_up_six: the IPv6 of a host that is up goes through its circuit where the exit has it, from the exit's address, and nowhere else; it
 # moves to the next circuit's while what goes by the old one goes on; where the next exit has none it ends. Nothing in clear on the link,
 # also when the daemon is killed; `down` leaves all as it was.
-# limit: 300 s
+# limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 . "$(dirname "$0")/circuits.sh"
