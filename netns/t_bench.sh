@@ -2,7 +2,7 @@
 # t_bench: a short run of the benchmarks loss and setup (netns/bench.sh), us beside the direct path in the same run: no ratio has
 # become worse. Absolute figures are not judged.
 # limit: 1500 s
-# guest: --icount --timeout 900
+# guest: --icount --timeout 1800
 . "$(dirname "$0")/lib.sh"
 run_where_esp_is "$0" "$@"
 require_root

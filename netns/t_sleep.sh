@@ -2,7 +2,7 @@
 # t_sleep: a laptop behind a NAT sleeps ten minutes, twice: it wakes up where it was, then in another network. A TCP connection
 # through the telescope goes on both times, in the same circuit.
 # limit: 3600 s
-# guest: --icount --timeout 900
+# guest: --icount --timeout 1800
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/world.sh"
 run_where_esp_is "$0" "$@"

@@ -6,7 +6,7 @@
 #   n1  n2               our relays
 #   s1  s2  s3           strongSwan, with ippriv-node --announce; all five assign from 100.64.0.0/16
 # limit: 800 s
-# guest: --timeout 900
+# guest: --timeout 1800
 # Of its own, since the interface of strongswan/network.sh may go with one reference too few (Linux 6.1): then the kernel takes down no
 # network namespace any more, and what a test that comes after has waits for that.
 . "$(dirname "$0")/lib.sh"
