@@ -14,7 +14,7 @@ require_programs ippriv-node ippriv-client ippriv ippriv-directory
 
 ROTATE=16 # seconds, a quarter more or less
 MEGABYTES=6
-RATE=100k # bytes a second that the download takes: it lasts for several rotations
+RATE=60k # bytes a second that the download takes: it lasts for several rotations
 BOX=172.17.0.0/24
 NOBODY=192.0.2.53 # the name server in resolv.conf
 declare -A dns=([n1]=web [n2]=client2 [n5]=dir) # each exit has a resolver of its own
@@ -137,12 +137,12 @@ now=$(exit_ip)
 check_eq "a name is looked up" "$web" "$(resolve "$WORLD_NAME")"
 check "at the new exit's resolver" [ "$(asked_by "$now")" -gt 0 -o "$(asked_by "$(exit_ip)")" -gt 0 ]
 boxed=$(lines "$dir/box")
-must "the download ends" wait_for 150 test -s "$dir/sum"
+must "the download ends" wait_for 240 test -s "$dir/sum"
 check_eq "as it was sent" "$(pattern)" "$(cut -d' ' -f1 "$dir/sum")"
 touch "$dir/stop"
 wait_for 10 is_gone "$looker"
 check_eq "no new connection failed" "$(lines "$dir/seen")" "$(lines "$dir/good")"
-check "the container's packets have gone on" more_lines "$dir/box" $((boxed + 3))
+check "the container's packets have gone on" wait_for 20 more_lines "$dir/box" $((boxed + 3))
 check_eq "all through the circuit by which they began" "$before" "$(sort -u "$dir/box" | tr '\n' ' ' | sed 's/ $//')"
 check_eq "its questions were all answered" "name" "$(sort -u "$dir/box-names" | tr '\n' ' ' | sed 's/ $//')"
 check_eq "all by one exit" 1 "$(who_asked box.example.net | wc -l)"
