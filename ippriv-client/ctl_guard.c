@@ -25,14 +25,6 @@ static bool expire(struct guards *g, uint64_t now)
 	return changed;
 }
 
-static bool is_guard(const struct guards *g, const struct crypto_pub *relay)
-{
-	for (size_t i = 0; i < g->count; i++)
-		if (memcmp(&g->items[i].relay, relay, sizeof(*relay)) == 0)
-			return true;
-	return false;
-}
-
 static bool is_listed(const struct ctl_guard_from *from, const struct crypto_pub *relay)
 {
 	return dir_list_find(from->list, relay);
@@ -70,7 +62,7 @@ static struct guard *add_one(struct guards *g, const struct ctl_guard_from *from
 		if (choose(from, from->avoid, from->pins, &path) < 0)
 			return NULL;
 		relay = &path.hops[0].identity;
-		if (is_guard(g, relay) || !is_usable(from, relay))
+		if (guards_has(g, relay) || !is_usable(from, relay))
 			continue;
 		place = place_of(g, from);
 		if (place)

@@ -224,14 +224,18 @@ static const struct ctl_circuit_ops circuit_ops = {
 	.changed = op_changed,
 };
 
+static bool ends_at(const struct ctl_path *path, const struct crypto_pub *exit)
+{
+	return memcmp(&path->hops[CTL_PATH_HOPS - 1].identity, exit, sizeof(*exit)) == 0;
+}
+
 /* Somebody waits for a circuit out at another exit than this path's. */
 static bool is_unwanted(const struct ctl_stock *stock, const struct ctl_path *path)
 {
-	const struct crypto_pub *exit = &path->hops[CTL_PATH_HOPS - 1].identity;
 	const struct ctl_stock_wish *wish;
 
 	DL_FOREACH(stock->wishes, wish)
-		if (!wish->exit && wish->not_exit && memcmp(wish->not_exit, exit, sizeof(*exit)) == 0)
+		if (!wish->exit && wish->not_exit && ends_at(path, wish->not_exit))
 			return true;
 	return false;
 }
@@ -670,7 +674,7 @@ static bool leads_to(const struct stocked *s, const struct crypto_pub *exit)
 	struct ctl_circuit_info info;
 
 	ctl_circuit_info(s->circuit, &info);
-	return memcmp(&info.path->hops[CTL_PATH_HOPS - 1].identity, exit, sizeof(*exit)) == 0;
+	return ends_at(info.path, exit);
 }
 
 struct ctl_circuit *ctl_stock_take(struct ctl_stock *stock, void *taker, uid_t uid,

@@ -393,9 +393,7 @@ static void end_sockets(struct dp_circuit *c, const struct addr *src)
 		log_debug("connections of a circuit that has ended are left: %s", strerror(-r));
 }
 
-static void withdraw_six(struct dp_circuit *c);
-
-void dp_circuit_drop_six(struct dp_circuit *c)
+static void lose_six(struct dp_circuit *c)
 {
 	struct addr inner6 = c->layers[DP_LAYERS - 1].inner6;
 
@@ -405,8 +403,6 @@ void dp_circuit_drop_six(struct dp_circuit *c)
 	(void)kern_plan_del(c->dp->kernel.kern, c->six.ops, c->six.count);
 	c->six.count = 0;
 	end_sockets(c, &inner6);
-	if (c->leads)
-		withdraw_six(c);
 }
 
 /*
@@ -420,7 +416,16 @@ static void withdraw_six(struct dp_circuit *c)
 
 	DL_FOREACH(c->dp->circuits, other)
 		if (other != c && other->app && other->app_ino == c->app_ino)
-			dp_circuit_drop_six(other);
+			lose_six(other);
+}
+
+void dp_circuit_drop_six(struct dp_circuit *c)
+{
+	const bool led = c->leads && c->six.count > 0;
+
+	lose_six(c);
+	if (led)
+		withdraw_six(c);
 }
 
 /*

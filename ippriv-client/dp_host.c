@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/kern/kern_shield.h"
+#include "ippriv-client/dp_plan.h"
 
 /* Before those of other programs. Where a circuit's own table has nothing any more, later ones count. */
 enum {
@@ -153,18 +154,6 @@ int dp_host_unroute(const struct kern *kern, const struct dp_host_conf *conf)
 	return kern_plan_del(kern, p.ops, p.count);
 }
 
-static struct kern_op lead_route(const struct addr *inner, const char *name, uint32_t table,
-				 struct kern_netns *ns)
-{
-	struct kern_op op = { .type = KERN_OP_ROUTE, .netns = ns };
-
-	op.route = (struct kern_route){ .dst = { .addr.family = inner->family }, .table = table };
-	if (inner->family == AF_INET6)
-		op.route.source = *inner;
-	snprintf(op.route.link, KERN_NAME, "%s", name);
-	return op;
-}
-
 static struct kern_rule *lead_rule(struct kern_op *op, const struct addr *inner, uint32_t priority,
 				   uint32_t table, struct kern_netns *ns)
 {
@@ -178,14 +167,14 @@ size_t dp_host_lead(const struct addr *inner, const char *name, unsigned int slo
 {
 	size_t n = 0;
 
-	out[n++] = lead_route(inner, name, id, ns);
+	out[n++] = dp_plan_default(inner, name, id, ns);
 	if (inner->family == AF_INET)
 		lead_rule(&out[n++], inner, PRIORITY_NAMES_OWN, id, ns)->mark =
 			(struct kern_mark){ MARK_NAMES(slot), MARK_EXACT };
 	lead_rule(&out[n++], inner, PRIORITY_FROM_OWN, id, ns)->from = prefix_host(inner);
 	lead_rule(&out[n++], inner, PRIORITY_OF_OWN, id, ns)->mark =
 		(struct kern_mark){ MARK_SEAT(slot), MARK_EXACT };
-	out[n] = lead_route(inner, name, DP_HOST_TABLE, ns);
+	out[n] = dp_plan_default(inner, name, DP_HOST_TABLE, ns);
 	out[n++].route.replace = true;
 	return n;
 }

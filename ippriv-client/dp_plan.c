@@ -126,6 +126,18 @@ struct kern_op dp_plan_link(uint32_t id, const char *name, uint32_t mtu, struct 
 	return op;
 }
 
+struct kern_op dp_plan_default(const struct addr *inner, const char *name, uint32_t table,
+			       struct kern_netns *ns)
+{
+	struct kern_op op = { .type = KERN_OP_ROUTE, .netns = ns };
+
+	op.route = (struct kern_route){ .dst = { .addr.family = inner->family }, .table = table };
+	if (inner->family == AF_INET6)
+		op.route.source = *inner;
+	snprintf(op.route.link, KERN_NAME, "%s", name);
+	return op;
+}
+
 void dp_plan_address(const struct addr *inner, const char *name, struct kern_netns *ns,
 		     struct kern_op out[DP_PLAN_ADDRESS])
 {
@@ -134,15 +146,8 @@ void dp_plan_address(const struct addr *inner, const char *name, struct kern_net
 		.netns = ns,
 		.address = { .prefix = prefix_host(inner) },
 	};
-	out[1] = (struct kern_op){
-		.type = KERN_OP_ROUTE,
-		.netns = ns,
-		.route = { .dst = { .addr.family = inner->family } },
-	};
-	if (inner->family == AF_INET6)
-		out[1].route.source = *inner;
 	snprintf(out[0].address.link, KERN_NAME, "%s", name);
-	snprintf(out[1].route.link, KERN_NAME, "%s", name);
+	out[1] = dp_plan_default(inner, name, 0, ns);
 }
 
 void dp_plan_keep(const struct addr *inner, const char *name, uint32_t id, struct kern_netns *ns,

@@ -48,6 +48,9 @@ struct kern_op dp_plan_link(uint32_t id, const char *name, uint32_t mtu, struct 
  */
 void dp_plan_keep(const struct addr *inner, const char *name, uint32_t id, struct kern_netns *ns,
 		  struct kern_op out[DP_PLAN_KEPT]);
+/* The default route of INNER's family through NAME; TABLE 0: the main one. Who has no source of IPv6 gets INNER. */
+struct kern_op dp_plan_default(const struct addr *inner, const char *name, uint32_t table,
+			       struct kern_netns *ns);
 /* INNER for the interface NAME in NS, and the default route through it. */
 void dp_plan_address(const struct addr *inner, const char *name, struct kern_netns *ns,
 		     struct kern_op out[DP_PLAN_ADDRESS]);

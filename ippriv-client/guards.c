@@ -9,6 +9,14 @@
 
 enum { KEY = CRYPTO_HEX - 1 };
 
+bool guards_has(const struct guards *g, const struct crypto_pub *relay)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (memcmp(&g->items[i].relay, relay, sizeof(*relay)) == 0)
+			return true;
+	return false;
+}
+
 static int parse_line(const char *line, void *data)
 {
 	struct guards *out = data;
@@ -21,11 +29,8 @@ static int parse_line(const char *line, void *data)
 	    crypto_hex_parse(key, g->relay.bytes) < 0)
 		return -EBADMSG;
 	snprintf(again, sizeof(again), "%s %" PRIu64, key, g->until);
-	if (strcmp(line, again) != 0)
+	if (strcmp(line, again) != 0 || guards_has(out, &g->relay))
 		return -EBADMSG;
-	for (size_t i = 0; i < out->count; i++)
-		if (memcmp(&out->items[i].relay, &g->relay, sizeof(g->relay)) == 0)
-			return -EBADMSG;
 	out->count++;
 	return 0;
 }

@@ -17,6 +17,8 @@ struct guards {
 	} items[GUARDS_MOST];
 };
 
+/* Whether RELAY is one of them. */
+bool guards_has(const struct guards *g, const struct crypto_pub *relay);
 /* Pure. 0, or -EBADMSG for anything that build would not write. */
 int guards_parse(const char *text, struct guards *out) _must_check_;
 size_t guards_build(const struct guards *g, char out[GUARDS_TEXT + 1]);
