@@ -42,8 +42,6 @@ leaks() {
 seen() { { capture_link_read ra client1 "$@"; capture_link_read lan client1 "$@"; } | wc -l; }
 
 up() { ippriv client1 up "$@" >"$OUT/up.out" 2>&1; }
-circuit() { ippriv client1 status --json | jq -e '.host.circuit'; }
-exit_ip() { ippriv client1 status --json | jq -r '.host.circuit as $id | .circuits[] | select(.id == $id) | .hops[2].address'; }
 inner() { ns_ip client1 -o -4 addr show dev ippriv0 | awk '{split($4, a, "/"); print a[1]}'; }
 has_inner() { [ -n "$(inner)" ]; }
 by_tunnel() { [ "$(fetch "$web")" = "$(exit_ip)" ]; }

@@ -27,9 +27,6 @@ more_lines() { [ "$(lines "$1")" -gt "$2" ]; }
 pattern() { python3 -c 'import hashlib, sys; print(hashlib.sha256(bytes(range(256)) * 4096 * int(sys.argv[1])).hexdigest())' $MEGABYTES; }
 interfaces() { ns_ip client1 -o link show type xfrm | awk -F': ' '{sub(/@.*/, "", $2); if ($2 ~ /^ippriv[0-9]$/) print $2}' | sort | tr '\n' ' '; }
 has_two() { [ "$(interfaces | wc -w)" -ge 2 ]; }
-circuit() { ippriv client1 status --json | jq -e '.host.circuit'; }
-exit_ip() { ippriv client1 status --json | jq -r '.host.circuit as $id | .circuits[] | select(.id == $id) | .hops[2].address'; }
-circuit_is_not() { local now; now=$(circuit) && [ "$now" != "$1" ]; }
 fetch() { host curl -sS --max-time "${1:-8}" "http://$web/ip" | cut -d' ' -f1; }
 fetched() { [ -n "$(fetch)" ]; }
 sources() { awk "/^http .*'\/ip'/ {print \$2}" "$OUT/web.requests"; }

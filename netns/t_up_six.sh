@@ -18,9 +18,7 @@ BYTES=600000      # of a transfer: ten pieces, so that it hears soon of its end
 declare -A six_of=([$(world_ip n3)]=$EXIT [$(world_ip n5)]=$EXIT5 [$(world_ip n4)]='')
 host() { ns_exec client1 "$@"; }
 state() { ns_ip client1 rule; ns_ip client1 -6 rule; ns_ip client1 route show table all; ns_ip client1 -6 route show table all | sed 's/ expires [0-9a-z]*//'; host nft list ruleset; }
-circuit() { ippriv client1 status --json | jq -e '.host.circuit'; }
-circuit_is_not() { local now; now=$(circuit) && [ "$now" != "$1" ]; }
-exit_six() { echo "${six_of[$(ippriv client1 status --json | jq -r '.host.circuit as $id | .circuits[] | select(.id == $id) | .hops[2].address')]}"; }
+exit_six() { echo "${six_of[$(exit_ip)]}"; }
 page() { host curl -sS --max-time "${2:-8}" "http://$1/ip" | cut -d' ' -f1; }
 page6() { page "[$WEB]" "$@"; }
 page6_is() { [ "$(page6 2>/dev/null)" = "$1" ]; }

@@ -192,6 +192,11 @@ ippriv() {
 	ns_exec "$name" "$BUILD_DIR/ippriv" --control "$SCRATCH/$name.sock" "$@"
 }
 
+# Of client1 when its host is up: the circuit that it goes through (fails: there is none), and that one's exit.
+circuit() { ippriv client1 status --json | jq -e '.host.circuit'; }
+circuit_is_not() { local now; now=$(circuit) && [ "$now" != "$1" ]; }
+exit_ip() { ippriv client1 status --json | jq -r '.host.circuit as $id | .circuits[] | select(.id == $id) | .hops[2].address'; }
+
 # run_in NAME CMD…: a command through that client's telescope.
 run_in() {
 	local name=$1
